@@ -1,0 +1,15 @@
+//! Runs the tasks of a markdown plan in parallel by coding agents, under supervision.
+
+pub mod agents;
+pub mod cli;
+pub mod diagnostics;
+pub mod engine;
+pub mod masking;
+pub mod model;
+pub mod plan;
+pub mod report;
+pub mod scheduler;
+pub mod schema;
+pub mod store;
+pub mod supervisor;
+pub mod workspace;

@@ -1,0 +1,125 @@
+//! An agent as configured: which program, how it is spoken to, what counts as its success.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The code that knows how to speak to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterKind {
+    /// Kilo CLI.
+    Kilo,
+    /// OpenCode.
+    Opencode,
+    /// Cline CLI.
+    Cline,
+    /// No model: runs the task's own command in a shell.
+    Command,
+    /// Any other program, by the data of its [`AgentSpec`].
+    Program,
+}
+
+/// How a program takes its prompt.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptChannel {
+    /// On standard input, to its end.
+    #[default]
+    Stdin,
+    /// As a file; `{prompt_file}` in the arguments is its path.
+    File,
+    /// As one argument, the last.
+    Argument,
+}
+
+/// Whether an agent has to leave a `completion.json`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CompletionRule {
+    /// Without one the attempt failed.
+    #[default]
+    Required,
+    /// One that is there counts; none is no fault.
+    Optional,
+    /// Not looked at.
+    None,
+}
+
+/// Which variables shaped like secrets an agent may see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PassEnv {
+    /// `"*"`: all of them.
+    All(AllNames),
+    /// Just these names.
+    Names(Vec<String>),
+}
+
+/// The text `"*"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AllNames {
+    /// `"*"`.
+    #[serde(rename = "*")]
+    All,
+}
+
+impl Default for PassEnv {
+    fn default() -> Self {
+        Self::Names(Vec::new())
+    }
+}
+
+impl PassEnv {
+    /// Whether the variable `name` may pass.
+    pub fn allows(&self, name: &str) -> bool {
+        match self {
+            Self::All(_) => true,
+            Self::Names(names) => names.iter().any(|known| known == name),
+        }
+    }
+}
+
+/// An agent of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentSpec {
+    /// Its name in plans and layers.
+    pub name: String,
+    /// The code that speaks to it.
+    pub kind: AdapterKind,
+    /// The program as configured: a name to look for, or a path.
+    pub program: Option<String>,
+    /// The program as found, absolute; none: it is not installed.
+    pub found: Option<PathBuf>,
+    /// Arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`.
+    pub args: Vec<String>,
+    /// How it takes its prompt.
+    pub prompt: PromptChannel,
+    /// Variables that are set for it.
+    pub env: BTreeMap<String, String>,
+    /// Variables shaped like secrets that it may see.
+    pub pass_env: PassEnv,
+    /// Exit codes that mean success.
+    pub success_codes: Vec<i32>,
+    /// How many of its attempts may run at once.
+    pub limit: Option<u32>,
+    /// Bytes of memory one attempt needs at its start.
+    pub memory: Option<u64>,
+    /// Whether it has to leave a completion.
+    pub completion: CompletionRule,
+    /// Whether this adapter was proved against the real program.
+    pub proved: bool,
+}
+
+impl AgentSpec {
+    /// Whether an attempt of it can be started here.
+    pub const fn is_installed(&self) -> bool {
+        self.found.is_some()
+    }
+}

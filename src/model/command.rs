@@ -1,0 +1,65 @@
+//! What an adapter asks the supervisor to start.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::agent::CompletionRule;
+use super::time::Span;
+
+/// What a process gets as its standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Input {
+    /// Nothing: its end at once.
+    #[default]
+    Empty,
+    /// A file.
+    File(PathBuf),
+}
+
+/// The first word to a process that is to stop. After the grace period comes the kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StopSignal {
+    /// SIGTERM; on Windows `CTRL_BREAK`.
+    #[default]
+    Terminate,
+    /// SIGINT; on Windows `CTRL_BREAK`.
+    Interrupt,
+}
+
+/// A file that has to be there before the process starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileToWrite {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Its content; readable by the user alone.
+    pub content: String,
+}
+
+/// How to start an agent for one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// Absolute path of the program.
+    pub program: PathBuf,
+    /// Its arguments, without its name.
+    pub args: Vec<String>,
+    /// The whole environment: nothing is inherited besides.
+    pub env: BTreeMap<String, String>,
+    /// Its working directory.
+    pub directory: PathBuf,
+    /// Its standard input.
+    pub input: Input,
+    /// Folders that have to be there before.
+    pub folders: Vec<PathBuf>,
+    /// Files that have to be there before.
+    pub files: Vec<FileToWrite>,
+    /// Folders that are ours alone and go when the attempt has ended.
+    pub remove_after: Vec<PathBuf>,
+    /// How it is asked to stop.
+    pub stop_signal: StopSignal,
+    /// How long it may take to stop, where the adapter knows better than the run's setting.
+    pub grace: Option<Span>,
+    /// Exit codes that mean success.
+    pub success_codes: Vec<i32>,
+    /// Whether it has to leave a completion.
+    pub completion: CompletionRule,
+}

@@ -1,0 +1,383 @@
+//! What happens in a run, as a closed list. A run's state is the fold of its events.
+//!
+//! An event is written to the journal before anybody hears of it, and never changes afterwards.
+//! Its JSON form is flat: the fields of the kind stand beside `schema`, `run_id`, `seq`, `at` and
+//! `kind`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::failure::{Failure, FailureKind};
+use super::ids::{RunId, TaskId};
+use super::layer::Rung;
+use super::outcome::Outcome;
+use super::reading::Reading;
+use super::status::{AttemptStatus, RunStatus, TaskStatus};
+use super::task::HeldReason;
+use super::time::Timestamp;
+use super::verdict::Verdict;
+
+/// How many tasks are in each status; statuses without tasks are left out.
+pub type Counts = BTreeMap<TaskStatus, u32>;
+
+/// The word `event/v1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum EventVersion {
+    /// The current form.
+    #[default]
+    #[serde(rename = "event/v1")]
+    V1,
+}
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// `event/v1`.
+    pub schema: EventVersion,
+    /// The run.
+    pub run_id: RunId,
+    /// Its number within the run, from 1, without gaps.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened. New kinds are added at the end of their section, and every reporter looks at
+/// each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The run began.
+    RunStarted {
+        /// The plan as shown.
+        plan: String,
+        /// The plan's title.
+        plan_title: String,
+        /// The host.
+        host: String,
+        /// The supervisor's process id.
+        pid: u32,
+        /// How many tasks the plan has.
+        tasks: u32,
+        /// How many of them are to run.
+        to_run: u32,
+        /// How many were done before.
+        done_before: u32,
+        /// How many attempts may run at once.
+        jobs: u32,
+        /// The fencing number of this supervisor.
+        fence: u64,
+    },
+    /// The run goes on after a stop, a gate or a crash.
+    RunResumed {
+        /// The host.
+        host: String,
+        /// The supervisor's process id.
+        pid: u32,
+        /// The fencing number of this supervisor.
+        fence: u64,
+    },
+    /// Something a person should know, said once.
+    WarningRaised {
+        /// A short name such as `agent-missing`.
+        code: String,
+        /// One sentence.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// A stop of the whole run was asked for.
+    StopRequested {
+        /// `SIGINT`, `SIGTERM`, `stop`, `fail-fast`, `deadline`.
+        by: String,
+    },
+    /// The plan file was changed while the run went on; it is not read.
+    PlanChanged {
+        /// The plan as shown.
+        plan: String,
+    },
+    /// A person let a gate pass.
+    GateApproved {
+        /// Its name.
+        gate: String,
+        /// Who: `approve`, `--yes-gates`.
+        by: String,
+    },
+    /// Nothing but what a gate holds is left behind it.
+    GateReached {
+        /// Its name.
+        gate: String,
+        /// How many tasks wait behind it.
+        holds: u32,
+    },
+    /// A provider is left alone for a while, or for the rest of the run.
+    ProviderRested {
+        /// Which.
+        provider: String,
+        /// Until when; none: for the rest of the run.
+        until: Option<Timestamp>,
+        /// The failure that showed it.
+        trigger: FailureKind,
+        /// What was seen.
+        evidence: String,
+    },
+    /// A layer is off for the rest of the run.
+    LayerTurnedOff {
+        /// Which.
+        layer: u8,
+        /// The failure that showed it.
+        trigger: FailureKind,
+        /// What was seen.
+        evidence: String,
+    },
+    /// The run ended, or waits for a person.
+    RunEnded {
+        /// As what.
+        status: RunStatus,
+        /// The exit code of the process.
+        exit_code: u8,
+        /// How many tasks are in each status.
+        counts: Counts,
+    },
+
+    /// A task will not start as things are.
+    TaskHeld {
+        /// Which.
+        task_id: TaskId,
+        /// All reasons.
+        reasons: Vec<HeldReason>,
+    },
+    /// A task is not to be run.
+    TaskSkipped {
+        /// Which.
+        task_id: TaskId,
+        /// Why.
+        why: String,
+    },
+    /// A task will not run because something that it needs did not succeed.
+    TaskBlocked {
+        /// Which.
+        task_id: TaskId,
+        /// What it needs.
+        by: TaskId,
+    },
+    /// A task is pending again: put back by a stop, retried, or let through by a gate.
+    TaskReopened {
+        /// Which.
+        task_id: TaskId,
+        /// Why.
+        why: String,
+        /// Whether it gets its retries anew.
+        fresh: bool,
+        /// The layer at which it starts now, where a person chose one.
+        layer: Option<u8>,
+        /// The agent, where a person chose one.
+        agent: Option<String>,
+        /// A word to the agent.
+        say: Option<String>,
+    },
+    /// A task waits for its next attempt.
+    TaskRetrying {
+        /// Which.
+        task_id: TaskId,
+        /// Number of the coming attempt.
+        attempt: u32,
+        /// Not before.
+        at: Timestamp,
+        /// What went wrong.
+        why: Failure,
+        /// Where the coming attempt is to run.
+        next: Rung,
+    },
+    /// A task goes to another layer.
+    LayerMoved {
+        /// Which.
+        task_id: TaskId,
+        /// Number of the attempt that ended.
+        attempt: u32,
+        /// Where it was.
+        from: Rung,
+        /// Where it goes.
+        to: Rung,
+        /// The failure that moved it.
+        trigger: FailureKind,
+        /// What was seen.
+        evidence: String,
+    },
+    /// No witness disagreed.
+    TaskSucceeded {
+        /// Which.
+        task_id: TaskId,
+        /// The attempt that did it.
+        attempt: u32,
+    },
+    /// A task failed for good.
+    TaskFailed {
+        /// Which.
+        task_id: TaskId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A task was stopped for good.
+    TaskCancelled {
+        /// Which.
+        task_id: TaskId,
+        /// By what.
+        by: String,
+    },
+    /// The box of a task was ticked in the plan, or could not be.
+    BoxTicked {
+        /// Which.
+        task_id: TaskId,
+        /// Why not; none: it was ticked.
+        problem: Option<String>,
+    },
+
+    /// An attempt begins. This is written before its process exists.
+    AttemptStarted {
+        /// The task.
+        task_id: TaskId,
+        /// Its number.
+        attempt: u32,
+        /// Where it runs.
+        #[serde(flatten)]
+        rung: Rung,
+        /// When it has had its time.
+        deadline_at: Timestamp,
+    },
+    /// The agent said how far it is.
+    AttemptProgressed {
+        /// The task.
+        task_id: TaskId,
+        /// Its number.
+        attempt: u32,
+        /// In its own words, masked.
+        message: String,
+    },
+    /// The process has ended and verify commands run.
+    VerificationStarted {
+        /// The task.
+        task_id: TaskId,
+        /// Its number.
+        attempt: u32,
+        /// What runs.
+        commands: Vec<String>,
+    },
+    /// An attempt ended.
+    AttemptEnded {
+        /// The task.
+        task_id: TaskId,
+        /// Its number.
+        attempt: u32,
+        /// As what.
+        status: AttemptStatus,
+        /// How its process ended; none: nobody saw it (lost).
+        outcome: Option<Outcome>,
+        /// What its adapter read.
+        reading: Option<Reading>,
+        /// The agent's own summary, where its completion is valid.
+        summary: Option<String>,
+        /// What the judge made of it.
+        verdict: Verdict,
+    },
+}
+
+impl EventBody {
+    /// The task that the event is about.
+    pub fn task_id(&self) -> Option<&TaskId> {
+        match self {
+            Self::RunStarted { .. }
+            | Self::RunResumed { .. }
+            | Self::WarningRaised { .. }
+            | Self::StopRequested { .. }
+            | Self::PlanChanged { .. }
+            | Self::GateApproved { .. }
+            | Self::GateReached { .. }
+            | Self::ProviderRested { .. }
+            | Self::LayerTurnedOff { .. }
+            | Self::RunEnded { .. } => None,
+            Self::TaskHeld { task_id, .. }
+            | Self::TaskSkipped { task_id, .. }
+            | Self::TaskBlocked { task_id, .. }
+            | Self::TaskReopened { task_id, .. }
+            | Self::TaskRetrying { task_id, .. }
+            | Self::LayerMoved { task_id, .. }
+            | Self::TaskSucceeded { task_id, .. }
+            | Self::TaskFailed { task_id, .. }
+            | Self::TaskCancelled { task_id, .. }
+            | Self::BoxTicked { task_id, .. }
+            | Self::AttemptStarted { task_id, .. }
+            | Self::AttemptProgressed { task_id, .. }
+            | Self::VerificationStarted { task_id, .. }
+            | Self::AttemptEnded { task_id, .. } => Some(task_id),
+        }
+    }
+
+    /// The status that the event puts its task into; none: it leaves it as it is.
+    pub const fn status(&self) -> Option<TaskStatus> {
+        match self {
+            Self::TaskHeld { .. } => Some(TaskStatus::Held),
+            Self::TaskSkipped { .. } => Some(TaskStatus::Skipped),
+            Self::TaskBlocked { .. } => Some(TaskStatus::Blocked),
+            Self::TaskReopened { .. } => Some(TaskStatus::Pending),
+            Self::TaskRetrying { .. } => Some(TaskStatus::Retrying),
+            Self::TaskSucceeded { .. } => Some(TaskStatus::Succeeded),
+            Self::TaskFailed { .. } => Some(TaskStatus::Failed),
+            Self::TaskCancelled { .. } => Some(TaskStatus::Cancelled),
+            Self::AttemptStarted { .. } => Some(TaskStatus::Running),
+            Self::VerificationStarted { .. } => Some(TaskStatus::Verifying),
+            Self::RunStarted { .. }
+            | Self::RunResumed { .. }
+            | Self::WarningRaised { .. }
+            | Self::StopRequested { .. }
+            | Self::PlanChanged { .. }
+            | Self::GateApproved { .. }
+            | Self::GateReached { .. }
+            | Self::ProviderRested { .. }
+            | Self::LayerTurnedOff { .. }
+            | Self::RunEnded { .. }
+            | Self::LayerMoved { .. }
+            | Self::BoxTicked { .. }
+            | Self::AttemptProgressed { .. }
+            | Self::AttemptEnded { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_form_is_flat_and_reads_back() {
+        let event = Event {
+            schema: EventVersion::V1,
+            run_id: RunId("01J".to_owned()),
+            seq: 3,
+            at: Timestamp(5),
+            body: EventBody::AttemptStarted {
+                task_id: TaskId::new("T1"),
+                attempt: 1,
+                rung: Rung {
+                    layer: Some(3),
+                    agent: "kilo".to_owned(),
+                    model: Some("m".to_owned()),
+                    provider: None,
+                },
+                deadline_at: Timestamp(9),
+            },
+        };
+        let value = serde_json::to_value(&event).unwrap();
+        assert_eq!(value["schema"], "event/v1");
+        assert_eq!(value["kind"], "attempt_started");
+        assert_eq!(value["task_id"], "T1");
+        assert_eq!(value["attempt"], 1);
+        assert_eq!(value["agent"], "kilo");
+        assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+    }
+}

@@ -1,0 +1,26 @@
+//! Plain data and its invariants: what the other rooms say to each other.
+//!
+//! Nothing here reads a file, a clock or the environment. What is serialised anywhere (journal,
+//! shared state, documents on stdout) is a type of this module, so that a look at it tells what
+//! has been promised to the outside. The tables of legal steps and the fold of events into a
+//! [`view::RunView`] stand here too, because every other room relies on the same ones.
+
+pub mod agent;
+pub mod check;
+pub mod command;
+pub mod completion;
+pub mod event;
+pub mod exit;
+pub mod failure;
+pub mod ids;
+pub mod layer;
+pub mod outcome;
+pub mod reading;
+pub mod record;
+pub mod result;
+pub mod run;
+pub mod status;
+pub mod task;
+pub mod time;
+pub mod verdict;
+pub mod view;

@@ -1,0 +1,241 @@
+//! A run's result as one document (`--output json`), and the document of an error.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::CheckDiagnostic;
+use super::event::Counts;
+use super::failure::FailureKind;
+use super::ids::{RunId, TaskId};
+use super::reading::Tokens;
+use super::record::version;
+use super::run::RunSpec;
+use super::status::{AttemptStatus, RunStatus, TaskStatus};
+use super::time::Timestamp;
+use super::verdict::Witness;
+use super::view::RunView;
+
+version!(RunResultVersion, "run-result/v1");
+version!(ErrorVersion, "error/v1");
+
+/// One attempt in a run's result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptResult {
+    /// Its number.
+    pub attempt: u32,
+    /// The agent.
+    pub agent: String,
+    /// The model it was asked for.
+    pub model: Option<String>,
+    /// The model that answered, where it can be seen.
+    pub model_answered: Option<String>,
+    /// Its layer.
+    pub layer: Option<u8>,
+    /// How it stands or ended.
+    pub status: AttemptStatus,
+    /// Why it failed.
+    pub failure: Option<FailureKind>,
+    /// What was seen of the failure.
+    pub seen: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Money spent in USD; null: unknown.
+    pub cost_usd: Option<f64>,
+    /// Tokens used; null: unknown.
+    pub tokens: Option<Tokens>,
+    /// Path of its completion, relative to the root.
+    pub completion: String,
+    /// What the agent says it did.
+    pub summary: Option<String>,
+    /// Every witness.
+    pub witnesses: Vec<Witness>,
+    /// What is worth knowing and was not judged.
+    pub notes: Vec<String>,
+}
+
+/// One task in a run's result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskResult {
+    /// Its id.
+    pub id: TaskId,
+    /// One line.
+    pub title: String,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// The agent of the last attempt.
+    pub agent: Option<String>,
+    /// The model that it was asked for.
+    pub model: Option<String>,
+    /// Its layer.
+    pub layer: Option<u8>,
+    /// Why it failed.
+    pub failure: Option<FailureKind>,
+    /// What was seen, what blocks it, why it is held or skipped.
+    pub why: Option<String>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<AttemptResult>,
+}
+
+/// A run's result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// `run-result/v1`.
+    pub schema: RunResultVersion,
+    /// The run.
+    pub run_id: RunId,
+    /// The plan as shown.
+    pub plan: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The exit code; while it runs null.
+    pub exit_code: Option<u8>,
+    /// How many tasks are in each status.
+    pub counts: Counts,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Money spent in USD as far as it is known.
+    pub cost_usd: f64,
+    /// Whether some attempt's cost is unknown.
+    pub cost_unknown: bool,
+    /// Tokens used as far as they are known.
+    pub tokens: Tokens,
+    /// Gates that wait for a person.
+    pub gates: Vec<String>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// The report for people, relative to the root.
+    pub report: Option<String>,
+    /// The tasks in plan order.
+    pub tasks: Vec<TaskResult>,
+}
+
+impl RunResult {
+    /// The result of a run as far as its view tells. `attempt_folder` gives the folder of an
+    /// attempt relative to the root, with `/`.
+    pub fn of(
+        spec: &RunSpec,
+        view: &RunView,
+        report: Option<String>,
+        attempt_folder: impl Fn(&TaskId, u32) -> String,
+    ) -> Self {
+        let mut cost_usd = 0.0;
+        let mut cost_unknown = false;
+        let mut tokens = Tokens::default();
+        let tasks = view
+            .tasks
+            .iter()
+            .map(|task| {
+                let attempts: Vec<AttemptResult> = task
+                    .attempts
+                    .iter()
+                    .map(|attempt| {
+                        let reading = attempt.reading.as_ref();
+                        let cost = reading.and_then(|reading| reading.cost_usd);
+                        let used = reading.and_then(|reading| reading.tokens);
+                        // An attempt without a model costs nothing, and that is known.
+                        match cost {
+                            Some(cost) => cost_usd += cost,
+                            None => cost_unknown |= attempt.rung.model.is_some(),
+                        }
+                        if let Some(used) = used {
+                            tokens.input += used.input;
+                            tokens.output += used.output;
+                        }
+                        AttemptResult {
+                            attempt: attempt.attempt,
+                            agent: attempt.rung.agent.clone(),
+                            model: attempt.rung.model.clone(),
+                            model_answered: reading.and_then(|reading| reading.model_answered.clone()),
+                            layer: attempt.rung.layer,
+                            status: attempt.status,
+                            failure: attempt.failure().map(|failure| failure.kind),
+                            seen: attempt.failure().map(|failure| failure.seen.clone()),
+                            started_at: attempt.started_at,
+                            ended_at: attempt.ended_at,
+                            cost_usd: cost,
+                            tokens: used,
+                            completion: format!(
+                                "{}/completion.json",
+                                attempt_folder(&task.id, attempt.attempt)
+                            ),
+                            summary: attempt.summary.clone(),
+                            witnesses: attempt
+                                .verdict
+                                .as_ref()
+                                .map(|verdict| verdict.witnesses.clone())
+                                .unwrap_or_default(),
+                            notes: attempt
+                                .verdict
+                                .as_ref()
+                                .map(|verdict| verdict.notes.clone())
+                                .unwrap_or_default(),
+                        }
+                    })
+                    .collect();
+                let last = task.attempts.last();
+                let why = match task.status {
+                    TaskStatus::Blocked => task.blocked_by.as_ref().map(|by| format!("blocked by {by}")),
+                    TaskStatus::Held => {
+                        Some(task.held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+                    }
+                    TaskStatus::Skipped => task.skipped.clone(),
+                    TaskStatus::Pending
+                    | TaskStatus::Running
+                    | TaskStatus::Verifying
+                    | TaskStatus::Landing
+                    | TaskStatus::Retrying
+                    | TaskStatus::Succeeded
+                    | TaskStatus::Failed
+                    | TaskStatus::Cancelled => task.failure.as_ref().map(|failure| failure.seen.clone()),
+                };
+                TaskResult {
+                    id: task.id.clone(),
+                    title: task.title.clone(),
+                    status: task.status,
+                    agent: last.map(|attempt| attempt.rung.agent.clone()),
+                    model: last.and_then(|attempt| attempt.rung.model.clone()),
+                    layer: last.and_then(|attempt| attempt.rung.layer),
+                    failure: task.failure.as_ref().map(|failure| failure.kind),
+                    why,
+                    attempts,
+                }
+            })
+            .collect();
+        Self {
+            schema: RunResultVersion::V1,
+            run_id: view.run_id.clone(),
+            plan: spec.plan.clone(),
+            status: view.status,
+            exit_code: view.exit_code,
+            counts: view.counts.clone(),
+            started_at: view.started_at,
+            ended_at: view.ended_at,
+            cost_usd,
+            cost_unknown,
+            tokens,
+            gates: view.gates_reached.iter().cloned().collect(),
+            warnings: view.warnings.iter().map(|(_, message, _)| message.clone()).collect(),
+            report,
+            tasks,
+        }
+    }
+}
+
+/// What is printed on stdout with `--output json` where there is no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorDocument {
+    /// `error/v1`.
+    pub schema: ErrorVersion,
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// One sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hints: Vec<String>,
+    /// Mistakes with their places.
+    pub diagnostics: Vec<CheckDiagnostic>,
+}

@@ -1,0 +1,141 @@
+//! A run as it is started: tasks, agents, layers and limits, all resolved.
+//!
+//! A [`RunSpec`] is written to the journal before anything starts, so that `resume` needs neither
+//! the plan nor the configuration as they were.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::agent::AgentSpec;
+use super::ids::RunId;
+use super::layer::Layer;
+use super::task::TaskSpec;
+use super::time::{Span, Timestamp};
+
+/// Where attempts work.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// In the checkout itself.
+    #[default]
+    Shared,
+    /// Each task in a git worktree of its own.
+    Worktree,
+}
+
+/// What happens to the boxes of a plan.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TickMode {
+    /// A task that succeeded is ticked.
+    #[default]
+    Auto,
+    /// The plan is never written.
+    Never,
+}
+
+/// Limits and choices of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSettings {
+    /// How many attempts may run at once; at least 1.
+    pub jobs: u32,
+    /// How long an attempt may be quiet.
+    pub idle_timeout: Span,
+    /// How long the whole run may take.
+    pub deadline: Option<Span>,
+    /// How long to wait for a provider to be back.
+    pub max_wait: Span,
+    /// How long a process may take to stop before it is killed.
+    pub grace: Span,
+    /// Start nothing more after the first task that failed for good.
+    pub fail_fast: bool,
+    /// Where attempts work.
+    pub isolation: Isolation,
+    /// Commands that every task has to pass besides its own.
+    pub verify: Vec<String>,
+    /// Run no check at all.
+    pub no_verify: bool,
+    /// Layer at which every task starts at the lowest.
+    pub layer: Option<u8>,
+    /// Layer above which nothing is tried.
+    pub max_layer: Option<u8>,
+    /// The reason for which paid layers may be used; none: they may not.
+    pub allow_paid: Option<String>,
+    /// Money for the whole run, in USD.
+    pub budget_usd: Option<f64>,
+    /// Whether gates are taken as approved.
+    pub yes_gates: bool,
+    /// What happens to the plan's boxes.
+    pub tick: TickMode,
+    /// Prefix of this run's keys (not of shown ids).
+    pub id_prefix: String,
+    /// Seed for the jitter of waits.
+    pub seed: u64,
+}
+
+/// What is known of a provider.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSpec {
+    /// How many attempts may use it at once.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// How many requests a minute it allows.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// How many tokens a day it allows.
+    #[serde(default)]
+    pub tokens_per_day: Option<u64>,
+    /// How much may be spent on it in a month, in USD.
+    #[serde(default)]
+    pub budget_usd_per_month: Option<f64>,
+    /// The environment variable that holds its key.
+    #[serde(default)]
+    pub key_env: Option<String>,
+}
+
+/// Everything that a run is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSpec {
+    /// Its id.
+    pub run_id: RunId,
+    /// The project's name as it stands in key prefixes.
+    pub project: String,
+    /// Prefix of keys in the shared state, template filled in (`{project}:`).
+    pub prefix: String,
+    /// The project's root, absolute.
+    pub root: PathBuf,
+    /// The plan file, absolute; none: it was read from standard input.
+    pub plan_path: Option<PathBuf>,
+    /// The plan as shown: relative to the root with `/`, or `-`.
+    pub plan: String,
+    /// The plan's title.
+    pub plan_title: String,
+    /// SHA-256 of the plan as read, hexadecimal.
+    pub plan_hash: String,
+    /// What stands before the tasks and applies to all of them.
+    pub preamble: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The host on which it was made.
+    pub host: String,
+    /// Limits and choices.
+    pub settings: RunSettings,
+    /// The tasks in plan order.
+    pub tasks: Vec<TaskSpec>,
+    /// The hierarchy.
+    pub layers: Vec<Layer>,
+    /// The agents by name.
+    pub agents: BTreeMap<String, AgentSpec>,
+    /// The providers by name.
+    pub providers: BTreeMap<String, ProviderSpec>,
+    /// Report files that were asked for, absolute.
+    pub reports: Vec<PathBuf>,
+}
