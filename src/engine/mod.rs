@@ -18,7 +18,7 @@ mod drive;
 pub mod ending;
 pub mod folders;
 pub mod prepare;
-mod requests;
+pub mod requests;
 pub mod signals;
 pub mod wake;
 

@@ -44,7 +44,7 @@ impl Engine {
 }
 
 /// What a request means to the scheduler.
-pub(crate) fn input_of(control: Control) -> Input {
+pub fn input_of(control: Control) -> Input {
     match control.action {
         ControlAction::Stop { tasks } if tasks.is_empty() => {
             Input::Shutdown { by: format!("stop by {}", control.by), exit: ExitCode::Interrupted }
