@@ -32,14 +32,28 @@ struct Tool {
     /// Makes what it reads, in this folder.
     prepare: fn(&Path, usize) -> io::Result<()>,
     /// What to start, in the same folder.
-    command: fn(usize) -> Command,
+    command: fn() -> Command,
+    /// How many commands left a trace of having been run; none: the tool leaves none.
+    traces: Option<fn(&Path) -> io::Result<usize>>,
 }
 
 const TOOLS: [Tool; 4] = [
-    Tool { name: "orchestrate", needs: None, prepare: write_plan, command: orchestrate },
-    Tool { name: "xargs -P", needs: Some("xargs"), prepare: write_numbers, command: xargs },
-    Tool { name: "make -j", needs: Some("make"), prepare: write_makefile, command: make },
-    Tool { name: "parallel -j", needs: Some("parallel"), prepare: write_numbers, command: parallel },
+    Tool {
+        name: "orchestrate",
+        needs: None,
+        prepare: write_plan,
+        command: orchestrate,
+        traces: Some(task_folders),
+    },
+    Tool { name: "xargs -P", needs: Some("xargs"), prepare: write_numbers, command: xargs, traces: None },
+    Tool { name: "make -j", needs: Some("make"), prepare: write_makefile, command: make, traces: None },
+    Tool {
+        name: "parallel -j",
+        needs: Some("parallel"),
+        prepare: write_numbers,
+        command: parallel,
+        traces: None,
+    },
 ];
 
 fn main() -> io::Result<()> {
@@ -89,7 +103,7 @@ fn compare(count: usize, rounds: usize) -> io::Result<()> {
 fn measure(tool: &Tool, count: usize) -> io::Result<Duration> {
     let folder = tempfile::tempdir()?;
     (tool.prepare)(folder.path(), count)?;
-    let mut command = (tool.command)(count);
+    let mut command = (tool.command)();
     command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
     if tool.needs.is_some_and(|_| !tool.name.starts_with("make")) {
         command.stdin(fs::File::open(folder.path().join("numbers"))?);
@@ -103,28 +117,34 @@ fn measure(tool: &Tool, count: usize) -> io::Result<Duration> {
         let said = String::from_utf8_lossy(&ended.stderr);
         return Err(io::Error::other(format!("{} ended with {}: {said}", tool.name, ended.status)));
     }
+    if let Some(traces) = tool.traces {
+        let ran = traces(folder.path())?;
+        if ran != count {
+            return Err(io::Error::other(format!("{} ran {ran} of {count} commands", tool.name)));
+        }
+    }
     Ok(elapsed)
 }
 
-fn orchestrate(_: usize) -> Command {
+fn orchestrate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrate"));
     command.args(["run", "plan.md", "--jobs", AT_ONCE, "--no-tick", "--isolation", "shared"]);
     command
 }
 
-fn xargs(_: usize) -> Command {
+fn xargs() -> Command {
     let mut command = Command::new("xargs");
     command.args(["-P", AT_ONCE, "-n", "1", "sh", "-c", "exit 0"]);
     command
 }
 
-fn make(_: usize) -> Command {
+fn make() -> Command {
     let mut command = Command::new("make");
     command.args(["--silent", "--jobs", AT_ONCE, "all"]);
     command
 }
 
-fn parallel(_: usize) -> Command {
+fn parallel() -> Command {
     let mut command = Command::new("parallel");
     // It picks the shell by its parent or this variable; the others use sh.
     command.env("PARALLEL_SHELL", "/bin/sh").args(["--no-notice", "--jobs", AT_ONCE, "exit 0 #{}"]);
@@ -159,6 +179,15 @@ fn write_numbers(folder: &Path, count: usize) -> io::Result<()> {
         text
     });
     fs::write(folder.join("numbers"), text)
+}
+
+/// The folders of tasks that a run has left behind: who is fast because it ran nothing is found out.
+fn task_folders(folder: &Path) -> io::Result<usize> {
+    let mut count = 0;
+    for run in fs::read_dir(folder.join("plans/agent-shared/runs"))? {
+        count += fs::read_dir(run?.path().join("tasks"))?.count();
+    }
+    Ok(count)
 }
 
 fn is_installed(program: &str) -> bool {
