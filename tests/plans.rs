@@ -55,9 +55,12 @@ fn the_plan_for_agents_starts_with_three_of_them_together() {
 
 #[test]
 fn no_plan_of_the_project_holds_a_mistake() {
-    for plan in ["plans/first.md", "plans/agents.md"] {
+    // For real agents a warning may speak of this machine; for commands there is nothing to warn of.
+    for (plan, tolerated) in [("plans/first.md", "note"), ("plans/agents.md", "warning")] {
         let document = check(plan);
-        let severities = texts(&document, "diagnostics", "severity");
-        assert!(severities.iter().all(|severity| *severity == "note"), "{plan}: {:#}", document["diagnostics"]);
+        for severity in texts(&document, "diagnostics", "severity") {
+            let diagnostics = &document["diagnostics"];
+            assert!(severity == "note" || severity == tolerated, "{plan}: {diagnostics:#}");
+        }
     }
 }
