@@ -65,7 +65,7 @@ impl Context {
             })?,
         };
         let folders = environment::folders();
-        let root = locate::root(&directory);
+        let root = locate::find_root(&directory).path;
         let (mut project, mut personal) = (None, None);
         if reads_configuration(&cli.command) {
             project = read_config(&root.join(CONFIG_FILE), CONFIG_FILE)?;
@@ -123,10 +123,15 @@ impl Context {
             seed: fastrand::u64(..),
         };
         settings::settings(sources).map_err(|error| {
-            let mut cli = CliError::new(error.exit_code(), error.to_string());
-            for problem in &error.problems {
-                cli.hints.extend(problem.hints.iter().cloned());
-            }
+            let told: Vec<String> = error
+                .problems
+                .iter()
+                .map(|problem| {
+                    let hints = problem.hints.iter().map(|hint| format!("\n  help: {hint}"));
+                    format!("{problem}{}", hints.collect::<String>())
+                })
+                .collect();
+            let mut cli = CliError::new(error.exit_code(), told.join("\nerror: "));
             cli.diagnostics = error.in_files().iter().map(document).collect();
             cli
         })

@@ -100,6 +100,7 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
     let mut then: Vec<Input> =
         requests.into_iter().filter_map(|(_, control)| still_asked(control, view.ended_at)).collect();
     then.extend(going.retry);
+    context.ui.say(&format!("run {id}"));
     let first =
         Input::Resume { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence };
     let driven = start::Driven {

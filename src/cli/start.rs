@@ -83,7 +83,6 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     let Driven { spec, scheduler, store, claim, first, then, requests_seen, not_before } = driven;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
-    context.ui.say(&format!("run {}", spec.run_id));
     let workspace = Box::new(Checkout::new(&spec, folders.run().to_path_buf()));
     let program_folder =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));
