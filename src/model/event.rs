@@ -51,6 +51,7 @@ pub struct Event {
 /// each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "events live in short lists; a box would show in every match")]
 pub enum EventBody {
     /// The run began.
     RunStarted {

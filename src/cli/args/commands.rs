@@ -1,0 +1,321 @@
+//! The commands besides `run` and `check`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::reading;
+use crate::model::completion::{CompletionStatus, Verification};
+use crate::model::ids::TaskId;
+use crate::model::time::Span;
+
+/// `orchestrate status`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate status                 the latest run of this project
+  orchestrate status 01JD8Q --watch  that run, live until it ends
+  orchestrate status --output json")]
+pub struct StatusCommand {
+    /// The run; left out: the latest
+    #[arg(value_name = "RUN")]
+    pub id: Option<String>,
+    /// Redraw until the run ends
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// `orchestrate wait`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate wait                              until the latest run ends; exits with its code
+  orchestrate wait --timeout 5m || echo $?      124 if it still goes on
+  orchestrate wait --cursor 120 --output ndjson only what happened after event 120")]
+pub struct WaitCommand {
+    /// The run; left out: the latest
+    #[arg(value_name = "RUN")]
+    pub id: Option<String>,
+    /// Give up after this time, with exit code 124
+    #[arg(long, value_name = "D", value_parser = reading::span)]
+    pub timeout: Option<Span>,
+    /// Print only events after this number, and end as soon as there are some
+    #[arg(long, value_name = "N")]
+    pub cursor: Option<u64>,
+}
+
+/// `orchestrate resume`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate resume                 go on with the latest run
+  orchestrate resume --yes-gates     taking every gate as approved
+  orchestrate resume --allow-paid --reason 'the demo is at five'")]
+pub struct ResumeCommand {
+    /// The run; left out: the latest
+    #[arg(value_name = "RUN")]
+    pub id: Option<String>,
+    /// How many attempts may run at once; left out: as before
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<u32>,
+    /// Take every gate as approved
+    #[arg(long)]
+    pub yes_gates: bool,
+    /// Allow layers that cost money; needs --reason
+    #[arg(long, requires = "reason")]
+    pub allow_paid: bool,
+    /// Why money may be spent; kept with the run
+    #[arg(long, value_name = "TEXT", requires = "allow_paid")]
+    pub reason: Option<String>,
+    /// Allow it inside a task of another run
+    #[arg(long)]
+    pub nested: bool,
+}
+
+/// `orchestrate report`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate report                      the latest run, as Markdown
+  orchestrate report --as junit > out.xml
+  orchestrate report 01JD8Q --as json | jq '.tasks[] | select(.status == \"failed\")'")]
+pub struct ReportCommand {
+    /// The run; left out: the latest
+    #[arg(value_name = "RUN")]
+    pub id: Option<String>,
+    /// Its form
+    #[arg(long = "as", value_name = "FORM", default_value = "md")]
+    pub form: ReportForm,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum ReportForm {
+    /// Markdown
+    Md,
+    /// The run's result as one JSON document
+    Json,
+    /// `JUnit` XML
+    Junit,
+}
+
+/// `orchestrate logs`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate logs T006               the last attempt, secrets masked
+  orchestrate logs T006 -f            as it comes
+  orchestrate logs T006 --attempt 1 --stderr")]
+pub struct LogsCommand {
+    /// The task
+    #[arg(value_name = "TASK", value_parser = reading::task_id)]
+    pub task: TaskId,
+    /// Go on printing until the attempt ends
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Which attempt; left out: the last
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempt: Option<u32>,
+    /// What it printed on standard error
+    #[arg(long)]
+    pub stderr: bool,
+}
+
+/// `orchestrate why`.
+#[derive(Debug, Clone, Args)]
+pub struct WhyCommand {
+    /// The task
+    #[arg(value_name = "TASK", value_parser = reading::task_id)]
+    pub task: TaskId,
+}
+
+/// `orchestrate stop`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate stop                    the latest run; `resume` goes on
+  orchestrate stop T003 T004          these tasks, for good")]
+pub struct StopCommand {
+    /// The tasks; left out: the whole run
+    #[arg(value_name = "TASK", value_parser = reading::task_id)]
+    pub tasks: Vec<TaskId>,
+}
+
+/// `orchestrate retry`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate retry                           all that failed, and what that blocked
+  orchestrate retry T006 --layer 3            by another model
+  orchestrate retry T006 --say 'write it to plans/audit/a11y.md'")]
+pub struct RetryCommand {
+    /// The tasks; left out: all that did not succeed
+    #[arg(value_name = "TASK", value_parser = reading::task_id)]
+    pub tasks: Vec<TaskId>,
+    /// Start at this layer
+    #[arg(long, value_name = "N", value_parser = reading::layer)]
+    pub layer: Option<u8>,
+    /// By this agent
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// A word to the agent
+    #[arg(long, value_name = "TEXT")]
+    pub say: Option<String>,
+}
+
+/// `orchestrate approve`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate approve \"phase 2\"
+  orchestrate approve T010 --resume   and go on at once")]
+pub struct ApproveCommand {
+    /// The gate: its name, or the id of its task
+    #[arg(value_name = "GATE")]
+    pub gate: String,
+    /// Go on with the run
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// `orchestrate runs`.
+#[derive(Debug, Clone, Args)]
+pub struct RunsCommand {
+    /// At most this many, newest first
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+/// `orchestrate complete`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate complete --summary 'added src/tokens.rs' --created src/tokens.rs \\
+      --check '0:cargo test tokens'
+  orchestrate complete --status failed --summary 'could not build' --error 'no network'
+
+Works inside a task only: which one is read from ORCHESTRATE_RUN, ORCHESTRATE_TASK,
+ORCHESTRATE_ATTEMPT and ORCHESTRATE_COMPLETION.")]
+pub struct CompleteCommand {
+    /// What the attempt came to
+    #[arg(long, value_name = "STATUS", default_value = "succeeded")]
+    pub status: CompletionWord,
+    /// One to three sentences
+    #[arg(long, value_name = "TEXT")]
+    pub summary: String,
+    /// A file that was made (may be given several times)
+    #[arg(long, value_name = "PATH")]
+    pub created: Vec<String>,
+    /// A file that was changed (may be given several times)
+    #[arg(long, value_name = "PATH")]
+    pub modified: Vec<String>,
+    /// A file that was removed (may be given several times)
+    #[arg(long, value_name = "PATH")]
+    pub deleted: Vec<String>,
+    /// A check that was run, with its exit code (may be given several times)
+    #[arg(long, value_name = "CODE:CMD", value_parser = reading::verification)]
+    pub check: Vec<Verification>,
+    /// Why it did not succeed; needed unless it did
+    #[arg(long, value_name = "TEXT", required_if_eq_any = [("status", "failed"), ("status", "blocked")])]
+    pub error: Option<String>,
+    /// What kind of error, in a word
+    #[arg(long, value_name = "WORD", requires = "error")]
+    pub error_kind: Option<String>,
+    /// What is left to do (may be given several times)
+    #[arg(long, value_name = "TEXT")]
+    pub next: Vec<String>,
+}
+
+/// What an attempt came to, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompletionWord {
+    /// The task is done
+    Succeeded,
+    /// The task could not be done
+    Failed,
+    /// Something is needed that the agent cannot get itself
+    Blocked,
+}
+
+impl From<CompletionWord> for CompletionStatus {
+    fn from(word: CompletionWord) -> Self {
+        match word {
+            CompletionWord::Succeeded => Self::Succeeded,
+            CompletionWord::Failed => Self::Failed,
+            CompletionWord::Blocked => Self::Blocked,
+        }
+    }
+}
+
+/// `orchestrate progress`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate progress 'tests written, two fail' --percent 60")]
+pub struct ProgressCommand {
+    /// How far it is, in a few words
+    #[arg(value_name = "MESSAGE")]
+    pub message: String,
+    /// How much of it is done
+    #[arg(long, value_name = "0..100", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub percent: Option<u8>,
+}
+
+/// `orchestrate state`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum StateCommand {
+    /// Print the value of one key
+    Get {
+        /// The key, with or without the prefix
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
+    /// List the keys of this project
+    List {
+        /// Only keys that begin so, with or without the prefix
+        #[arg(value_name = "BEGINNING")]
+        beginning: Option<String>,
+    },
+    /// Print every change of a run as it happens
+    Watch,
+    /// Compare the shared state with the journal and its schemas
+    Verify,
+}
+
+/// `orchestrate schema`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate schema                  the names of all
+  orchestrate schema completion
+  orchestrate schema config > orchestrate.schema.json")]
+pub struct SchemaCommand {
+    /// Its name; left out: the names of all
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `orchestrate completions`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate completions bash > ~/.local/share/bash-completion/completions/orchestrate
+  orchestrate completions zsh > ~/.zfunc/_orchestrate")]
+pub struct CompletionsCommand {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `orchestrate models`.
+#[derive(Debug, Clone, Args)]
+pub struct ModelsCommand {
+    /// What of it; left out: `list`.
+    #[command(subcommand)]
+    pub action: Option<ModelsAction>,
+}
+
+/// What of the model hierarchy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ModelsAction {
+    /// Show the layers, and which can be used here
+    List,
+}

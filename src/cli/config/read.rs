@@ -1,0 +1,461 @@
+//! From the text of a configuration file to a [`Config`], or to everything that is wrong with it.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::ConfigError;
+use super::section::{Notes, Section};
+use super::{
+    AgentTable, AlertTable, Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable,
+    OwnershipMode, OwnershipTable, PaymentPolicy, RedisTable, Role, RunTable, WorkspaceTable,
+};
+use crate::model::agent::{AdapterKind, AllNames, CompletionRule, PassEnv, PromptChannel};
+use crate::model::layer::{Cost, Layer, Price};
+use crate::model::run::{Isolation, ProviderSpec, TickMode};
+
+/// Keys that people look for at the wrong place, with the table they belong to.
+const ELSEWHERE: [(&str, &str); 21] = [
+    ("jobs", "run"),
+    ("timeout", "run"),
+    ("idle_timeout", "run"),
+    ("deadline", "run"),
+    ("max_wait", "run"),
+    ("retries", "run"),
+    ("fail_fast", "run"),
+    ("isolation", "run"),
+    ("verify", "run"),
+    ("agent", "run"),
+    ("grace", "run"),
+    ("tick", "run"),
+    ("id_prefix", "run"),
+    ("url", "redis"),
+    ("prefix", "redis"),
+    ("ttl", "redis"),
+    ("policy", "models"),
+    ("approve_paid", "models"),
+    ("aliases", "models"),
+    ("deny", "models"),
+    ("fallbacks", "models"),
+];
+
+/// Reads the text of a configuration file; `file` is how it is shown.
+///
+/// # Errors
+/// All mistakes, in the order of the file.
+pub fn read(file: &str, text: &str) -> Result<Config, ConfigError> {
+    let (config, notes) = read_all(file, text);
+    if notes.problems.is_empty() {
+        return Ok(config);
+    }
+    let mut problems = notes.problems;
+    problems.sort_by_key(|(start, _)| *start);
+    Err(ConfigError {
+        file: file.to_owned(),
+        text: text.to_owned(),
+        problems: problems.into_iter().map(|(_, problem)| problem).collect(),
+    })
+}
+
+pub(super) fn read_all<'t>(file: &'t str, text: &'t str) -> (Config, Notes<'t>) {
+    let mut notes = Notes::new(file, text);
+    // A byte order mark is no mistake; its three bytes count as none of the first column.
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let broken = !errors.is_empty();
+    for error in errors {
+        let range = error.span().unwrap_or(0..0);
+        notes.problem(&range, lower_first(error.message()), Vec::new());
+    }
+    let config = root(Section::root(table.into_inner()), &mut notes, broken);
+    (config, notes)
+}
+
+fn lower_first(message: &str) -> String {
+    let mut letters = message.trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn root(mut top: Section<'_>, notes: &mut Notes<'_>, broken: bool) -> Config {
+    let version = version(&mut top, notes, broken);
+    let config = Config {
+        version,
+        project: top.text(notes, "project").map(|found| found.value),
+        state_dir: state_dir(&mut top, notes),
+        run: top.table(notes, "run").map(|section| run(section, notes)).unwrap_or_default(),
+        redis: top.table(notes, "redis").map(|section| redis(section, notes)),
+        agents: agents(&mut top, notes),
+        roles: roles(&mut top, notes),
+        layers: layers(&mut top, notes),
+        models: top.table(notes, "models").map(|section| models(section, notes)).unwrap_or_default(),
+        providers: providers(&mut top, notes),
+        gateway: top.table(notes, "gateway").map(|section| gateway(section, notes)).unwrap_or_default(),
+        workspace: top.table(notes, "workspace").map(|section| workspace(section, notes)).unwrap_or_default(),
+        ownership: top.table(notes, "ownership").map(|section| ownership(section, notes)).unwrap_or_default(),
+        alerts: alerts(&mut top, notes),
+        lines: BTreeMap::new(),
+        file: notes.file.to_owned(),
+    };
+    top.finish(notes, &ELSEWHERE);
+    Config { lines: notes.lines.clone(), ..config }
+}
+
+fn version(top: &mut Section<'_>, notes: &mut Notes<'_>, broken: bool) -> u8 {
+    let problems = notes.problems.len();
+    if let Some(found) = top.number::<i64>(notes, "version", i64::MIN..=i64::MAX) {
+        if found.value != 1 {
+            notes.problem(
+                &found.range,
+                format!("`version` is {}, and this `orchestrate` reads version 1", found.value),
+                vec![
+                    "write `version = 1`, or use the `orchestrate` that this file was written for".to_owned(),
+                ],
+            );
+        }
+    } else if problems == notes.problems.len() && !broken {
+        top.missing(notes, "version", "write `version = 1` as the first line".to_owned());
+    }
+    1
+}
+
+fn state_dir(top: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<String> {
+    let found = top.text(notes, "state_dir")?;
+    let path = std::path::Path::new(&found.value);
+    let leaves = path.components().any(|part| part == std::path::Component::ParentDir);
+    if leaves && path.is_relative() {
+        notes.problem(
+            &found.range,
+            "`state_dir` leaves the project's root",
+            vec!["give a folder below the root, or an absolute path".to_owned()],
+        );
+        return None;
+    }
+    Some(found.value)
+}
+
+fn run(mut table: Section<'_>, notes: &mut Notes<'_>) -> RunTable {
+    let isolations = [("shared", Isolation::Shared), ("worktree", Isolation::Worktree)];
+    let ticks = [("auto", TickMode::Auto), ("never", TickMode::Never)];
+    let run = RunTable {
+        jobs: table.number(notes, "jobs", 1..=i64::from(MAX_JOBS)).map(|found| found.value),
+        timeout: positive(&mut table, notes, "timeout"),
+        idle_timeout: positive(&mut table, notes, "idle_timeout"),
+        deadline: positive(&mut table, notes, "deadline"),
+        max_wait: table.span(notes, "max_wait").map(|found| found.value),
+        retries: table.number(notes, "retries", 0..=i64::from(MAX_RETRIES)).map(|found| found.value),
+        fail_fast: table.boolean(notes, "fail_fast"),
+        isolation: table.word(notes, "isolation", &isolations).map(|found| found.value),
+        verify: table.texts(notes, "verify"),
+        agent: table.text(notes, "agent").map(|found| found.value),
+        grace: table.span(notes, "grace").map(|found| found.value),
+        tick: table.word(notes, "tick", &ticks).map(|found| found.value),
+        id_prefix: table.text(notes, "id_prefix").map(|found| found.value),
+    };
+    table.finish(notes, &[]);
+    run
+}
+
+fn positive(
+    table: &mut Section<'_>,
+    notes: &mut Notes<'_>,
+    key: &'static str,
+) -> Option<crate::model::time::Span> {
+    let found = table.span(notes, key)?;
+    if found.value.0.is_zero() {
+        notes.problem(&found.range, format!("`{}` has to be more than nothing", table.key(key)), Vec::new());
+        return None;
+    }
+    Some(found.value)
+}
+
+fn redis(mut table: Section<'_>, notes: &mut Notes<'_>) -> RedisTable {
+    let redis = RedisTable {
+        url: table.text(notes, "url").map(|found| found.value),
+        required: table.boolean(notes, "required"),
+        prefix: prefix(&mut table, notes),
+        ttl: positive(&mut table, notes, "ttl"),
+    };
+    table.finish(notes, &[]);
+    redis
+}
+
+fn prefix(table: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<String> {
+    let found = table.text(notes, "prefix")?;
+    let rest = found.value.replace("{project}", "");
+    if rest.contains(['{', '}']) {
+        notes.problem(
+            &found.range,
+            "`redis.prefix` knows only `{project}`",
+            vec!["write it like `{project}:`, or `mcp` for `project:{project}:`".to_owned()],
+        );
+        return None;
+    }
+    Some(found.value)
+}
+
+fn agents(top: &mut Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, AgentTable> {
+    let mut agents = BTreeMap::new();
+    for (name, table) in top.named_tables(notes, "agents") {
+        if name.is_empty() || name.contains(['=', ',']) || name.chars().any(char::is_whitespace) {
+            let message = format!("`{name}` cannot be the name of an agent");
+            let hints = vec!["use letters, digits, `-`, `_` and `.`".to_owned()];
+            notes.problem(&table.range, message, hints);
+        }
+        let agent = agent(table, notes);
+        agents.insert(name, agent);
+    }
+    agents
+}
+
+fn agent(mut table: Section<'_>, notes: &mut Notes<'_>) -> AgentTable {
+    let kinds = [
+        ("kilo", AdapterKind::Kilo),
+        ("opencode", AdapterKind::Opencode),
+        ("cline", AdapterKind::Cline),
+        ("command", AdapterKind::Command),
+        ("program", AdapterKind::Program),
+    ];
+    let prompts = [
+        ("stdin", PromptChannel::Stdin),
+        ("file", PromptChannel::File),
+        ("argument", PromptChannel::Argument),
+    ];
+    let completions = [
+        ("required", CompletionRule::Required),
+        ("optional", CompletionRule::Optional),
+        ("none", CompletionRule::None),
+    ];
+    let agent = AgentTable {
+        kind: table.word(notes, "kind", &kinds).map(|found| found.value),
+        program: table.text(notes, "program").map(|found| found.value),
+        args: table.texts(notes, "args"),
+        prompt: table.word(notes, "prompt", &prompts).map(|found| found.value),
+        env: table.named_texts(notes, "env"),
+        pass_env: pass_env(&mut table, notes),
+        success_codes: table.codes(notes, "success_codes"),
+        limit: table.number(notes, "limit", 1..=i64::from(MAX_JOBS)).map(|found| found.value),
+        memory: table.size(notes, "memory"),
+        completion: table.word(notes, "completion", &completions).map(|found| found.value),
+    };
+    table.finish(notes, &[]);
+    agent
+}
+
+fn pass_env(table: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<PassEnv> {
+    let value = table.any(notes, "pass_env")?;
+    match value.get_ref().as_str() {
+        Some("*") => return Some(PassEnv::All(AllNames::All)),
+        Some(name) => {
+            let message = format!("`{}` has to be a list of names, or `\"*\"`", table.key("pass_env"));
+            notes.problem(
+                &value.span(),
+                message,
+                vec![format!("write it in brackets: `pass_env = [\"{name}\"]`")],
+            );
+            return None;
+        }
+        None => {}
+    }
+    let names: Option<Vec<String>> = value
+        .get_ref()
+        .as_array()
+        .and_then(|array| array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect());
+    if names.is_none() {
+        table.wrong_kind(notes, "pass_env", &value, "a list of names, or `\"*\"`");
+    }
+    names.map(PassEnv::Names)
+}
+
+fn roles(top: &mut Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, Role> {
+    let mut roles = BTreeMap::new();
+    let Some(section) = top.table(notes, "roles") else {
+        return roles;
+    };
+    for (name, value) in section.entries(notes) {
+        let range = value.span();
+        let role = match value.get_ref() {
+            DeValue::String(agent) => Role { agent: Some(agent.clone().into_owned()), layer: None },
+            DeValue::Table(_) => {
+                let Some(mut table) = section.entry_table(notes, &name, value) else { continue };
+                let problems = notes.problems.len();
+                let role = Role {
+                    agent: table.text(notes, "agent").map(|found| found.value),
+                    layer: table.number(notes, "layer", 1..=99).map(|found| found.value),
+                };
+                table.finish(notes, &[]);
+                if role == Role::default() && problems == notes.problems.len() {
+                    let message = format!("the role `{name}` says neither `agent` nor `layer`");
+                    notes.problem(&range, message, vec![format!("write `{name} = \"kilo\"`")]);
+                }
+                role
+            }
+            DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => {
+                section.wrong_kind(
+                    notes,
+                    &name,
+                    &value,
+                    "the name of an agent, or `{ agent = …, layer = … }`",
+                );
+                continue;
+            }
+        };
+        roles.insert(name, role);
+    }
+    roles
+}
+
+fn layers(top: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<Vec<Layer>> {
+    let mut layers: Vec<Layer> = Vec::new();
+    for table in top.tables(notes, "layers")? {
+        let range = table.range.clone();
+        let Some(layer) = layer(table, notes) else { continue };
+        if layers.iter().any(|known| known.layer == layer.layer) {
+            let message = format!("layer {} is there twice", layer.layer);
+            notes.problem(&range, message, vec!["give each `[[layers]]` a number of its own".to_owned()]);
+        }
+        layers.push(layer);
+    }
+    layers.sort_by_key(|layer| layer.layer);
+    Some(layers)
+}
+
+fn layer(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Layer> {
+    let costs = [("free", Cost::Free), ("paid", Cost::Paid)];
+    let before = notes.problems.len();
+    let number = table.number::<u8>(notes, "layer", 1..=99).map(|found| found.value);
+    let agent = table.text(notes, "agent").map(|found| found.value);
+    let model = table.text(notes, "model").map(|found| found.value);
+    let provider = table.text(notes, "provider").map(|found| found.value);
+    let cost = table.word(notes, "cost", &costs).map(|found| found.value);
+    let context = table.number::<u64>(notes, "context", 1..=i64::MAX).map(|found| found.value);
+    let price = table.table(notes, "price").and_then(|section| price(section, notes));
+    if notes.problems.len() == before {
+        for (key, there, example) in [
+            ("layer", number.is_some(), "layer = 1"),
+            ("agent", agent.is_some(), "agent = \"kilo\""),
+            ("model", model.is_some(), "model = \"…\""),
+            ("provider", provider.is_some(), "provider = \"…\""),
+            ("cost", cost.is_some(), "cost = \"free\""),
+        ] {
+            if !there {
+                table.missing(notes, key, format!("write `{example}`"));
+            }
+        }
+    }
+    table.finish(notes, &[]);
+    Some(Layer {
+        layer: number?,
+        agent: agent?,
+        model: model?,
+        provider: provider?,
+        cost: cost?,
+        context,
+        price,
+    })
+}
+
+fn price(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Price> {
+    let before = notes.problems.len();
+    let input = table.money(notes, "input");
+    let output = table.money(notes, "output");
+    for (key, there) in [("input", input.is_some()), ("output", output.is_some())] {
+        if !there && notes.problems.len() == before {
+            table.missing(
+                notes,
+                key,
+                "write `price = { input = 1.1, output = 4.4 }` (USD a million tokens)".to_owned(),
+            );
+        }
+    }
+    table.finish(notes, &[]);
+    Some(Price { input: input?, output: output? })
+}
+
+fn models(mut table: Section<'_>, notes: &mut Notes<'_>) -> ModelsTable {
+    let policies = [("wait", PaymentPolicy::Wait), ("pay", PaymentPolicy::Pay)];
+    let range = table.range.clone();
+    let models = ModelsTable {
+        policy: table.word(notes, "policy", &policies).map(|found| found.value),
+        approve_paid: table.boolean(notes, "approve_paid"),
+        reason: table.text(notes, "reason").map(|found| found.value),
+        aliases: table.named_lists(notes, "aliases"),
+        deny: table.texts(notes, "deny").unwrap_or_default(),
+        fallbacks: table.named_lists(notes, "fallbacks"),
+    };
+    if models.approve_paid == Some(true) && models.reason.is_none() {
+        notes.problem(
+            &range,
+            "`models.approve_paid` needs a `reason`",
+            vec!["write `reason = \"…\"` below it".to_owned()],
+        );
+    }
+    table.finish(notes, &[]);
+    models
+}
+
+fn providers(top: &mut Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, ProviderSpec> {
+    let mut providers = BTreeMap::new();
+    for (name, mut table) in top.named_tables(notes, "providers") {
+        let provider = ProviderSpec {
+            limit: table.number(notes, "limit", 1..=i64::from(MAX_JOBS)).map(|found| found.value),
+            requests_per_minute: table
+                .number(notes, "requests_per_minute", 1..=i64::from(u32::MAX))
+                .map(|found| found.value),
+            tokens_per_day: table.number(notes, "tokens_per_day", 1..=i64::MAX).map(|found| found.value),
+            budget_usd_per_month: table.money(notes, "budget_usd_per_month"),
+            key_env: table.text(notes, "key_env").map(|found| found.value),
+        };
+        table.finish(notes, &[]);
+        providers.insert(name, provider);
+    }
+    providers
+}
+
+fn gateway(mut table: Section<'_>, notes: &mut Notes<'_>) -> GatewayTable {
+    let modes = [("auto", GatewayMode::Auto), ("off", GatewayMode::Off), ("require", GatewayMode::Require)];
+    let gateway = GatewayTable { mode: table.word(notes, "mode", &modes).map(|found| found.value) };
+    table.finish(notes, &[]);
+    gateway
+}
+
+fn workspace(mut table: Section<'_>, notes: &mut Notes<'_>) -> WorkspaceTable {
+    let workspace = WorkspaceTable {
+        copy: table.texts(notes, "copy"),
+        link: table.texts(notes, "link"),
+        prepare: table.texts(notes, "prepare"),
+        ports: table.number(notes, "ports", 0..=1000).map(|found| found.value),
+        limit: table.number(notes, "limit", 1..=i64::from(MAX_JOBS)).map(|found| found.value),
+    };
+    table.finish(notes, &[]);
+    workspace
+}
+
+fn ownership(mut table: Section<'_>, notes: &mut Notes<'_>) -> OwnershipTable {
+    let modes =
+        [("off", OwnershipMode::Off), ("warn", OwnershipMode::Warn), ("enforce", OwnershipMode::Enforce)];
+    let ownership = OwnershipTable { mode: table.word(notes, "mode", &modes).map(|found| found.value) };
+    table.finish(notes, &[]);
+    ownership
+}
+
+fn alerts(top: &mut Section<'_>, notes: &mut Notes<'_>) -> Vec<AlertTable> {
+    let mut alerts = Vec::new();
+    for mut table in top.tables(notes, "alerts").unwrap_or_default() {
+        let range = table.range.clone();
+        let alert = AlertTable {
+            when: table.texts(notes, "when").unwrap_or_default(),
+            webhook: table.text(notes, "webhook").map(|found| found.value),
+            command: table.text(notes, "command").map(|found| found.value),
+            form: table.text(notes, "form").map(|found| found.value),
+        };
+        if alert.webhook.is_some() == alert.command.is_some() {
+            notes.problem(&range, "an alert needs either `webhook` or `command`", Vec::new());
+        }
+        table.finish(notes, &[]);
+        alerts.push(alert);
+    }
+    alerts
+}

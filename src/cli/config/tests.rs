@@ -1,0 +1,343 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::*;
+use crate::model::layer::Cost;
+
+const FULL: &str = r#"version = 1
+project = "My App"
+state_dir = ".agents"
+
+[run]
+jobs = 8
+timeout = "1h30m"
+idle_timeout = 90
+deadline = "2d"
+max_wait = "0s"
+retries = 0
+fail_fast = true
+isolation = "shared"
+verify = ["cargo test", "cargo clippy"]
+agent = "kilo"
+grace = "10s"
+tick = "never"
+id_prefix = "x-"
+
+[redis]
+url = "redis://:secret@localhost:6379/0"
+required = false
+prefix = "mcp"
+ttl = "3d"
+
+[agents.kilo]
+limit = 2
+memory = "1GiB"
+env = { KILO_LOG = "debug" }
+
+[agents.mine]
+program = "my-agent"
+args = ["run", "{prompt_file}"]
+prompt = "file"
+pass_env = ["MY_KEY"]
+success_codes = [0, 3]
+completion = "optional"
+
+[agents.command]
+kind = "command"
+pass_env = "*"
+
+[roles]
+Designer = "kilo"
+"@researcher" = { agent = "mine", layer = 3 }
+Reviewer = { layer = 2 }
+
+[[layers]]
+layer = 2
+agent = "mine"
+model = "b"
+provider = "p"
+cost = "paid"
+context = 200_000
+price = { input = 1, output = 4.5 }
+
+[[layers]]
+layer = 1
+agent = "kilo"
+model = "a"
+provider = "kilo"
+cost = "free"
+
+[models]
+policy = "pay"
+approve_paid = true
+reason = "the demo"
+deny = ["c"]
+
+[models.aliases]
+a = "a-2026"
+b = ["b1", "b2"]
+
+[models.fallbacks]
+b = ["a"]
+
+[providers.p]
+limit = 2
+requests_per_minute = 20
+tokens_per_day = 1000000
+budget_usd_per_month = 20
+key_env = "P_KEY"
+
+[gateway]
+mode = "auto"
+
+[workspace]
+copy = [".env"]
+link = ["node_modules"]
+prepare = ["npm ci"]
+ports = 3
+limit = 4
+
+[ownership]
+mode = "warn"
+
+[[alerts]]
+when = ["run_ended"]
+command = "notify-send"
+form = "plain"
+"#;
+
+/// Every mistake on a line, its hints below it.
+fn mistakes(text: &str) -> String {
+    let error = read("orchestrate.toml", text).unwrap_err();
+    let mut shown = String::new();
+    for problem in &error.problems {
+        writeln!(shown, "{}:{}+{} {}", problem.line, problem.column, problem.length, problem.message)
+            .unwrap();
+        for hint in &problem.hints {
+            writeln!(shown, "    {hint}").unwrap();
+        }
+    }
+    shown
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read("orchestrate.toml", FULL).unwrap();
+    assert_eq!(config.project.as_deref(), Some("My App"));
+    assert_eq!(config.run.jobs, Some(8));
+    assert_eq!(config.run.timeout, Some(Span::minutes(90)));
+    assert_eq!(config.run.idle_timeout, Some(Span::seconds(90)));
+    assert_eq!(config.run.max_wait, Some(Span::seconds(0)));
+    assert_eq!(config.run.retries, Some(0));
+    assert_eq!(config.run.tick, Some(TickMode::Never));
+    assert_eq!(config.run.verify.as_ref().map(Vec::len), Some(2));
+    let redis = config.redis.as_ref().unwrap();
+    assert_eq!((redis.required, redis.ttl), (Some(false), Some(Span::seconds(3 * 86_400))));
+    assert!(!format!("{config:?}").contains("secret"), "no password in a debug form");
+    assert_eq!(config.agents["kilo"].memory, Some(1 << 30));
+    assert_eq!(config.agents["kilo"].env["KILO_LOG"], "debug");
+    assert_eq!(config.agents["mine"].success_codes, Some(vec![0, 3]));
+    assert_eq!(config.agents["mine"].pass_env, Some(PassEnv::Names(vec!["MY_KEY".to_owned()])));
+    assert!(config.agents["command"].pass_env.as_ref().unwrap().allows("ANY"));
+    assert_eq!(config.roles["@researcher"], Role { agent: Some("mine".to_owned()), layer: Some(3) });
+    assert_eq!(config.roles["Reviewer"].layer, Some(2));
+    let layers = config.layers.as_ref().unwrap();
+    assert_eq!(layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((layers[1].cost, layers[1].context), (Cost::Paid, Some(200_000)));
+    assert_eq!(config.models.aliases["a"], ["a-2026"]);
+    assert_eq!(config.models.aliases["b"], ["b1", "b2"]);
+    assert_eq!(config.models.fallbacks["b"], ["a"]);
+    assert_eq!(config.providers["p"].budget_usd_per_month, Some(20.0));
+    assert_eq!(config.workspace.ports, Some(3));
+    assert_eq!(config.ownership.mode, Some(OwnershipMode::Warn));
+    assert_eq!(config.alerts[0].when, ["run_ended"]);
+    assert_eq!(config.line("run.jobs"), Some(6));
+    assert_eq!(config.line("agents.mine"), Some(31));
+    assert_eq!(config.line("roles.Designer"), Some(44));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_place_and_suggestion() {
+    assert_eq!(
+        mistakes(
+            "version = 1\ntimeout = '5m'\nprojct = 'x'\n\n[run]\njbos = 3\n  idle-timeout = '3m'\nworkers = 3\n\n[agent.kilo]\nlimit = 1\n\n[agents.kilo]\nmodel = 'x'\n"
+        ),
+        "\
+2:1+7 unknown key `timeout` at the top
+    `timeout` belongs in `[run]`
+3:1+6 unknown key `projct` at the top
+    did you mean `project`?
+6:1+4 unknown key `jbos` in `[run]`
+    did you mean `jobs`?
+7:3+12 unknown key `idle-timeout` in `[run]`
+    did you mean `idle_timeout`?
+8:1+7 unknown key `workers` in `[run]`
+    known here: jobs, timeout, idle_timeout, deadline, max_wait, retries, fail_fast, isolation, verify, agent, grace, tick, id_prefix
+10:2+5 unknown table `agent` at the top
+    did you mean `agents`?
+14:1+5 unknown key `model` in `[agents.kilo]`
+    known here: kind, program, args, prompt, env, pass_env, success_codes, limit, memory, completion
+"
+    );
+}
+
+#[test]
+fn wrong_values_are_refused_all_at_once() {
+    assert_eq!(
+        mistakes(
+            "version = 1\n[run]\njobs = 0\ntimeout = 'soon'\nidle_timeout = 0\nretries = '2'\nfail_fast = 1\ntick = 'nver'\nverify = 'cargo test'\nagent = ''\ngrace = -5\n[agents.x]\npass_env = 'KEY'\nmemory = '1 parsec'\nprompt = 'stdn'\nsuccess_codes = ['a']\nenv = { A = 1 }\n[roles]\nA = 3\nB = {}\n"
+        ),
+        "\
+3:8+1 `run.jobs` has to be from 1 to 1024
+4:11+6 `soon` is no duration: write it like `90s`, `20m` or `1h30m` (a bare number is seconds)
+5:16+1 `run.idle_timeout` has to be more than nothing
+6:11+3 `run.retries` has to be a whole number, not text
+7:13+1 `run.fail_fast` has to be `true` or `false`, not a whole number
+8:8+6 `run.tick` has to be `\"auto\"` or `\"never\"`, not `nver`
+    did you mean `\"never\"`?
+9:10+12 `run.verify` has to be a list of texts, not text
+    write it in brackets: `verify = [\"cargo test\"]`
+10:9+2 `run.agent` is empty
+11:9+2 a duration cannot be negative
+13:12+5 `agents.x.pass_env` has to be a list of names, or `\"*\"`
+    write it in brackets: `pass_env = [\"KEY\"]`
+14:10+10 `1 parsec` is no size: write it like `8MiB`, `512k` or a number of bytes
+15:10+6 `agents.x.prompt` has to be `\"stdin\"`, `\"file\"` or `\"argument\"`, not `stdn`
+    did you mean `\"stdin\"`?
+16:17+5 `agents.x.success_codes` has to be a list of whole numbers
+17:13+1 `agents.x.env.A` has to be text in quotes, not a whole number
+19:5+1 `roles.A` has to be the name of an agent, or `{ agent = …, layer = … }`, not a whole number
+20:5+2 the role `B` says neither `agent` nor `layer`
+    write `B = \"kilo\"`
+"
+    );
+}
+
+#[test]
+fn layers_prices_and_payment_are_looked_at() {
+    assert_eq!(
+        mistakes(
+            "version = 1\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'free'\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'payd'\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'paid'\nprice = { input = -1 }\n[[layers]]\nlayer = 3\nagent = 'a'\n[models]\napprove_paid = true\n[[alerts]]\nwhen = ['x']\n"
+        ),
+        "\
+13:8+6 `layers.2.cost` has to be `\"free\"` or `\"paid\"`, not `payd`
+    did you mean `\"paid\"`?
+14:1+10 layer 1 is there twice
+    give each `[[layers]]` a number of its own
+20:19+2 `layers.3.price.input` has to be 0 or more
+21:1+10 `model` is missing in `[[layers]]`
+    write `model = \"…\"`
+21:1+10 `provider` is missing in `[[layers]]`
+    write `provider = \"…\"`
+21:1+10 `cost` is missing in `[[layers]]`
+    write `cost = \"free\"`
+24:1+8 `models.approve_paid` needs a `reason`
+    write `reason = \"…\"` below it
+26:1+10 an alert needs either `webhook` or `command`
+"
+    );
+}
+
+#[test]
+fn the_version_has_to_be_there_and_ours() {
+    assert_eq!(
+        mistakes("[run]\njobs = 2\n"),
+        "1:1+1 `version` is missing at the top\n    write `version = 1` as the first line\n"
+    );
+    assert_eq!(
+        mistakes("version = 2\n"),
+        "1:11+1 `version` is 2, and this `orchestrate` reads version 1\n    write `version = 1`, or use the `orchestrate` that this file was written for\n"
+    );
+    assert_eq!(mistakes("version = '1'\n"), "1:11+3 `version` has to be a whole number, not text\n");
+    assert_eq!(
+        mistakes(""),
+        "1:1+1 `version` is missing at the top\n    write `version = 1` as the first line\n"
+    );
+}
+
+#[test]
+fn broken_text_is_pointed_at_and_the_rest_is_still_read() {
+    let shown = mistakes("version = 1\n[run]\njobs = \nretries = 'x'\n");
+    assert!(shown.starts_with("3:"), "{shown}");
+    assert!(shown.contains("4:11+3 `run.retries` has to be a whole number, not text"), "{shown}");
+    let shown = mistakes("version = 1\nversion = 1\n");
+    assert!(shown.starts_with("2:1+7 duplicate key"), "{shown}");
+}
+
+#[test]
+fn places_in_a_state_folder_and_a_prefix_are_looked_at() {
+    assert_eq!(
+        mistakes("version = 1\nstate_dir = '../x'\n[redis]\nprefix = '{name}:'\n"),
+        "\
+2:13+6 `state_dir` leaves the project's root
+    give a folder below the root, or an absolute path
+4:10+9 `redis.prefix` knows only `{project}`
+    write it like `{project}:`, or `mcp` for `project:{project}:`
+"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_and_other_line_endings_are_no_mistake() {
+    let config = read("o.toml", "\u{feff}version = 1\r\n[run]\r\njobs = 3\r\n").unwrap();
+    assert_eq!((config.run.jobs, config.line("run.jobs")), (Some(3), Some(3)));
+}
+
+#[test]
+fn the_schema_knows_the_same_keys_as_the_reader() {
+    let (_, notes) = read::read_all("o.toml", FULL);
+    assert!(notes.problems.is_empty());
+    let schema = config_schema();
+    let keys = |value: &serde_json::Value| -> BTreeSet<String> {
+        value["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    let definition = |name: &str| keys(&schema["$defs"][name]);
+    for (table, properties) in [
+        ("", keys(&schema)),
+        ("run", definition("RunTable")),
+        ("redis", definition("RedisTable")),
+        ("agents.*", definition("AgentTable")),
+        ("roles.*", definition("Role")),
+        ("layers[]", definition("Layer")),
+        ("layers[].price", definition("Price")),
+        ("models", definition("ModelsTable")),
+        ("providers.*", definition("ProviderSpec")),
+        ("gateway", definition("GatewayTable")),
+        ("workspace", definition("WorkspaceTable")),
+        ("ownership", definition("OwnershipTable")),
+        ("alerts[]", definition("AlertTable")),
+    ] {
+        let known: BTreeSet<String> = notes.known[table].iter().map(|key| (*key).to_owned()).collect();
+        assert_eq!(known, properties, "[{table}]");
+    }
+    assert_eq!(notes.known.len(), 13);
+    assert_eq!(schema["required"], serde_json::json!(["version"]));
+    assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn the_schema_takes_what_the_reader_takes() {
+    let validator = jsonschema::validator_for(&config_schema()).unwrap();
+    let value: serde_json::Value = toml::from_str(FULL).unwrap();
+    let faults: Vec<String> = validator.iter_errors(&value).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+    for text in
+        ["version = 2", "version = 1\nx = 1", "version = 1\n[run]\njobs = 0", "version = 1\nlayers = [{}]"]
+    {
+        let value: serde_json::Value = toml::from_str(text).unwrap();
+        assert!(!validator.is_valid(&value), "{text}");
+    }
+}
+
+#[test]
+fn the_committed_schema_is_ours() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/config.schema.json");
+    let ours = serde_json::to_string_pretty(&config_schema()).unwrap() + "\n";
+    if crate::cli::environment::capture().contains_key("ORCHESTRATE_UPDATE_SCHEMAS") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &ours).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+    assert_eq!(committed, ours, "run the tests with ORCHESTRATE_UPDATE_SCHEMAS=1");
+}
