@@ -91,14 +91,17 @@ fn no_test_file_is_forgotten() {
 fn the_project_speaks_of_itself_alone() {
     // Put together here, so that this file does not find itself.
     let corpus = concat!("../", "shared");
-    let nowhere = [concat!("/wo", "rk/"), concat!("this ", "session"), concat!("the ", "session that")];
+    let place = concat!("/wo", "rk/");
+    let nowhere = [concat!("this ", "session"), concat!("the ", "session that")];
     let may_name_the_corpus = ["tests/", ".ci/", "scripts/"];
     let mut findings = Vec::new();
     for file in project_files().into_iter().filter(|file| file != "Cargo.lock") {
         let Ok(text) = String::from_utf8(fs::read(root().join(&file)).unwrap_or_default()) else { continue };
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
-            for word in nowhere.iter().filter(|word| line.contains(**word)) {
+            // What was recorded from other programs keeps their words, but no place of a machine.
+            let words = nowhere.iter().filter(|_| !file.starts_with("tests/fixtures/")).chain([&place]);
+            for word in words.filter(|word| line.contains(**word)) {
                 findings.push(format!("{file}:{number}: mentions `{word}`"));
             }
             if line.contains(corpus) && !may_name_the_corpus.iter().any(|folder| file.starts_with(folder)) {
