@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::model::event::Event;
 use crate::model::result::RunResult;
 use crate::report::text;
 
@@ -54,10 +55,10 @@ pub fn result_json(result: &RunResult) -> String {
     out
 }
 
-/// Any of our documents on one line, without its end.
-pub(super) fn compact(document: &impl Serialize) -> String {
+/// An event as one line of JSON, without the line's end.
+pub fn event_json(event: &Event) -> String {
     let mut out = String::with_capacity(256);
-    write(&mut out, &value_of(document), None);
+    write(&mut out, &value_of(event), None);
     out
 }
 
@@ -107,9 +108,10 @@ fn write(out: &mut String, value: &Value, indent: Option<usize>) {
                 line_break(out, indent.map(|indent| indent + 1));
                 string(out, key);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
-                match &fields[*key] {
-                    Value::String(text) if OURS.contains(&key.as_str()) => string(out, text),
-                    value => write(out, value, indent.map(|indent| indent + 1)),
+                let value = &fields[*key];
+                match value.as_str().filter(|_| OURS.contains(&key.as_str())) {
+                    Some(text) => string(out, text),
+                    None => write(out, value, indent.map(|indent| indent + 1)),
                 }
             }
             if !fields.is_empty() {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::model::event::{Event, EventBody};
+use crate::model::failure::FailureKind;
 use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
 use crate::model::run::RunSpec;
@@ -69,8 +70,7 @@ impl Layout {
     /// The columns that fit the run's ids, titles and agents.
     pub(super) fn of(spec: &RunSpec, style: &Style) -> Self {
         let longest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
-        let id = longest(&mut spec.tasks.iter().map(|task| text::width(&style.clean(task.id.as_str()))))
-            .min(LONGEST_ID);
+        let id = id_width(spec, style);
         let title = longest(&mut spec.tasks.iter().map(|task| text::width(&style.clean(&task.title))));
         let on_ladder = spec.layers.iter().map(|layer| {
             let rung = Rung {
@@ -149,6 +149,16 @@ impl Layout {
     }
 }
 
+/// The width of the column of ids: a few long ones do not make all lines longer.
+pub(super) fn id_width(spec: &RunSpec, style: &Style) -> usize {
+    let mut widths: Vec<usize> =
+        spec.tasks.iter().map(|task| text::width(&style.clean(task.id.as_str()))).collect();
+    widths.sort_unstable();
+    let most = widths.get(widths.len() * 9 / 10).copied().unwrap_or(0);
+    let room = style.width.saturating_sub(1 + 2 + style.sign_width() + 1 + 2 + SHORTEST_TITLE + 2 + TIME);
+    most.min(LONGEST_ID).min(room)
+}
+
 /// The line that stays of an event; most events leave none.
 pub(super) fn lasting(
     event: &Event,
@@ -173,7 +183,6 @@ pub(super) fn lasting(
             &format!("gate \"{}\" approved by {}", style.clean(gate), style.clean(by)),
         ),
         EventBody::GateReached { gate, holds } => remark(Sign::Gate, &gate_reached(gate, *holds, style)),
-        EventBody::ProviderRested { until: Some(_), .. } => None,
         EventBody::ProviderRested { provider, until: None, trigger, evidence } => {
             remark(Sign::Warning, &off(&style.clean(provider), *trigger, evidence, style))
         }
@@ -207,8 +216,9 @@ pub(super) fn lasting(
             Some(layout.line(&line, Fit::Stays, style))
         }
         // What begins, goes on or only follows from something else is seen in the live region and
-        // in the summary.
+        // in the summary; the rest of a provider in the line of the task that it moves.
         EventBody::RunEnded { .. }
+        | EventBody::ProviderRested { until: Some(_), .. }
         | EventBody::TaskBlocked { .. }
         | EventBody::AttemptStarted { .. }
         | EventBody::AttemptProgressed { .. }
@@ -352,18 +362,13 @@ pub(super) fn plan_changed(plan: &str, style: &Style) -> String {
 
 /// What a gate that was reached says.
 pub(super) fn gate_reached(gate: &str, holds: u32, style: &Style) -> String {
-    let tasks = text::count_of(holds as usize, "task");
+    let tasks = text::count_of(u64::from(holds), "task");
     let verb = if holds == 1 { "waits" } else { "wait" };
     format!("gate \"{}\": {tasks} {verb} behind it  ({})", style.clean(gate), words::approve(gate, style))
 }
 
 /// What a provider or layer that is off says.
-pub(super) fn off(
-    what: &str,
-    trigger: crate::model::failure::FailureKind,
-    evidence: &str,
-    style: &Style,
-) -> String {
+pub(super) fn off(what: &str, trigger: FailureKind, evidence: &str, style: &Style) -> String {
     format!("{what} is off for this run: {trigger}: {}", style.clean(evidence))
 }
 
@@ -388,14 +393,17 @@ pub(super) fn reopened(
 ) -> String {
     let mut out = format!("again: {}", style.clean(why));
     if let Some(layer) = layer {
-        out.push_str(&format!(", from layer {layer}"));
+        out.push_str(", from layer ");
+        out.push_str(&layer.to_string());
     }
     if let Some(agent) = agent {
         out.push_str(", by ");
         out.push_str(&style.clean(agent));
     }
     if let Some(say) = say {
-        out.push_str(&format!(", told \"{}\"", style.clean(say)));
+        out.push_str(", told \"");
+        out.push_str(&style.clean(say));
+        out.push('"');
     }
     out
 }

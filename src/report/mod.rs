@@ -8,7 +8,7 @@
 //! - [`plain`], [`quiet`]: logs
 //! - [`ndjson`]: one event a line
 //! - [`summary`], [`status`], [`runs`], [`why`]: what commands print
-//! - [`result_json`], [`markdown`]: documents
+//! - [`result_json`], [`event_json`], [`markdown`]: documents
 //! - [`advice`]: what to do about a failure, in one place
 //!
 //! **Invariant:** every text that comes from a plan or an agent is masked, and what is shown on a
@@ -47,7 +47,7 @@ use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 
 pub use advice::{Step, advice, steps};
-pub use document::result_json;
+pub use document::{event_json, result_json};
 pub use markdown::markdown;
 pub use region::{Doing, region};
 pub use runs::runs;

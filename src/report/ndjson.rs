@@ -9,7 +9,7 @@ use crate::model::ids::AttemptKey;
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
 use crate::model::view::RunView;
-use crate::report::document;
+use crate::report::document::event_json;
 use crate::report::{EndPaths, Reporter};
 
 /// See [`crate::report::ndjson`].
@@ -29,7 +29,7 @@ impl Reporter for Ndjson {
         if self.closed {
             return;
         }
-        let mut line = document::compact(event);
+        let mut line = event_json(event);
         line.push('\n');
         let written = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
         if written.is_err() {

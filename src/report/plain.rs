@@ -62,10 +62,7 @@ impl Plain {
 impl Reporter for Plain {
     fn event(&mut self, event: &Event, spec: &RunSpec, view: &RunView) {
         let style = self.style;
-        let id_width = *self.id_width.get_or_insert_with(|| {
-            let ids = spec.tasks.iter().map(|task| text::width(&style.clean(task.id.as_str())));
-            ids.max().unwrap_or(0).min(16)
-        });
+        let id_width = *self.id_width.get_or_insert_with(|| lines::id_width(spec, &style));
         let Some(line) = line_of(event, spec, view, &style, id_width) else {
             return;
         };
@@ -139,6 +136,7 @@ struct Line {
 }
 
 /// The line of an event; some leave none.
+#[expect(clippy::too_many_lines, reason = "a table: one arm for each kind of event")]
 fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_width: usize) -> Option<Line> {
     let about = |verb: &str, id: &TaskId, words: &str| {
         let id = text::pad(&style.clean(id.as_str()), id_width);
@@ -162,18 +160,15 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
         EventBody::GateReached { gate, holds } => {
             bad(format!("waiting  {}", lines::gate_reached(gate, *holds, style)))
         }
-        EventBody::ProviderRested { provider, until, trigger, evidence } => match until {
-            Some(until) => news(format!(
-                "rests    {} for {}: {trigger}: {}",
-                style.clean(provider),
-                text::wait(until.since(event.at)),
-                style.clean(evidence)
-            )),
-            None => {
-                let off = lines::off(&style.clean(provider), *trigger, evidence, style);
-                bad(format!("warning  {off}"))
-            }
-        },
+        EventBody::ProviderRested { provider, until: Some(until), trigger, evidence } => {
+            let wait = text::wait(until.since(event.at));
+            let evidence = style.clean(evidence);
+            news(format!("rests    {} for {wait}: {trigger}: {evidence}", style.clean(provider)))
+        }
+        EventBody::ProviderRested { provider, until: None, trigger, evidence } => {
+            let off = lines::off(&style.clean(provider), *trigger, evidence, style);
+            bad(format!("warning  {off}"))
+        }
         EventBody::LayerTurnedOff { layer, trigger, evidence } => {
             let off = lines::off(&format!("layer {layer}"), *trigger, evidence, style);
             bad(format!("warning  {off}"))
@@ -239,7 +234,8 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
                 place.push_str(&layer);
             }
             if *attempt > 1 {
-                place.push_str(&format!(", attempt {attempt}"));
+                place.push_str(", attempt ");
+                place.push_str(&attempt.to_string());
             }
             news(about("start", task_id, &format!("{}  ({place})", style.cut(&title, 60))))
         }

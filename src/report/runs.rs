@@ -24,7 +24,10 @@ pub fn runs(list: &[RunSummary], style: &Style, now: Timestamp) -> String {
             counts(run),
         );
         if run.status == RunStatus::Running {
-            line.push_str(&format!("  {}:{}", style.clean(&run.host), run.pid));
+            line.push_str("  ");
+            line.push_str(&style.clean(&run.host));
+            line.push(':');
+            line.push_str(&run.pid.to_string());
         }
         out.push_str(line.trim_end());
         out.push('\n');

@@ -408,3 +408,89 @@ impl std::io::Write for Page {
         Ok(())
     }
 }
+
+/// A run in which everything happens that can happen.
+pub(super) fn every_kind() -> Sample {
+    let mut deploy = task("T005", "Deploy");
+    deploy.entry = Entry::Hold { reasons: vec![HeldReason::Gate("approval".to_owned())] };
+    let mut odd = task("T008", "Odd box");
+    odd.entry = Entry::Hold { reasons: vec![HeldReason::UnknownMarker("%".to_owned())] };
+    let mut spec = seven();
+    spec.tasks.extend([deploy, odd]);
+    let mut run = Sample::new(spec);
+    run.start();
+    run.push(EventBody::WarningRaised {
+        code: "agent-missing".to_owned(),
+        message: "gemini is not installed: layer 1 is left out\u{1b}[31m".to_owned(),
+        hint: Some("orchestrate doctor".to_owned()),
+    });
+    run.begin("T001", rung(3)).at(5);
+    run.push(EventBody::AttemptProgressed { task_id: id("T001"), attempt: 1, message: "half".to_owned() });
+    let commands = vec!["cargo test -p db".to_owned()];
+    run.push(EventBody::VerificationStarted { task_id: id("T001"), attempt: 1, commands });
+    run.at(72).succeed("T001");
+    run.push(EventBody::BoxTicked { task_id: id("T001"), problem: None });
+    let problem = Some("the line was changed meanwhile".to_owned());
+    run.push(EventBody::BoxTicked { task_id: id("T001"), problem });
+    run.begin("T004", rung(2)).at(80).limited("T004", 2, 4);
+    run.push(EventBody::ProviderRested {
+        provider: "openrouter".to_owned(),
+        until: None,
+        trigger: FailureKind::NotLoggedIn,
+        evidence: "401 \"No auth credentials found\"".to_owned(),
+    });
+    run.push(EventBody::LayerTurnedOff {
+        layer: 3,
+        trigger: FailureKind::ModelUnknown,
+        evidence: "model not found: glm-4.7".to_owned(),
+    });
+    run.begin("T002", rung(2)).at(90).fail_attempt("T002", no_audit());
+    run.push(EventBody::TaskRetrying {
+        task_id: id("T002"),
+        attempt: 2,
+        at: Timestamp(run.now.0 + 5_000),
+        why: Failure::new(FailureKind::VerifyFailed, "`cargo test` exited with 101"),
+        next: rung(2),
+    });
+    run.begin("T006", rung(4)).at(212).fail("T006", no_audit());
+    run.push(EventBody::TaskBlocked { task_id: id("T007"), by: id("T006") });
+    run.push(EventBody::PlanChanged { plan: "plans/phase3.md".to_owned() });
+    run.push(EventBody::GateReached { gate: "approval".to_owned(), holds: 1 });
+    run.push(EventBody::GateApproved { gate: "approval".to_owned(), by: "approve".to_owned() });
+    run.push(EventBody::TaskReopened {
+        task_id: id("T005"),
+        why: "gate approved".to_owned(),
+        fresh: false,
+        layer: None,
+        agent: None,
+        say: None,
+    });
+    run.at(220).begin("T003", rung(5)).at(260);
+    let verdict = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
+    run.end("T003", AttemptStatus::Cancelled, verdict.clone());
+    run.push(EventBody::TaskCancelled { task_id: id("T003"), by: "stop".to_owned() });
+    run.push(EventBody::TaskReopened {
+        task_id: id("T006"),
+        why: "retry".to_owned(),
+        fresh: true,
+        layer: Some(5),
+        agent: Some("opencode".to_owned()),
+        say: Some("mind the contrast".to_owned()),
+    });
+    run.begin("T005", rung(5)).at(300);
+    run.push(EventBody::StopRequested { by: "SIGINT".to_owned() });
+    run.end("T005", AttemptStatus::Cancelled, verdict.clone());
+    run.push(EventBody::TaskReopened {
+        task_id: id("T005"),
+        why: "stopped".to_owned(),
+        fresh: false,
+        layer: None,
+        agent: None,
+        say: None,
+    });
+    run.finish(RunStatus::Stopped, 130);
+    run.at(1_000).push(EventBody::RunResumed { host: "anvil".to_owned(), pid: 4712, fence: 2 });
+    run.push(EventBody::TaskSkipped { task_id: id("T008"), why: "the plan says so now".to_owned() });
+    run.begin("T005", rung(5)).at(1_048).end("T005", AttemptStatus::Lost, verdict);
+    run
+}

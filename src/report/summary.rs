@@ -42,7 +42,7 @@ pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) 
     }
     lines.push(format!("  {}", style.bold(&counts)));
     if let Some(branch) = &paths.branch {
-        let commits = text::count_of(branch.commits, "commit");
+        let commits = text::count_of(branch.commits as u64, "commit");
         let next = if branch.landed { "landed" } else { "(orchestrate land)" };
         lines.push(format!("  branch   {}   {commits}   {next}", style.clean(&branch.name)));
     }

@@ -5,7 +5,6 @@
 //! events or colours.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
@@ -243,7 +242,7 @@ pub fn tokens(number: u64) -> String {
 }
 
 /// A number with its noun: `1 task`, `7 tasks`.
-pub fn count_of(number: usize, noun: &str) -> String {
+pub fn count_of(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
@@ -272,8 +271,11 @@ pub fn ranges(numbers: &[u8]) -> String {
         if !out.is_empty() {
             out.push_str(", ");
         }
-        if first == last { write!(out, "{first}") } else { write!(out, "{first} to {last}") }
-            .expect("writing to a string cannot fail");
+        out.push_str(&first.to_string());
+        if first != last {
+            out.push_str(" to ");
+            out.push_str(&last.to_string());
+        }
     }
     out
 }

@@ -68,12 +68,13 @@ fn headline(view: &RunView, task: &TaskView, style: &Style) -> String {
     }
     if let (Some(first), Some(last)) = (task.attempts.first(), task.attempts.last()) {
         let ended = last.ended_at.unwrap_or(view.updated_at);
-        line.push_str(&format!(
-            "   {}, {}, {}",
-            text::count_of(task.attempts.len(), "attempt"),
+        let facts = [
+            text::count_of(task.attempts.len() as u64, "attempt"),
             text::duration(ended.since(first.started_at)),
             Spent::of(&task.attempts).money(),
-        ));
+        ];
+        line.push_str("   ");
+        line.push_str(&facts.join(", "));
     }
     line
 }
@@ -116,10 +117,9 @@ fn attempt_lines(
     is_last: bool,
     style: &Style,
 ) {
-    let mut head = format!("attempt {}   {}", attempt.attempt, words::agent_model_full(&attempt.rung, style));
-    if let Some(layer) = words::layer_of(&attempt.rung) {
-        head.push_str(&format!(" ({layer})"));
-    }
+    let layer = words::layer_of(&attempt.rung).map(|layer| format!(" ({layer})")).unwrap_or_default();
+    let place = words::agent_model_full(&attempt.rung, style);
+    let mut head = format!("attempt {}   {place}{layer}", attempt.attempt);
     head.push_str("   ");
     head.push_str(&text::duration(words::attempt_time(attempt, view.updated_at)));
     match attempt.status {
@@ -135,12 +135,12 @@ fn attempt_lines(
     let witnesses = || attempt.verdict.iter().flat_map(|verdict| &verdict.witnesses);
     let word = witnesses().map(|witness| said(witness).len() + 2).max().unwrap_or(0).max(WORD);
     for witness in witnesses() {
-        let decides = decided == Some(witness.name);
+        let is_decisive = decided == Some(witness.name);
         // Of an earlier attempt only what ended it is still of interest.
-        if !is_last && !decides {
+        if !is_last && !is_decisive {
             continue;
         }
-        let mark = match (&moved, decides) {
+        let mark = match (&moved, is_decisive) {
             (Some(moved), true) => {
                 told_move = true;
                 moved.clone()

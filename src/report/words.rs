@@ -290,7 +290,7 @@ pub(super) fn header(spec: &RunSpec, tasks: u32, to_run: u32, done: u32, jobs: u
     let mut words = format!(
         "{}: {}{brackets}, {jobs} at once, {place}",
         style.clean(&spec.plan),
-        text::count_of(tasks as usize, "task"),
+        text::count_of(u64::from(tasks), "task"),
     );
     if let Some(layers) = layers(spec, style) {
         words.push_str(", ");
