@@ -64,16 +64,8 @@ impl std::error::Error for CliError {}
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let exit = match &error {
-            StoreError::Held { .. } | StoreError::Stale { .. } | StoreError::Conflict { .. } => ExitCode::Held,
-            StoreError::Unavailable { .. } | StoreError::Full { .. } | StoreError::Corrupt { .. } => {
-                ExitCode::Store
-            }
-            StoreError::NoRun { .. } | StoreError::Ambiguous { .. } => ExitCode::Usage,
-            StoreError::IllegalStep { .. } | StoreError::Invalid { .. } => ExitCode::Fault,
-        };
-        let mut cli = Self::new(exit, error.to_string());
-        cli.hints = error.hints();
+        let mut cli = Self::new(error.exit_code(), error.to_string());
+        cli.hints.extend(error.hint());
         cli
     }
 }
@@ -82,6 +74,12 @@ impl From<ViewError> for CliError {
     fn from(error: ViewError) -> Self {
         Self::new(ExitCode::Store, format!("the run's journal does not fit together: {error}"))
             .hint("look at it with `orchestrate state verify`")
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        anyhow::Error::from(error).into()
     }
 }
 

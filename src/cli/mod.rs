@@ -31,10 +31,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::cli::args::refusal::Refusal;
-use crate::cli::args::{Cli, Command, OutputForm};
+use crate::cli::args::{Cli, ColorChoice, Command, OutputForm};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::ui::{ColorChoice, TerminalHints, Ui};
+use crate::cli::ui::{TerminalHints, Ui};
 use crate::engine::clock::Clock;
 use crate::model::exit::ExitCode;
 

@@ -3,21 +3,10 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use crate::cli::args::ColorChoice;
 use crate::cli::exit::CliError;
 use crate::masking;
 use crate::report::Style;
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
 
 /// Prints for people and programs.
 #[derive(Debug, Clone)]
@@ -26,6 +15,8 @@ pub struct Ui {
     pub stdout: Style,
     /// How to print on stderr.
     pub stderr: Style,
+    /// Whether stdout is a terminal on which a picture can stay in one place.
+    pub stdout_terminal: bool,
     /// Whether stderr is a terminal on which lines can be redrawn.
     pub interactive: bool,
     /// Whether to say nothing that is not asked for.
@@ -69,6 +60,7 @@ impl Ui {
         Self {
             stdout: style(io::stdout().is_terminal()),
             stderr: style(stderr_terminal),
+            stdout_terminal: io::stdout().is_terminal() && !dumb,
             interactive: stderr_terminal && !dumb && !hints.ci,
             quiet,
         }
