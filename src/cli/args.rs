@@ -68,6 +68,7 @@ pub struct Common {
         global = true,
         value_name = "URL",
         num_args = 0..=1,
+        require_equals = true,
         default_missing_value = "",
         hide_default_value = true,
         help_heading = "Everywhere"

@@ -98,7 +98,7 @@ fn print_error(ui: &Ui, error: &CliError, output: OutputForm) -> ExitCode {
 }
 
 fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> Result<ExitCode, CliError> {
-    let inside = settings::inside_task(&environment);
+    let inside = settings::inside_task(&environment).is_some();
     if inside && !cli.command.works_inside_a_task() {
         return Err(CliError::new(
             ExitCode::Usage,

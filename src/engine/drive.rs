@@ -1,6 +1,7 @@
 //! The loop itself: what comes in, turn by turn, until the run ends.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -38,6 +39,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const REDRAW: Duration = Duration::from_millis(100);
 /// How many reports one turn takes in at the most, so that a flood cannot keep effects waiting.
 const TURN_INPUTS: usize = 256;
+/// How much of an attempt's output others can see without its file.
+const TAIL_BYTES: u64 = 64 << 10;
 /// How long ended processes may take to be reported when a run breaks off.
 const BREAK_OFF: Duration = Duration::from_secs(15);
 
@@ -302,7 +305,12 @@ impl Engine {
         let Some(shell) = shell else { return Err((ticket, commands)) };
         let environment =
             prepare::check_environment(&self.parts.spec, &self.parts.surroundings, &ticket, &directory);
-        Ok(CheckJob { ticket, commands, shell, directory, environment, timeout: timeout.0, log })
+        let run = &self.parts.spec.run_id;
+        let mark = match &ticket {
+            CheckTicket::Task(key) => supervisor::attempt_mark(run, key),
+            CheckTicket::Run => supervisor::run_mark(run),
+        };
+        Ok(CheckJob { ticket, commands, shell, directory, environment, timeout: timeout.0, log, mark })
     }
 
     /// Starts the checks, or says at once that there is no shell to run them with.
@@ -357,6 +365,10 @@ impl Engine {
             }
             Report::Ended { key, ended } => {
                 self.active.remove(&key);
+                if let Err(error) = self.keep_tail(&key, &ended) {
+                    // The whole output lies in its file; what is missing is the copy for others.
+                    tracing::warn!(%key, %error, "the tail of its output is not in the shared state");
+                }
                 let facts = self.facts(&key, *ended);
                 let own = matches!(facts.completion, CompletionFact::Valid { .. });
                 self.own_completion.insert(key.clone(), own);
@@ -364,6 +376,21 @@ impl Engine {
             }
             Report::Checked { ticket, results } => inputs.push(checked(ticket, results)),
         }
+    }
+
+    /// Puts the end of an attempt's output where others can see it.
+    fn keep_tail(&mut self, key: &AttemptKey, ended: &Ended) -> anyhow::Result<()> {
+        if ended.stdout_bytes == 0 {
+            return Ok(());
+        }
+        let path = self.parts.folders.attempt(&key.task, key.attempt).join("stdout.log");
+        let mut file = std::fs::File::open(&path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        self.parts.store.put_tail(&self.parts.spec, &key.task, &String::from_utf8_lossy(&bytes))?;
+        Ok(())
     }
 
     fn facts(&mut self, key: &AttemptKey, ended: Ended) -> AttemptFacts {
@@ -388,7 +415,7 @@ impl Engine {
     fn beat(&mut self) -> anyhow::Result<Vec<Input>> {
         let now = self.parts.clock.now();
         let view = self.parts.scheduler.view();
-        self.parts.store.renew_lease(&self.parts.spec, &mut self.parts.lease, now)?;
+        self.parts.store.renew_lease(&self.parts.spec, &self.parts.lease, now)?;
         if view.count(TaskStatus::Running) + view.count(TaskStatus::Verifying) > 0 {
             self.parts.store.heartbeat(&self.parts.spec, view, now)?;
         }

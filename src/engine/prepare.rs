@@ -86,6 +86,7 @@ pub fn prepare(
             workspace,
             note: order.note,
             agent,
+            completion_rule: agent.completion,
         });
         write_private_file(&prompt_file, prompt.as_bytes())?;
     }
