@@ -187,7 +187,8 @@ pub enum EventBody {
         task_id: TaskId,
         /// Number of the coming attempt.
         attempt: u32,
-        /// Not before.
+        /// Not before. In JSON `retry_at`, since `at` says when the event happened.
+        #[serde(rename = "retry_at")]
         at: Timestamp,
         /// What went wrong.
         why: Failure,
