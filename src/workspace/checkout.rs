@@ -1,0 +1,221 @@
+//! The checkout itself as the workspace of all tasks.
+//!
+//! Several attempts may work in it at once. A declared path can be observed all the same; what a
+//! completion claims beyond that is looked at by its time of writing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::paths::{Ours, inside};
+use super::snapshot::{Snapshot, look_at_glob};
+use super::stamp::{Budget, Stamp, any_differs, hash_file, written_since};
+use super::tick::{self, TickProblem};
+use super::{PathFacts, Workspace, WorkspaceError};
+use crate::model::completion::{Change, Completion};
+use crate::model::ids::TaskId;
+use crate::model::outcome::PathFact;
+use crate::model::task::{BoxPlace, FileVerb, TaskSpec};
+use crate::model::time::Timestamp;
+
+/// The shared checkout of a run.
+#[derive(Debug)]
+pub struct Checkout {
+    root: PathBuf,
+    run_folder: PathBuf,
+    ours: Ours,
+    plan: Option<PathBuf>,
+    before: BTreeMap<TaskId, Snapshot>,
+    /// Hash of the plan when a task's attempt under way began.
+    plan_at_start: BTreeMap<TaskId, Option<String>>,
+    /// Hashes of the plan before and after each tick of ours, in order.
+    own_ticks: Vec<(Option<String>, Option<String>)>,
+}
+
+impl Checkout {
+    /// The checkout at `root`, for the run whose folder (`runs/<id>`) is `run_folder` and whose
+    /// plan file is `plan`. The plan as read is expected at `plan.md` in the run's folder; without
+    /// it a box among equal lines cannot be told from the others.
+    pub fn new(root: &Path, run_folder: &Path, plan: Option<&Path>) -> Self {
+        let run_folder = dunce::canonicalize(run_folder).unwrap_or_else(|_| run_folder.to_path_buf());
+        Self {
+            root: dunce::canonicalize(root).unwrap_or_else(|_| root.to_path_buf()),
+            ours: Ours::of_run(&run_folder),
+            run_folder,
+            plan: plan.map(Path::to_path_buf),
+            before: BTreeMap::new(),
+            plan_at_start: BTreeMap::new(),
+            own_ticks: Vec::new(),
+        }
+    }
+
+    fn snapshot_file(&self, task: &TaskId) -> PathBuf {
+        self.run_folder.join("tasks").join(task.code()).join("before.json")
+    }
+
+    fn plan_hash(&self) -> Option<String> {
+        self.plan.as_deref().and_then(hash_file)
+    }
+
+    fn plan_changed(&self, task: &TaskId) -> bool {
+        if self.plan.is_none() {
+            return false;
+        }
+        let Some(mut expected) = self.plan_at_start.get(task) else {
+            return false;
+        };
+        let found = self.plan_hash();
+        if *expected == found {
+            return false;
+        }
+        for (before, after) in &self.own_ticks {
+            if before == expected {
+                expected = after;
+            }
+        }
+        *expected != found
+    }
+}
+
+impl Workspace for Checkout {
+    fn directory(&self, _task: &TaskId) -> PathBuf {
+        self.root.clone()
+    }
+
+    fn begin(&mut self, task: &TaskSpec, now: Timestamp) -> Result<(), WorkspaceError> {
+        self.plan_at_start.insert(task.id.clone(), self.plan_hash());
+        if self.before.contains_key(&task.id) {
+            return Ok(());
+        }
+        let file = self.snapshot_file(&task.id);
+        let snapshot = if let Some(kept) = Snapshot::load(&file) {
+            kept
+        } else {
+            let fresh = Snapshot::take(&self.root, &self.ours, task, now);
+            fresh.save(&file)?;
+            fresh
+        };
+        self.before.insert(task.id.clone(), snapshot);
+        Ok(())
+    }
+
+    fn facts(&mut self, task: &TaskSpec, completion: Option<&Completion>) -> PathFacts {
+        let before = match self.before.get(&task.id) {
+            Some(known) => Some(known.clone()),
+            None => Snapshot::load(&self.snapshot_file(&task.id)),
+        };
+        let mut look =
+            Look { root: &self.root, ours: &self.ours, before: before.as_ref(), budget: Budget::default() };
+        let outputs = task.outputs.iter().map(|path| look.declared(path)).collect();
+        let mut claims: Vec<PathFact> = task
+            .files
+            .iter()
+            .filter(|claim| {
+                matches!(claim.verb, Some(FileVerb::Create | FileVerb::Modify | FileVerb::Delete))
+            })
+            .map(|claim| if claim.is_glob() { look.glob(&claim.path) } else { look.declared(&claim.path) })
+            .collect();
+        let mut known: BTreeSet<String> = claims.iter().map(|fact| fact.path.clone()).collect();
+        for output in completion.iter().flat_map(|completion| &completion.outputs) {
+            if output.change == Change::Unchanged {
+                continue;
+            }
+            let fact = look.claimed(&output.path);
+            if known.insert(fact.path.clone()) {
+                claims.push(fact);
+            }
+        }
+        PathFacts { outputs, claims, plan_changed: self.plan_changed(&task.id) }
+    }
+
+    fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem> {
+        let is_ours = self.plan.as_deref() == Some(plan);
+        let before = if is_ours { self.plan_hash() } else { None };
+        let as_read = std::fs::read(self.run_folder.join("plan.md")).ok();
+        let written = tick::tick(plan, place, as_read.as_deref())?;
+        if is_ours && written {
+            self.own_ticks.push((before, self.plan_hash()));
+        }
+        Ok(())
+    }
+}
+
+/// One look at a task's paths.
+struct Look<'a> {
+    root: &'a Path,
+    ours: &'a Ours,
+    before: Option<&'a Snapshot>,
+    budget: Budget,
+}
+
+impl Look<'_> {
+    /// A path that leads out of the checkout is not looked at.
+    fn unseen(path: &str) -> PathFact {
+        PathFact { path: path.trim().to_owned(), exists: false, changed: None }
+    }
+
+    /// A path that was declared, so that it was looked at beforehand.
+    fn declared(&mut self, text: &str) -> PathFact {
+        let Some(path) = inside(self.root, text) else {
+            return Self::unseen(text);
+        };
+        let Some(before) = self.before.and_then(|before| before.paths.get(&path.shown)) else {
+            return self.claimed(text);
+        };
+        let after = Stamp::take(&path.absolute, self.ours, &mut self.budget);
+        let exists = after.is_some();
+        let changed = match (before, &after) {
+            (Some(before), Some(after)) => before.differs(after),
+            (None, None) => false,
+            (None, Some(_)) | (Some(_), None) => true,
+        };
+        PathFact { path: path.shown, exists, changed: Some(changed) }
+    }
+
+    /// A path that is claimed afterwards: only its times tell anything.
+    fn claimed(&mut self, text: &str) -> PathFact {
+        let Some(path) = inside(self.root, text) else {
+            return Self::unseen(text);
+        };
+        if self.before.is_some_and(|before| before.paths.contains_key(&path.shown)) {
+            return self.declared(text);
+        }
+        let known = self.known_in_a_glob(&path.shown);
+        let Some(before) = self.before else {
+            let exists = path.absolute.exists();
+            return PathFact { path: path.shown, exists, changed: None };
+        };
+        match written_since(&path.absolute, self.ours, before.began) {
+            Some(written) => PathFact { path: path.shown, exists: true, changed: Some(written) },
+            // What is gone was removed, if it is known that it was there.
+            None => PathFact { path: path.shown, exists: false, changed: known.then_some(true) },
+        }
+    }
+
+    fn known_in_a_glob(&self, shown: &str) -> bool {
+        self.before.is_some_and(|before| before.globs.values().any(|glob| glob.files.contains_key(shown)))
+    }
+
+    /// All files of a glob together.
+    fn glob(&mut self, pattern: &str) -> PathFact {
+        let Some(after) = look_at_glob(self.root, pattern, self.ours, &mut self.budget) else {
+            return Self::unseen(pattern);
+        };
+        let exists = !after.files.is_empty();
+        let changed = self.before.and_then(|before| before.globs.get(pattern)).and_then(|before| {
+            let whole = before.whole && after.whole;
+            if whole {
+                return Some(any_differs(&before.files, &after.files));
+            }
+            // Among those that were seen both times a change is a change; none proves nothing.
+            let seen_twice = before
+                .files
+                .iter()
+                .any(|(path, stamp)| after.files.get(path).is_some_and(|later| stamp.differs(later)));
+            seen_twice.then_some(true)
+        });
+        PathFact { path: pattern.to_owned(), exists, changed }
+    }
+}
+
+#[cfg(test)]
+mod tests;

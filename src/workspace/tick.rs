@@ -1,0 +1,208 @@
+//! Ticking a box: one byte of a plan changes, or none.
+//!
+//! The line is found again by its hash. If nothing but marks of boxes has changed since the plan
+//! was read, it is where it was; otherwise it has to be near its old place exactly once.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::stamp::hexadecimal;
+use crate::model::task::BoxPlace;
+
+/// How many lines from its old place a line may have moved.
+pub const NEAR: usize = 100;
+/// How often the plan is read again when somebody replaces it meanwhile.
+const ROUNDS: usize = 3;
+/// The mark that editors of Windows put at the beginning of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a box was not ticked. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TickProblem {
+    /// The plan cannot be opened, read or written.
+    #[error("cannot write `{}`: {source}", .path.display())]
+    Io {
+        /// The plan.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The line is not near its old place.
+    #[error("line {line} of the plan was changed, and its box is not found again")]
+    NotFound {
+        /// 1-based line where it was.
+        line: u32,
+    },
+    /// Several lines are the same.
+    #[error("the plan was changed, and {count} lines near line {line} may be the one with the box")]
+    Ambiguous {
+        /// 1-based line where it was.
+        line: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// There is no mark of one byte between brackets.
+    #[error("line {line} of the plan has no box that can be ticked by changing one byte")]
+    NoBox {
+        /// 1-based line.
+        line: u32,
+    },
+    /// Somebody writes the plan all the time.
+    #[error("the plan was replaced again and again while its box was to be ticked")]
+    Restless,
+}
+
+/// Ticks a box of the plan at `path`. `as_read` is the plan as it was read.
+///
+/// Returns whether a byte was written: a box that is ticked already is left alone.
+///
+/// # Errors
+/// See [`TickProblem`]; then nothing was written.
+pub fn tick(path: &Path, place: &BoxPlace, as_read: Option<&[u8]>) -> Result<bool, TickProblem> {
+    let failed = |source| TickProblem::Io { path: path.to_path_buf(), source };
+    let mark = u8::try_from(place.tick)
+        .ok()
+        .filter(u8::is_ascii_graphic)
+        .ok_or(TickProblem::NoBox { line: place.line })?;
+    for _ in 0..ROUNDS {
+        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(failed)?;
+        let Target::Open(offset) = find(&text, place, as_read)? else {
+            return Ok(false);
+        };
+        if write_byte(&mut file, offset, text[offset], mark, path).map_err(failed)? {
+            return Ok(true);
+        }
+    }
+    Err(TickProblem::Restless)
+}
+
+/// Writes one byte if the file at `path` is still the opened one and has still `expected` there.
+/// In place: links, permissions and the file's own number stay as they are.
+fn write_byte(file: &mut File, offset: usize, expected: u8, mark: u8, path: &Path) -> io::Result<bool> {
+    let position = SeekFrom::Start(offset as u64);
+    let mut found = [0];
+    file.seek(position)?;
+    if file.read(&mut found)? != 1 || found[0] != expected || !is_the_same(file, path)? {
+        return Ok(false);
+    }
+    file.seek(position)?;
+    file.write_all(&[mark])?;
+    file.flush()?;
+    is_the_same(file, path)
+}
+
+/// Whether the file at `path` is the opened one, and not another that was put in its place.
+#[cfg(unix)]
+fn is_the_same(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (opened, there) = (file.metadata()?, std::fs::metadata(path)?);
+    Ok((opened.dev(), opened.ino()) == (there.dev(), there.ino()))
+}
+
+/// Whether the file at `path` is the opened one: there an open file cannot be replaced.
+#[cfg(not(unix))]
+fn is_the_same(_file: &File, path: &Path) -> io::Result<bool> {
+    std::fs::metadata(path).map(|_| true)
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    /// The byte at this offset is the mark of an open box.
+    Open(usize),
+    /// The box is ticked.
+    Ticked,
+}
+
+/// A line with its beginning in the text, its ending left out.
+struct Line<'t> {
+    start: usize,
+    bytes: &'t [u8],
+}
+
+fn lines(text: &[u8]) -> Vec<Line<'_>> {
+    let mut start = 0;
+    text.split_inclusive(|byte| *byte == b'\n')
+        .map(|line| {
+            let from = start;
+            start += line.len();
+            let bytes = line.strip_suffix(b"\n").unwrap_or(line);
+            Line { start: from, bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes) }
+        })
+        .collect()
+}
+
+/// Finds the mark of the box.
+fn find(text: &[u8], place: &BoxPlace, as_read: Option<&[u8]>) -> Result<Target, TickProblem> {
+    let line = place.line;
+    let mut lines = lines(text);
+    // The plan is read without its byte order mark, so hash and column do not know it.
+    if let Some(first) = lines.first_mut()
+        && let Some(rest) = first.bytes.strip_prefix(BYTE_ORDER_MARK)
+    {
+        *first = Line { start: BYTE_ORDER_MARK.len(), bytes: rest };
+    }
+    let old = (line as usize).saturating_sub(1);
+    let unmoved = as_read.is_some_and(|as_read| differ_in_marks_only(as_read, text));
+    let range = if unmoved { old..old + 1 } else { old.saturating_sub(NEAR)..old + NEAR + 1 };
+    let near = || lines.iter().enumerate().filter(|(number, _)| range.contains(number)).map(|(_, line)| line);
+    let fitting: Vec<&Line<'_>> = near().filter(|line| line_hash(line.bytes) == place.line_hash).collect();
+    match fitting.as_slice() {
+        [only] => mark_of(only, place).map(|mark| Target::Open(only.start + mark)),
+        [] if near().any(|line| is_ticked(line.bytes, place)) => Ok(Target::Ticked),
+        [] => Err(TickProblem::NotFound { line }),
+        several => Err(TickProblem::Ambiguous { line, count: several.len() }),
+    }
+}
+
+/// The offset of the mark in its line, if that is one byte between brackets or after one.
+fn mark_of(line: &Line<'_>, place: &BoxPlace) -> Result<usize, TickProblem> {
+    let column = place.column as usize;
+    is_mark(line.bytes, column).then_some(column).ok_or(TickProblem::NoBox { line: place.line })
+}
+
+fn is_mark(line: &[u8], column: usize) -> bool {
+    column > 0
+        && line.get(column - 1) == Some(&b'[')
+        && line.get(column).is_some_and(u8::is_ascii)
+        && line.get(column + 1) == Some(&b']')
+}
+
+/// Whether a line is the wanted one with its box ticked: with one of the open marks it would have
+/// the hash.
+fn is_ticked(line: &[u8], place: &BoxPlace) -> bool {
+    let column = place.column as usize;
+    if !is_mark(line, column) || !matches!(line[column], b'x' | b'X') {
+        return false;
+    }
+    let mut open = line.to_vec();
+    (b' '..=b'~').any(|mark| {
+        open[column] = mark;
+        line_hash(&open) == place.line_hash
+    })
+}
+
+/// Whether two texts have the same lines but for single bytes between brackets.
+fn differ_in_marks_only(one: &[u8], other: &[u8]) -> bool {
+    let one = one.strip_prefix(BYTE_ORDER_MARK).unwrap_or(one);
+    let other = other.strip_prefix(BYTE_ORDER_MARK).unwrap_or(other);
+    one.len() == other.len()
+        && one
+            .iter()
+            .zip(other)
+            .enumerate()
+            .all(|(place, (byte, against))| byte == against || (is_mark(one, place) && is_mark(other, place)))
+}
+
+/// The first 8 bytes of SHA-256 of a line without its ending, hexadecimal.
+pub fn line_hash(line: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(line)[..8])
+}
+
+#[cfg(test)]
+mod tests;
