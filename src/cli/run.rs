@@ -102,10 +102,9 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         read.show_diagnostics(context);
         return Err(error);
     }
-    let ignore = workspace::git::may_write_gitignore(&context.root, &context.state_dir);
-    let mut store = Store::open(&context.state_dir, ignore)?;
-    let claim = Claim::take(context, &mut store, &spec)?;
-    store.create_run(&spec)?;
+    let mut store = Store::open(&context.state_dir, false)?;
+    workspace::git::keep_out_of_commits(&context.state_dir).map_err(anyhow::Error::from)?;
+    let claim = Claim::begin(context, &mut store, &spec)?;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
     write_private_file(&folders.run().join("plan.md"), &read.file.bytes)?;

@@ -18,7 +18,7 @@ use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
 use crate::report::{self, Reporter};
 use crate::scheduler::{Input, Scheduler};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::supervisor;
 use crate::workspace::Checkout;
 
@@ -33,8 +33,27 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes the run and its tasks' keys, or says who holds them.
+    /// Writes a new run down and takes it and its tasks' keys, or says who holds them.
+    pub fn begin(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, CliError> {
+        let (lease, now) = Self::lease(context, store, spec)?;
+        store
+            .begin_run(spec, &lease, now, &|held| look::lease_is_alive(context, held))
+            .map_err(|error| with_a_way_out(error, spec))?;
+        Ok(Self { lease })
+    }
+
+    /// Takes a run that is known and its tasks' keys, or says who holds them.
     pub fn take(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, CliError> {
+        let (lease, now) = Self::lease(context, store, spec)?;
+        store.acquire_lease(spec, &lease, now, &|held| look::lease_is_alive(context, held))?;
+        Ok(Self { lease })
+    }
+
+    fn lease(
+        context: &Context,
+        store: &mut Store,
+        spec: &RunSpec,
+    ) -> Result<(Lease, Timestamp), CliError> {
         let now = context.clock.now();
         let pid = std::process::id();
         let lease = Lease {
@@ -46,9 +65,21 @@ impl Claim {
             fence: store.next_fence(&spec.prefix, now)?,
             until: now + LEASE,
         };
-        store.acquire_lease(spec, &lease, now, &|held| look::lease_is_alive(context, held))?;
-        Ok(Self { lease })
+        Ok((lease, now))
     }
+}
+
+/// Names the call by which a run can go on beside the one that holds its tasks.
+fn with_a_way_out(error: StoreError, spec: &RunSpec) -> CliError {
+    let held_task = matches!(&error, StoreError::Held { task: Some(_), .. });
+    let mut cli = CliError::from(error);
+    if held_task {
+        cli.hints = vec![
+            "wait for it with `orchestrate wait`, or stop it with `orchestrate stop`".to_owned(),
+            format!("to run both: orchestrate --plan {} --id-prefix second-", spec.plan),
+        ];
+    }
+    cli
 }
 
 /// A run that is ready to be driven.
@@ -83,7 +114,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     let Driven { spec, scheduler, store, claim, first, then, requests_seen, not_before } = driven;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
-    let workspace = Box::new(Checkout::new(&spec, folders.run().to_path_buf()));
+    let workspace = Box::new(Checkout::new(&spec.root, folders.run(), spec.plan_path.as_deref()));
     let program_folder =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));
     let engine = Engine::new(EngineParts {

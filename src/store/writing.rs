@@ -46,20 +46,25 @@ impl Store {
         now: Timestamp,
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
-        let fence = lease.fence;
+        self.write(|connection| take_hold(connection, spec, lease, now, is_alive))?;
+        self.held.insert(spec.run_id.clone(), lease.fence);
+        Ok(())
+    }
+
+    /// Writes a new run down and acquires its lease, both or neither: a run that is refused leaves
+    /// nothing behind. See [`Store::create_run`] and [`Store::acquire_lease`].
+    pub fn begin_run(
+        &mut self,
+        spec: &RunSpec,
+        lease: &Lease,
+        now: Timestamp,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<(), StoreError> {
         self.write(|connection| {
-            let run = &spec.run_id;
-            journal::head(connection, run)?.admit(run, fence)?;
-            let mut shared = Embedded::new(connection);
-            shared.take_lease(&keys::lease(&spec.prefix, run), &extended(lease, now), now, is_alive)?;
-            shared.remove_expired(now)?;
-            journal::clear_forgotten(connection, before(now))?;
-            shared.expire_run(run, None)?;
-            claim_tasks(connection, spec, lease, now, is_alive)?;
-            journal::raise_fence(connection, run, fence)?;
-            journal::seen(connection, run, now)
+            journal::insert_run(connection, spec, 0)?;
+            take_hold(connection, spec, lease, now, is_alive)
         })?;
-        self.held.insert(spec.run_id.clone(), fence);
+        self.held.insert(spec.run_id.clone(), lease.fence);
         Ok(())
     }
 
@@ -185,6 +190,25 @@ struct Touched {
     events: u64,
     /// The statuses they put it into, in order.
     steps: Vec<TaskStatus>,
+}
+
+fn take_hold(
+    connection: &Connection,
+    spec: &RunSpec,
+    lease: &Lease,
+    now: Timestamp,
+    is_alive: &dyn Fn(&Lease) -> bool,
+) -> Result<(), StoreError> {
+    let (run, fence) = (&spec.run_id, lease.fence);
+    journal::head(connection, run)?.admit(run, fence)?;
+    let mut shared = Embedded::new(connection);
+    shared.take_lease(&keys::lease(&spec.prefix, run), &extended(lease, now), now, is_alive)?;
+    shared.remove_expired(now)?;
+    journal::clear_forgotten(connection, before(now))?;
+    shared.expire_run(run, None)?;
+    claim_tasks(connection, spec, lease, now, is_alive)?;
+    journal::raise_fence(connection, run, fence)?;
+    journal::seen(connection, run, now)
 }
 
 fn touched_by(events: &[Event], view: &RunView) -> Result<BTreeMap<usize, Touched>, StoreError> {
