@@ -67,12 +67,8 @@ fn head(out: &mut String, spec: &RunSpec, view: &RunView, result: &RunResult) {
 }
 
 fn not_done(out: &mut String, spec: &RunSpec, view: &RunView, result: &RunResult) {
-    let open: Vec<(&TaskView, &TaskResult)> = view
-        .tasks
-        .iter()
-        .zip(&result.tasks)
-        .filter(|(task, _)| !matches!(task.status, TaskStatus::Succeeded | TaskStatus::Skipped))
-        .collect();
+    let open: Vec<(&TaskView, &TaskResult)> =
+        view.tasks.iter().zip(&result.tasks).filter(|(task, _)| words::is_open(task)).collect();
     if open.is_empty() {
         return;
     }
