@@ -10,14 +10,14 @@ use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
 use crate::model::run::RunSpec;
 use crate::model::status::AttemptStatus;
-use crate::model::task::{Entry, HeldReason};
-use crate::model::view::{AttemptView, RunView, TaskView};
+use crate::model::task::{Entry, HeldReason, TaskKind, TaskSpec};
+use crate::model::view::{RunView, TaskView};
 use crate::report::style::{Sign, Style};
 use crate::report::text;
 use crate::report::words;
 
 /// Words of a line that stays may be longer than the screen is wide: a failure is worth it.
-const LONGEST_WORDS: usize = 200;
+const LONGEST_WORDS: usize = 320;
 
 /// Whether a line may be longer than the screen is wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +204,7 @@ pub(super) fn lasting(
             let place = view.place(task_id)?;
             let news = task_news(event, spec, view, place, style)?;
             let task = &view.tasks[place];
-            let attempt = if news.attempt { task.last_attempt() } else { None };
+            let attempt = news.attempt.and_then(|number| words::attempt(task, number));
             let line = TaskLine {
                 sign: news.sign,
                 id: task_id,
@@ -230,35 +230,38 @@ pub(super) fn lasting(
 struct News {
     sign: Sign,
     words: String,
-    /// Whether the last attempt's agent and time are told.
-    attempt: bool,
+    /// The attempt whose agent and time are told.
+    attempt: Option<u32>,
 }
 
 fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style: &Style) -> Option<News> {
     let task = &view.tasks[place];
+    let last = task.last_attempt().map(|attempt| attempt.attempt);
     match &event.body {
         EventBody::TaskHeld { reasons, .. } if needs_a_look(reasons) => Some(News {
             sign: Sign::Warning,
             words: format!("held: {}", words::held(reasons, style)),
-            attempt: false,
+            attempt: None,
         }),
-        EventBody::TaskSkipped { why, .. } if !matches!(spec.tasks[place].entry, Entry::Skip { .. }) => {
-            Some(News {
-                sign: Sign::Skipped,
-                words: format!("skipped: {}", style.clean(why)),
-                attempt: false,
-            })
+        EventBody::TaskSkipped { why, .. } if !is_told(&spec.tasks[place]) => {
+            Some(News { sign: Sign::Skipped, words: format!("skipped: {}", style.clean(why)), attempt: None })
         }
         EventBody::TaskReopened { fresh: true, why, layer, agent, say, .. } => Some(News {
             sign: Sign::Retrying,
             words: reopened(why, *layer, agent.as_deref(), say.as_deref(), style),
-            attempt: false,
+            attempt: None,
         }),
-        EventBody::TaskRetrying { attempt, at, why, next, .. } if stays_on_rung(task, next) => Some(News {
-            sign: Sign::Retrying,
-            words: format!("{}; attempt {attempt}{}", words::failure(why, style), soon(at.since(event.at))),
-            attempt: true,
-        }),
+        EventBody::TaskRetrying { attempt, at, why, next, .. } if stays_on_rung(task, *attempt, next) => {
+            Some(News {
+                sign: Sign::Retrying,
+                words: format!(
+                    "{}; attempt {attempt}{}",
+                    words::failure(why, style),
+                    soon(at.since(event.at))
+                ),
+                attempt: attempt.checked_sub(1),
+            })
+        }
         EventBody::LayerMoved { from, to, trigger, .. } => {
             let mut words = format!("{}: {}", style.clean(&from.agent), words::short_kind(*trigger));
             if let Some(rest) = words::rest_of(view, from, event.at) {
@@ -271,27 +274,29 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
                 words.push_str(", ");
             }
             words.push_str(&words::agent_model(to, style));
-            Some(News { sign: Sign::Retrying, words, attempt: false })
+            Some(News { sign: Sign::Retrying, words, attempt: None })
         }
-        EventBody::TaskSucceeded { .. } => {
-            Some(News { sign: Sign::Succeeded, words: String::new(), attempt: true })
+        EventBody::TaskSucceeded { attempt, .. } => {
+            Some(News { sign: Sign::Succeeded, words: String::new(), attempt: Some(*attempt) })
         }
         EventBody::TaskFailed { failure, .. } => {
-            Some(News { sign: Sign::Failed, words: words::failure(failure, style), attempt: true })
+            Some(News { sign: Sign::Failed, words: words::failure(failure, style), attempt: last })
         }
         EventBody::TaskCancelled { by, .. } => Some(News {
             sign: Sign::Stopped,
             words: format!("stopped by {}", style.clean(by)),
-            attempt: !task.attempts.is_empty(),
+            attempt: last,
         }),
-        EventBody::AttemptEnded { status: AttemptStatus::Lost, .. } => Some(News {
+        EventBody::AttemptEnded { attempt, status: AttemptStatus::Lost, .. } => Some(News {
             sign: Sign::Warning,
             words: "lost: its supervisor died while it ran".to_owned(),
-            attempt: true,
+            attempt: Some(*attempt),
         }),
         // A task that is stopped for good says so itself.
-        EventBody::AttemptEnded { status: AttemptStatus::Cancelled, .. } if view.stop_requested.is_some() => {
-            Some(News { sign: Sign::Stopped, words: "stopped, put back".to_owned(), attempt: true })
+        EventBody::AttemptEnded { attempt, status: AttemptStatus::Cancelled, .. }
+            if view.stop_requested.is_some() =>
+        {
+            Some(News { sign: Sign::Stopped, words: "stopped, put back".to_owned(), attempt: Some(*attempt) })
         }
         EventBody::TaskHeld { .. }
         | EventBody::TaskSkipped { .. }
@@ -329,10 +334,15 @@ pub(super) fn needs_a_look(reasons: &[HeldReason]) -> bool {
     })
 }
 
-/// Whether the next attempt runs where the last one did; where it does not, the move was told.
-pub(super) fn stays_on_rung(task: &TaskView, next: &Rung) -> bool {
-    let same = |last: &AttemptView| last.rung.layer == next.layer && last.rung.agent == next.agent;
-    task.last_attempt().is_none_or(same)
+/// Whether the skipping of a task was told otherwise: of those that the plan says are done in the
+/// first line, of a gate by its approval.
+pub(super) fn is_told(task: &TaskSpec) -> bool {
+    matches!(task.entry, Entry::Skip { .. }) || task.kind == TaskKind::Gate
+}
+
+/// Whether attempt `coming` runs where the one before it did; where it does not, the move was told.
+pub(super) fn stays_on_rung(task: &TaskView, coming: u32, next: &Rung) -> bool {
+    words::attempt(task, coming.saturating_sub(1)).is_none_or(|before| before.rung == *next)
 }
 
 /// ` in 5s`, where it is not at once.

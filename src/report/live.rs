@@ -22,7 +22,7 @@ use crate::report::region::{Doing, region_in};
 use crate::report::style::Style;
 use crate::report::summary::summary;
 use crate::report::text;
-use crate::report::{EndPaths, Reporter};
+use crate::report::{EndPaths, Reporter, Size};
 
 /// Milliseconds between two draws.
 const BETWEEN_DRAWS: i64 = 100;
@@ -44,11 +44,14 @@ pub(super) struct Live {
     dirty: bool,
     /// Whether nobody reads any more.
     closed: bool,
+    /// Tells how large the terminal is.
+    size: Size,
 }
 
 impl Live {
-    pub(super) fn new(out: Box<dyn Write + Send>, style: Style) -> Self {
+    pub(super) fn new(out: Box<dyn Write + Send>, style: Style, size: Size) -> Self {
         Self {
+            size,
             out,
             style,
             layout: None,
@@ -167,6 +170,9 @@ impl Reporter for Live {
     fn tick(&mut self, spec: &RunSpec, view: &RunView, now: Timestamp) {
         let second_passed = self.drawn_at.is_none_or(|last| last.0 / 1_000 != now.0 / 1_000);
         if (self.dirty || second_passed) && self.is_time(now) {
+            if let Some((width, height)) = (self.size)() {
+                self.resize(width, height);
+            }
             self.draw(spec, view, now);
         }
     }
@@ -181,7 +187,7 @@ impl Reporter for Live {
     }
 
     fn line(&mut self, text: &str) {
-        for line in text.lines() {
+        for line in text::masked(text).lines() {
             self.stay(line);
         }
     }
@@ -192,7 +198,9 @@ impl Reporter for Live {
             self.dirty = true;
         }
     }
+}
 
+impl Live {
     fn resize(&mut self, width: usize, height: usize) {
         if (width, height) == (self.style.width, self.style.height) || width == 0 || height == 0 {
             return;

@@ -67,12 +67,8 @@ fn head(out: &mut String, spec: &RunSpec, view: &RunView, result: &RunResult) {
 }
 
 fn not_done(out: &mut String, spec: &RunSpec, view: &RunView, result: &RunResult) {
-    let open: Vec<(&TaskView, &TaskResult)> = view
-        .tasks
-        .iter()
-        .zip(&result.tasks)
-        .filter(|(task, _)| !matches!(task.status, TaskStatus::Succeeded | TaskStatus::Skipped))
-        .collect();
+    let open: Vec<(&TaskView, &TaskResult)> =
+        view.tasks.iter().zip(&result.tasks).filter(|(task, _)| words::is_open(task)).collect();
     if open.is_empty() {
         return;
     }
@@ -320,4 +316,75 @@ fn code_in_table(foreign: &str) -> String {
 fn fence(text: &str, least: usize) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     "`".repeat((longest + 1).max(least))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+    use super::*;
+
+    /// What a reader of Markdown sees: texts, and `code` around code; any other effect is `?`.
+    fn read(markdown: &str) -> Vec<String> {
+        let mut cells = vec![String::new()];
+        for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+            let cell = cells.last_mut().unwrap();
+            match event {
+                Event::Text(text) => cell.push_str(&text),
+                Event::Code(code) => cell.extend(["<code>", &code, "</code>"]),
+                Event::Start(Tag::TableCell) => cells.push(String::new()),
+                Event::Start(Tag::Paragraph | Tag::Table(_) | Tag::TableHead | Tag::TableRow)
+                | Event::End(
+                    TagEnd::Paragraph
+                    | TagEnd::Table
+                    | TagEnd::TableHead
+                    | TagEnd::TableRow
+                    | TagEnd::TableCell,
+                ) => {}
+                Event::Start(_)
+                | Event::End(_)
+                | Event::InlineMath(_)
+                | Event::DisplayMath(_)
+                | Event::Html(_)
+                | Event::InlineHtml(_)
+                | Event::FootnoteReference(_)
+                | Event::SoftBreak
+                | Event::HardBreak
+                | Event::Rule
+                | Event::TaskListMarker(_) => cell.push('?'),
+            }
+        }
+        cells
+    }
+
+    fn shown_code(text: &str) -> String {
+        let text = text::clean(text);
+        if text.is_empty() { text } else { format!("<code>{text}</code>") }
+    }
+
+    #[test]
+    fn foreign_texts_have_no_effect() {
+        for text in ["*a* [b](c) <d> `e` | f \\| g &amp; ~h~ # i ![j](k) $x$", "`", "``a`", "\\", "a\\|b"] {
+            assert_eq!(read(&format!("x {}", prose(text))), [format!("x {text}")]);
+            assert_eq!(read(&code(text)), [shown_code(text)]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cells_keep_their_texts(title in any::<String>(), command in any::<String>()) {
+            let table = format!("| a | b |\n| --- | --- |\n| {} | {} |", prose(&title), code_in_table(&command));
+            let cells = read(&table);
+            prop_assert_eq!(&cells[1..3], ["a", "b"]);
+            prop_assert_eq!(&cells[3..], [text::clean(&title), shown_code(&command)]);
+        }
+
+        #[test]
+        fn hostile_cells_keep_their_texts(title in r"[|\\`*_<>\[\]!&#~$a ]{0,12}", command in r"[|\\`*<a ]{0,12}") {
+            let table = format!("| a | b |\n| --- | --- |\n| {} | {} |", prose(&title), code_in_table(&command));
+            let cells = read(&table);
+            prop_assert_eq!(&cells[3..], [text::clean(&title), shown_code(&command)]);
+        }
+    }
 }

@@ -4,12 +4,12 @@
 //! run nothing, reads no clock, file or environment, and so a run that is reported again from its
 //! journal reads the same. Where output goes is handed in; nothing here opens a terminal.
 //!
-//! - [`live`]: a terminal, lines that stay and a region that is redrawn
-//! - [`plain`], [`quiet`]: logs
-//! - [`ndjson`]: one event a line
-//! - [`summary`], [`status`], [`runs`], [`why`]: what commands print
-//! - [`result_json`], [`event_json`], [`markdown`]: documents
-//! - [`advice`]: what to do about a failure, in one place
+//! - [`live()`]: a terminal, lines that stay and a region that is redrawn
+//! - [`plain()`], [`quiet()`]: logs
+//! - [`ndjson()`]: one event a line
+//! - [`summary()`], [`status()`], [`runs()`], [`why()`]: what commands print
+//! - [`result_json`], [`event_json`], [`markdown()`]: documents
+//! - [`advice()`]: what to do about a failure, in one place
 //!
 //! **Invariant:** every text that comes from a plan or an agent is masked, and what is shown on a
 //! terminal has no control characters but ours (`text::clean`).
@@ -97,14 +97,19 @@ pub trait Reporter: Send {
     /// Takes what is redrawn off the screen, so that somebody else can write; the next tick brings
     /// it back.
     fn suspend(&mut self);
-
-    /// The terminal has another size.
-    fn resize(&mut self, _width: usize, _height: usize) {}
 }
 
-/// For a terminal that understands control sequences (not a dumb one: see [`plain`]).
+/// Tells how many columns and lines a terminal has; none: as at the start.
+pub type Size = Box<dyn Fn() -> Option<(usize, usize)> + Send>;
+
+/// For a terminal that understands control sequences (not a dumb one: see [`plain()`]).
 pub fn live(out: Box<dyn Write + Send>, style: Style) -> Box<dyn Reporter> {
-    Box::new(live::Live::new(out, style))
+    live_sized(out, style, Box::new(|| None))
+}
+
+/// The same for a terminal whose size may change: `size` is asked before every draw.
+pub fn live_sized(out: Box<dyn Write + Send>, style: Style, size: Size) -> Box<dyn Reporter> {
+    Box::new(live::Live::new(out, style, size))
 }
 
 /// For a log or a dumb terminal: lines with the time since the start.

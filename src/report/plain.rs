@@ -7,7 +7,6 @@ use crate::model::event::{Event, EventBody};
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
-use crate::model::task::Entry;
 use crate::model::time::Timestamp;
 use crate::model::view::{RunView, TaskView};
 use crate::report::lines;
@@ -93,7 +92,7 @@ impl Reporter for Plain {
     }
 
     fn line(&mut self, text: &str) {
-        self.write(text);
+        self.write(&text::masked(text));
     }
 
     fn suspend(&mut self) {}
@@ -179,11 +178,10 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
         }
         EventBody::TaskSkipped { task_id, why } => {
             let place = view.place(task_id)?;
-            // What the plan says is done was counted in the first line.
-            match spec.tasks[place].entry {
-                Entry::Skip { .. } => None,
-                Entry::Run | Entry::Hold { .. } => news(about("skipped", task_id, &style.clean(why))),
+            if lines::is_told(&spec.tasks[place]) {
+                return None;
             }
+            news(about("skipped", task_id, &style.clean(why)))
         }
         EventBody::TaskBlocked { task_id, by } => {
             news(about("blocked", task_id, &format!("by {}", style.clean(by.as_str()))))
@@ -198,7 +196,7 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
         }
         EventBody::TaskRetrying { task_id, attempt, at, why, next } => {
             let task = view.task(task_id)?;
-            if !lines::stays_on_rung(task, next) {
+            if !lines::stays_on_rung(task, *attempt, next) {
                 return None;
             }
             let soon = lines::soon(at.since(event.at));
@@ -211,8 +209,8 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
                 format!("{} from {}, {goes} now", words::short_kind(*trigger), style.clean(&from.agent));
             news(about("moved", task_id, &words))
         }
-        EventBody::TaskSucceeded { task_id, .. } => {
-            let time = view.task(task_id).and_then(|task| last_time(task, event.at)).unwrap_or_default();
+        EventBody::TaskSucceeded { task_id, attempt } => {
+            let time = took(view.task(task_id), *attempt, event.at);
             news(about("done", task_id, &time))
         }
         EventBody::TaskFailed { task_id, failure } => {
@@ -244,7 +242,7 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
                 bad(about("lost", task_id, &format!("attempt {attempt}: its supervisor died while it ran")))
             }
             AttemptStatus::Cancelled if view.stop_requested.is_some() => {
-                let time = view.task(task_id).and_then(|task| last_time(task, event.at)).unwrap_or_default();
+                let time = took(view.task(task_id), *attempt, event.at);
                 news(about("stopped", task_id, &format!("{time}, put back")))
             }
             // What follows from it is told by the next event.
@@ -260,6 +258,7 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
     }
 }
 
-fn last_time(task: &TaskView, at: Timestamp) -> Option<String> {
-    task.last_attempt().map(|attempt| text::duration(words::attempt_time(attempt, at)))
+fn took(task: Option<&TaskView>, attempt: u32, at: Timestamp) -> String {
+    let attempt = task.and_then(|task| words::attempt(task, attempt));
+    attempt.map(|attempt| text::duration(words::attempt_time(attempt, at))).unwrap_or_default()
 }

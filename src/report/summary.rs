@@ -4,7 +4,6 @@
 use crate::model::failure::FailureKind;
 use crate::model::run::RunSpec;
 use crate::model::status::{RunStatus, TaskStatus};
-use crate::model::task::HeldReason;
 use crate::model::view::{RunView, TaskView};
 use crate::report::EndPaths;
 use crate::report::style::{Sign, Style};
@@ -19,27 +18,13 @@ const OTHERS: usize = 10;
 /// The ending block, with a line break after every line.
 pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) -> String {
     let mut lines = Vec::new();
-    let open: Vec<&TaskView> = view.tasks.iter().filter(|task| is_open(task)).collect();
+    let open: Vec<&TaskView> = view.tasks.iter().filter(|task| words::is_open(task)).collect();
     if !open.is_empty() {
         lines.push(format!("  {} not done", open.len()));
-        not_done(&mut lines, view, &open, style);
+        not_done(&mut lines, spec, view, &open, style);
         lines.push(String::new());
     }
-    let mut counts = Standing::of(spec, view).ended().join(", ");
-    let ended = view.ended_at.unwrap_or(view.updated_at);
-    counts.push_str(" in ");
-    counts.push_str(&text::duration(ended.since(view.supervised_since)));
-    if view.supervised_since != view.started_at {
-        counts.push_str(" since it was resumed");
-    }
-    let spent = Spent::of_run(view);
-    counts.push_str(style.dot());
-    counts.push_str(&spent.money());
-    if spent.tokens.total() > 0 {
-        counts.push_str(style.dot());
-        counts.push_str(&text::tokens(spent.tokens.total()));
-        counts.push_str(" tokens");
-    }
+    let counts = counts(spec, view, style);
     lines.push(format!("  {}", style.bold(&counts)));
     if let Some(branch) = &paths.branch {
         let commits = text::count_of(branch.commits as u64, "commit");
@@ -57,23 +42,31 @@ pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) 
     out
 }
 
-/// Whether a task keeps a run from being all well. What is optional and was not asked for does not.
-fn is_open(task: &TaskView) -> bool {
-    match task.status {
-        TaskStatus::Succeeded | TaskStatus::Skipped => false,
-        TaskStatus::Held => task.held.iter().any(|reason| *reason != HeldReason::Optional),
-        TaskStatus::Pending
-        | TaskStatus::Running
-        | TaskStatus::Verifying
-        | TaskStatus::Landing
-        | TaskStatus::Retrying
-        | TaskStatus::Failed
-        | TaskStatus::Cancelled
-        | TaskStatus::Blocked => true,
+/// `5 succeeded, 1 failed, 1 blocked in 12m 04s · $0.00 · 214k tokens`.
+fn counts(spec: &RunSpec, view: &RunView, style: &Style) -> String {
+    let standing = Standing::of(spec, view);
+    if let Some(words) = standing.nothing_to_run() {
+        return words;
     }
+    let mut counts = standing.ended().join(", ");
+    let ended = view.ended_at.unwrap_or(view.updated_at);
+    counts.push_str(" in ");
+    counts.push_str(&text::duration(ended.since(view.supervised_since)));
+    if view.supervised_since != view.started_at {
+        counts.push_str(" since it was resumed");
+    }
+    let spent = Spent::of_run(view);
+    counts.push_str(style.dot());
+    counts.push_str(&spent.money());
+    if spent.tokens.total() > 0 {
+        counts.push_str(style.dot());
+        counts.push_str(&text::tokens(spent.tokens.total()));
+        counts.push_str(" tokens");
+    }
+    counts
 }
 
-fn not_done(lines: &mut Vec<String>, view: &RunView, open: &[&TaskView], style: &Style) {
+fn not_done(lines: &mut Vec<String>, spec: &RunSpec, view: &RunView, open: &[&TaskView], style: &Style) {
     let (failed, others): (Vec<&TaskView>, Vec<&TaskView>) =
         open.iter().partition(|task| task.status == TaskStatus::Failed);
     let shown = || failed.iter().take(FAILED).chain(others.iter().take(OTHERS));
@@ -83,7 +76,9 @@ fn not_done(lines: &mut Vec<String>, view: &RunView, open: &[&TaskView], style: 
     for task in shown() {
         let id = text::pad(&style.clean(task.id.as_str()), id_width);
         let title = text::pad(&style.cut(&style.clean(&task.title), title_width), title_width);
-        let why = words::why_not(view, task, style);
+        let is_optional = view.place(&task.id).is_some_and(|place| spec.tasks[place].optional);
+        let optional = if is_optional { "  (optional)" } else { "" };
+        let why = words::why_not(view, task, style) + optional;
         lines.push(
             format!("  {} {id}  {title}   {why}", style.sign(words::sign_of(task))).trim_end().to_owned(),
         );

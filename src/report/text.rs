@@ -16,9 +16,30 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 }
 
 /// The text as one line that is safe to show: without secrets, terminal sequences, control
-/// characters and marks that turn the direction of writing; runs of blanks are one blank.
+/// characters, marks that turn the direction of writing and letters that nobody sees; runs of
+/// blanks are one blank.
 pub fn clean(text: &str) -> String {
     let text = masked(text);
+    if is_plain(&text) {
+        return text.into_owned();
+    }
+    // Masked again, since a secret may have been broken by what was taken out.
+    masked(&one_line(&text)).into_owned()
+}
+
+/// Whether the text has nothing that could be taken out.
+fn is_plain(text: &str) -> bool {
+    let mut blank = true;
+    for byte in text.bytes() {
+        if !(b' '..=b'~').contains(&byte) || (byte == b' ' && blank) {
+            return false;
+        }
+        blank = byte == b' ';
+    }
+    !blank || text.is_empty()
+}
+
+fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     let mut blank = true;
@@ -34,7 +55,8 @@ pub fn clean(text: &str) -> String {
             | '\u{202a}'..='\u{202e}'
             | '\u{2060}'
             | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' => {}
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}' => {}
             c if c.is_whitespace() => {
                 if !blank {
                     out.push(' ');
@@ -311,7 +333,7 @@ mod tests {
             assert_eq!(duration(Duration::from_secs(seconds)), text);
         }
         assert_eq!(wait(Duration::from_millis(59_001)), "60s");
-        assert_eq!(wait(Duration::from_secs(300)), "5m 00s");
+        assert_eq!(wait(Duration::from_mins(5)), "5m 00s");
         assert_eq!(clock(Duration::from_secs(72)), "1:12");
         assert_eq!(clock(Duration::from_secs(3_723)), "1:02:03");
         assert_eq!(ago(Duration::from_secs(7_300)), "2h ago");
@@ -356,6 +378,9 @@ mod tests {
         assert_eq!(clean("\u{9b}2Jx \u{1b}(0y\u{1b}cz"), "x yz");
         assert_eq!(clean(" two\r\nlines\tand\u{0}\u{8} \u{202e}more\u{85}"), "two lines and more");
         assert_eq!(clean("\u{1b}]never ended\nnext"), "next");
+        assert_eq!(clean("a\u{e0041}\u{200b}b"), "ab");
+        assert_eq!(clean(""), "");
+        assert_eq!(clean(" a  b "), "a b");
         assert_eq!(clean_lines("one\n\n  two \nthree", 2), ["one", "two"]);
     }
 

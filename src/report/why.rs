@@ -29,14 +29,20 @@ pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, style: &Style) -> Stri
     if let Some(reason) = reason(view, found, style) {
         lines.push(format!("  {reason}"));
     }
+    if let Some(say) = &found.say {
+        lines.push(format!("  told by `retry`: \"{}\"", style.clean(say)));
+    }
     lines.push(String::new());
     for (place, attempt) in found.attempts.iter().enumerate().rev() {
         let next = found.attempts.get(place + 1).map(|next| &next.rung).or(found.next.as_ref());
         let is_last = place + 1 == found.attempts.len();
         attempt_lines(&mut lines, spec, view, attempt, next, is_last, style);
-    }
-    if let Some(say) = &found.say {
-        lines.push(format!("told        \"{}\"", style.clean(say)));
+        if is_last
+            && attempt.status == AttemptStatus::Running
+            && let Some(progress) = &found.progress
+        {
+            row(&mut lines, "says", "", &style.clean(progress), "", style);
+        }
     }
     let steps = advice::for_task(spec, found);
     if !steps.is_empty() {
@@ -83,11 +89,10 @@ fn headline(view: &RunView, task: &TaskView, style: &Style) -> String {
 fn reason(view: &RunView, task: &TaskView, style: &Style) -> Option<String> {
     match task.status {
         TaskStatus::Failed => {
-            // The last attempt's failure is marked where its witness stands.
+            // The last attempt's failure is told where its witnesses are.
             let failure = task.failure.as_ref()?;
-            let told = task.last_attempt().and_then(AttemptView::failure) == Some(failure)
-                && task.last_attempt().is_some_and(|attempt| deciding(attempt).is_some());
-            (!told).then(|| words::failure(failure, style))
+            let is_told = task.last_attempt().and_then(AttemptView::failure) == Some(failure);
+            (!is_told).then(|| words::failure(failure, style))
         }
         TaskStatus::Blocked
         | TaskStatus::Held
@@ -100,12 +105,6 @@ fn reason(view: &RunView, task: &TaskView, style: &Style) -> Option<String> {
         }
         TaskStatus::Running | TaskStatus::Verifying | TaskStatus::Landing | TaskStatus::Succeeded => None,
     }
-}
-
-fn deciding(attempt: &AttemptView) -> Option<&Witness> {
-    let verdict = attempt.verdict.as_ref()?;
-    let decided = verdict.decided_by?;
-    verdict.witnesses.iter().find(|witness| witness.name == decided)
 }
 
 fn attempt_lines(
@@ -170,6 +169,13 @@ fn attempt_lines(
     }
     for note in attempt.verdict.iter().flat_map(|verdict| &verdict.notes) {
         row(lines, "note", "", &style.clean(note), "", style);
+    }
+    if let Some(summary) = &attempt.summary {
+        let summary = style.clean(summary);
+        // The witness usually quotes it.
+        if !witnesses().any(|witness| style.clean(&witness.seen).contains(&summary)) {
+            row(lines, "summary", "", &summary, "", style);
+        }
     }
     let reading = attempt.reading.as_ref();
     if let Some(last) = reading.and_then(|reading| reading.last_words.as_deref()) {

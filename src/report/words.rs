@@ -15,6 +15,9 @@ use crate::model::view::{AttemptView, RunView, TaskView};
 use crate::report::style::{Sign, Style};
 use crate::report::text;
 
+/// What was seen is one line; a long one is not worth a screen.
+const LONGEST_SEEN: usize = 300;
+
 /// The agent and the last part of its model's name: `kilo · glm-4.7`.
 pub(super) fn agent_model(rung: &Rung, style: &Style) -> String {
     named(&rung.agent, rung.model.as_deref().map(short_model), style)
@@ -78,7 +81,7 @@ pub(super) const fn short_kind(kind: FailureKind) -> &'static str {
 
 /// `output_missing: plans/audit/a11y.md`.
 pub(super) fn failure(failure: &Failure, style: &Style) -> String {
-    let seen = style.clean(&failure.seen);
+    let seen = style.cut(&style.clean(&failure.seen), LONGEST_SEEN);
     if seen.is_empty() { failure.kind.to_string() } else { format!("{}: {seen}", failure.kind) }
 }
 
@@ -133,6 +136,28 @@ pub(super) fn why_not(view: &RunView, task: &TaskView, style: &Style) -> String 
         }
         TaskStatus::Succeeded => String::new(),
     }
+}
+
+/// Whether a task keeps a run from being all well. What is optional and was not asked for does not.
+pub(super) fn is_open(task: &TaskView) -> bool {
+    match task.status {
+        TaskStatus::Succeeded | TaskStatus::Skipped => false,
+        TaskStatus::Held => task.held.iter().any(|reason| *reason != HeldReason::Optional),
+        TaskStatus::Pending
+        | TaskStatus::Running
+        | TaskStatus::Verifying
+        | TaskStatus::Landing
+        | TaskStatus::Retrying
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled
+        | TaskStatus::Blocked => true,
+    }
+}
+
+/// Attempt `number` of a task. While several events are told of at once the last attempt may be a
+/// later one.
+pub(super) fn attempt(task: &TaskView, number: u32) -> Option<&AttemptView> {
+    task.attempts.iter().rev().find(|attempt| attempt.attempt == number)
 }
 
 /// How long an attempt took, or takes.
@@ -266,6 +291,12 @@ impl Standing {
             (self.skipped, "skipped"),
         ]));
         words
+    }
+
+    /// `nothing to run: 2 done before`, where that is so.
+    pub(super) fn nothing_to_run(&self) -> Option<String> {
+        let parts = Self::parts(&[(self.before, "done before"), (self.skipped, "skipped")]);
+        (self.before + self.skipped == self.all).then(|| format!("nothing to run: {}", parts.join(", ")))
     }
 
     fn parts(parts: &[(usize, &str)]) -> Vec<String> {
