@@ -8,6 +8,7 @@ use crate::cli::args::OutputForm;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look;
+use crate::cli::ui::terminal_size;
 use crate::engine::ending::result_of;
 use crate::engine::prepare::{Surroundings, make_private_folder};
 use crate::engine::{Engine, EngineParts};
@@ -144,12 +145,12 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
 
 fn reporters(context: &Context) -> Vec<Box<dyn Reporter>> {
     let stderr = context.ui.stderr_writer();
-    let style = context.ui.stderr.clone();
+    let style = context.ui.stderr;
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     reporters.push(if context.ui.quiet {
         report::quiet(stderr, style)
     } else if context.ui.interactive {
-        report::live(stderr, style)
+        report::live_sized(stderr, style, Box::new(terminal_size))
     } else {
         report::plain(stderr, style)
     });

@@ -44,7 +44,7 @@ impl Ui {
         let dumb = hints.term.as_deref() == Some("dumb");
         let unicode = is_unicode(hints);
         let style = |terminal: bool| {
-            let (width, height) = terminal_size(terminal);
+            let (width, height) = if terminal { terminal_size().unwrap_or(DEFAULT_SIZE) } else { DEFAULT_SIZE };
             Style {
                 width: hints.columns.unwrap_or(width),
                 height,
@@ -182,19 +182,17 @@ fn is_unicode(hints: &TerminalHints) -> bool {
     }
 }
 
+/// Columns and rows of the terminal behind stderr.
 #[cfg(unix)]
-fn terminal_size(terminal: bool) -> (usize, usize) {
-    if terminal && let Ok(size) = rustix::termios::tcgetwinsize(io::stderr()) {
-        if size.ws_col > 0 && size.ws_row > 0 {
-            return (usize::from(size.ws_col), usize::from(size.ws_row));
-        }
-    }
-    DEFAULT_SIZE
+pub fn terminal_size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then(|| (usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
+/// Columns and rows of the console behind stderr.
 #[cfg(windows)]
-fn terminal_size(_terminal: bool) -> (usize, usize) {
-    DEFAULT_SIZE
+pub fn terminal_size() -> Option<(usize, usize)> {
+    crate::cli::console::size()
 }
 
 /// Where nothing is known: wide enough for a log, as high as a terminal.

@@ -98,7 +98,7 @@ fn write_report(path: &Path, markdown: &str, result: &RunResult, parts: &EngineP
         "ndjson" | "jsonl" => {
             let mut text = String::new();
             for event in parts.store.events(&parts.spec.run_id, 0)? {
-                text.push_str(&serde_json::to_string(&event).context("cannot write an event as JSON")?);
+                text.push_str(&report::event_json(&event));
                 text.push('\n');
             }
             text

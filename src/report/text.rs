@@ -11,8 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// The text without what looks like a secret.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    // The one place where the room `masking` is asked.
-    Cow::Borrowed(text)
+    crate::masking::mask(text)
 }
 
 /// The text as one line that is safe to show: without secrets, terminal sequences, control
