@@ -1,0 +1,8 @@
+//! Tests of the scheduler as a whole, on simulated time.
+
+mod builder;
+mod judge_table;
+mod ladder_table;
+mod speed;
+mod stories;
+mod world;
