@@ -3,6 +3,9 @@
 mod builder;
 mod judge_table;
 mod ladder_table;
+mod model;
+mod plans;
+mod promises;
 mod speed;
 mod stories;
 mod world;
