@@ -1,7 +1,8 @@
 //! Cline CLI: how it is started.
 //!
 //! Written against `cline` 3.0.65. The task goes in on standard input, behind a fixed sentence as
-//! the one argument, which standard input alone does not replace. Everything it writes goes to a
+//! the one argument, which standard input alone does not replace, and through a pipe: a file as
+//! standard input is read as if it were empty. Everything it writes goes to a
 //! data folder of the attempt's own, with the one login it needs copied there; a login that
 //! refreshes itself is never copied, so such a run uses the user's own folder and has to be the
 //! only one. It obeys an interrupt at once and a termination only when its command has ended.

@@ -23,6 +23,10 @@ const ERRORS: usize = 8;
 /// How many answers in a row without content mean that no model is there. One or two may be a
 /// provider's slip.
 const HOLLOW_ANSWERS: u32 = 3;
+/// How lines begin that say nothing of a failure: other lines of the log, and what is said of a
+/// database that is made for the attempt.
+const NOISE: [&str; 4] =
+    ["timestamp=", "sqlite-migration:", "Performing one time database", "Database migration complete"];
 /// Characters of what an agent is doing.
 const DOING: usize = 80;
 
@@ -46,8 +50,8 @@ pub(super) struct Reader {
     tokens: Option<Tokens>,
     cost: f64,
     turns: u32,
-    events: bool,
-    steps_started: bool,
+    events: u64,
+    steps: u64,
     text_in_step: bool,
     worked: bool,
     last_step: Option<StepEnd>,
@@ -78,8 +82,8 @@ impl Reader {
             tokens: None,
             cost: 0.0,
             turns: 0,
-            events: false,
-            steps_started: false,
+            events: 0,
+            steps: 0,
             text_in_step: false,
             worked: false,
             last_step: None,
@@ -100,14 +104,14 @@ impl Reader {
 
     fn event(&mut self, event: &Value) -> Option<LineNews> {
         let kind = event["type"].as_str()?;
-        self.events = true;
+        self.events += 1;
         if let Some(session) = event["sessionID"].as_str() {
             self.session = Some(shorten(session, 100));
         }
         let part = &event["part"];
         match kind {
             "step_start" => {
-                self.steps_started = true;
+                self.steps += 1;
                 self.text_in_step = false;
                 self.last_step = None;
                 Some(LineNews::Doing("thinking".to_owned()))
@@ -120,7 +124,7 @@ impl Reader {
                 }
                 None
             }
-            "tool_use" => self.tool_use(part),
+            "tool_use" => Some(self.tool_use(part)),
             "step_finish" => self.step_finish(part),
             "error" => {
                 let sign = self.error(&event["error"]);
@@ -134,7 +138,7 @@ impl Reader {
         }
     }
 
-    fn tool_use(&mut self, part: &Value) -> Option<LineNews> {
+    fn tool_use(&mut self, part: &Value) -> LineNews {
         let tool = part["tool"].as_str().unwrap_or("tool");
         let state = &part["state"];
         let failed = state["status"] == "error";
@@ -156,7 +160,7 @@ impl Reader {
         let call =
             (tool, state["input"].to_string(), state["output"].to_string(), state["error"].to_string());
         if self.tools.push(&call) >= TOOL_LOOP && self.hopeless.is_none() {
-            return Some(self.give_up(Sign {
+            return self.give_up(Sign {
                 kind: FailureKind::Stalled,
                 source: SignSource::Event,
                 message: format!(
@@ -164,9 +168,9 @@ impl Reader {
                 ),
                 status: None,
                 retry_after_s: None,
-            }));
+            });
         }
-        Some(LineNews::Doing(doing(tool, state)))
+        LineNews::Doing(doing(tool, state))
     }
 
     fn step_finish(&mut self, part: &Value) -> Option<LineNews> {
@@ -278,7 +282,7 @@ impl Reader {
         if name == "ProviderAuthError" {
             return FailureKind::NotLoggedIn;
         }
-        if message.starts_with("Unexpected server error.") && !self.steps_started {
+        if message.starts_with("Unexpected server error.") && self.steps == 0 {
             return FailureKind::ModelUnknown;
         }
         if let Some(kind) = kind_of_message(code).or_else(|| kind_of_message(message)) {
@@ -307,13 +311,6 @@ impl Reader {
         if let Some(message) = stream_error(&line) {
             return self.refusal(&message);
         }
-        // Other lines of the log, and what is said of a database that is made for the attempt.
-        const NOISE: [&str; 4] = [
-            "timestamp=",
-            "sqlite-migration:",
-            "Performing one time database",
-            "Database migration complete",
-        ];
         if NOISE.iter().any(|start| line.starts_with(start)) {
             return None;
         }
@@ -394,7 +391,7 @@ impl Reader {
         if outcome.stopped.is_some() {
             return None;
         }
-        if !self.events {
+        if self.events == 0 {
             let failed = outcome.ending != (Ending::Exited { code: 0 });
             return self.usage.take().filter(|_| failed);
         }
@@ -463,8 +460,8 @@ impl OutputReader for Reader {
             // Zero is what it says when it knows no price.
             cost_usd: (self.cost > 0.0).then_some(self.cost),
             model_answered: None,
-            last_words: self.last_words.take().or_else(|| self.stderr.text()),
-            turns: self.events.then_some(self.turns),
+            last_words: self.last_words.take().or_else(|| self.stderr.text().filter(|_| self.events == 0)),
+            turns: (self.events > 0).then_some(self.turns),
         }
     }
 }
@@ -475,14 +472,14 @@ impl Reader {
         let kind = line.strip_prefix("{\"type\":\"")?.split('"').next()?;
         match kind {
             "tool_use" => {
-                self.events = true;
+                self.events += 1;
                 self.worked = true;
                 self.rejected = None;
                 self.answered();
                 Some(LineNews::Doing("tool with a long result".to_owned()))
             }
             "text" => {
-                self.events = true;
+                self.events += 1;
                 self.text_in_step = true;
                 None
             }

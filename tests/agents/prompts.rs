@@ -61,13 +61,10 @@ fn the_whole_prompt() {
         note: Some("`cargo test` failed"),
         rule: CompletionRule::Required,
     };
-    let expected = include_str!("prompt.md");
-    let found = prompt(&words);
-    if std::env::var_os("ORCHESTRATE_UPDATE_GOLDEN").is_some() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agents/prompt.md");
-        std::fs::write(path, &found).unwrap();
-    }
-    assert_eq!(found, expected.replace("\r\n", "\n"));
+    // With INSTA_UPDATE=always the file is written anew.
+    insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("prompt", prompt(&words));
+    });
 }
 
 #[test]
