@@ -100,8 +100,7 @@ async fn run_into(
         Err(ending) => return (ending, false),
     };
     // Checks may be silent for as long as they like.
-    let limits =
-        Limits { timeout: job.timeout, idle: Duration::MAX, grace: GRACE, linger: Duration::MAX };
+    let limits = Limits { timeout: job.timeout, idle: Duration::MAX, grace: GRACE, linger: Duration::MAX };
     let mut dog = Watchdog::new(limits, Instant::now());
     let ending = follow(&mut leader, &tree, &mut dog, orders).await;
     tree.leader_gone();

@@ -34,7 +34,11 @@ pub(super) struct Launch<'a> {
 pub(super) type Streams<'a> = dyn Fn() -> io::Result<[Stdio; 3]> + Send + Sync + 'a;
 
 /// Starts a process, or says why there is none.
-pub(super) async fn launch(launch: &Launch<'_>, streams: &Streams<'_>, tree: &Tree) -> Result<Leader, Ending> {
+pub(super) async fn launch(
+    launch: &Launch<'_>,
+    streams: &Streams<'_>,
+    tree: &Tree,
+) -> Result<Leader, Ending> {
     let mut tries = 0;
     loop {
         let [stdin, stdout, stderr] = streams().map_err(|error| failed(&error))?;
@@ -126,8 +130,8 @@ pub(super) fn clear_away(command: &CommandSpec) {
 pub(super) fn input(input: &Input) -> io::Result<Stdio> {
     match input {
         Input::Empty => Ok(Stdio::null()),
-        Input::File(path) => std::fs::File::open(path)
-            .map(Stdio::from)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))),
+        Input::File(path) => std::fs::File::open(path).map(Stdio::from).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))
+        }),
     }
 }

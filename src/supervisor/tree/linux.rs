@@ -150,9 +150,9 @@ impl Tree {
             (members.leader, members.known.clone())
         };
         let mut seen: BTreeMap<i32, Stat> = BTreeMap::new();
-        let roots = known.iter().filter(|&(&pid, &started)| {
-            proc::stat(pid).is_some_and(|stat| stat.started == started)
-        });
+        let roots = known
+            .iter()
+            .filter(|&(&pid, &started)| proc::stat(pid).is_some_and(|stat| stat.started == started));
         let mut open: Vec<i32> = leader.into_iter().chain(roots.map(|(&pid, _)| pid)).collect();
         descend(&mut open, &mut seen);
         let mut forest = forest();
@@ -180,10 +180,7 @@ impl Tree {
     pub(in super::super) fn group_lives(&self) -> bool {
         let group = forest().trees.get(&self.number).and_then(|members| members.group);
         let adopted = if group.is_some() { proc::adopted() } else { Vec::new() };
-        adopted
-            .into_iter()
-            .filter_map(proc::stat)
-            .any(|stat| !stat.has_ended() && Some(stat.group) == group)
+        adopted.into_iter().filter_map(proc::stat).any(|stat| !stat.has_ended() && Some(stat.group) == group)
     }
 
     /// Ends whatever the leader left, and reaps it. Answers with how many processes there were.
