@@ -75,12 +75,11 @@ fn not_started(launch: &Launch<'_>, error: &io::Error) -> Ending {
         return Ending::FailedToStart { message: format!("`{directory}` is no folder to work in: {error}") };
     }
     let message = format!("cannot run `{program}`: {error}");
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
-            Ending::NotFound { message }
-        }
-        _ => Ending::FailedToStart { message },
-    }
+    let missing = matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+    );
+    if missing { Ending::NotFound { message } } else { Ending::FailedToStart { message } }
 }
 
 /// Makes the folders and files that have to be there before.

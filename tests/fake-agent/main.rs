@@ -291,7 +291,7 @@ fn change(how: &str, value: &str) -> Outcome {
 }
 
 fn wait_for(path: &Path) -> Outcome {
-    while !path.exists() {
+    while !path.try_exists()? {
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())

@@ -207,8 +207,8 @@ impl Tree {
 }
 
 /// Ends what carries the mark of one of these runs and belongs to no running job, and, if no job
-/// runs at all, every orphan that nobody was found for.
-pub(in super::super) async fn sweep_runs(runs: &[String]) {
+/// runs at all, every orphan that nobody was found for. Answers with how many there were.
+pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     let prefixes: Vec<Vec<u8>> = runs.iter().map(|run| format!("{run}/").into_bytes()).collect();
     let mut ended = BTreeSet::new();
     let begun = Instant::now();
@@ -225,8 +225,9 @@ pub(in super::super) async fn sweep_runs(runs: &[String]) {
         pause = (pause * 2).min(PAUSE_LIMIT);
     }
     if !ended.is_empty() {
-        tracing::info!(count = ended.len(), "ended processes that were left at the end");
+        tracing::info!(count = ended.len(), "ended processes that runs have left");
     }
+    u32::try_from(ended.len()).unwrap_or(u32::MAX)
 }
 
 /// What one look at the orphans came to.
@@ -266,10 +267,10 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
         if forest.leaders.contains_key(&pid) {
             continue;
         }
-        let owner = match forest.owner(pid, &stat, &own) {
-            Owner::Unclear if !patient => Owner::Unknown,
-            owner => owner,
-        };
+        let mut owner = forest.owner(pid, &stat, &own);
+        if owner == Owner::Unclear && !patient {
+            owner = Owner::Unknown;
+        }
         if stat.has_ended() {
             // The end of one that shares our session may be waited for by the room that started it.
             if owner != Owner::Unknown || stat.session != own.session {
@@ -393,10 +394,13 @@ fn kill(pid: i32, started: u64) -> bool {
 }
 
 fn reap(pid: i32) {
-    if let Some(id) = Pid::from_raw(pid) {
-        if let Err(error) = rustix::process::waitpid(Some(id), WaitOptions::NOHANG) {
-            tracing::debug!(pid, %error, "an orphan was waited for by somebody else");
-        }
+    // No id would mean any child, the leaders among them.
+    let Some(id) = Pid::from_raw(pid) else {
+        return;
+    };
+    let waited = rustix::process::waitpid(Some(id), WaitOptions::NOHANG);
+    if let Err(error) = waited {
+        tracing::debug!(pid, %error, "an orphan was waited for by somebody else");
     }
 }
 
