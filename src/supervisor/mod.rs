@@ -12,7 +12,7 @@
 //! deadlines and its completion; nothing else touches them. Orders (stop, kill) reach it through a
 //! channel, and every wait of it listens to that. When the leader has ended, whatever carries the
 //! attempt's mark, descends from it or sits in one of its groups or sessions is ended too
-//! ([`tree`]); only then is the completion judged and the end reported.
+//! (module `tree`); only then is the completion judged and the end reported.
 //!
 //! Invariants: each job that was taken is answered by one [`Report::Ended`] or
 //! [`Report::Checked`], also when its files cannot be written; an attempt that was reported as

@@ -35,7 +35,7 @@ pub(super) struct Leader {
 impl Leader {
     /// Starts `command`, suspended until it is in its job object, so that nothing escapes.
     pub(super) fn spawn(command: Command, tree: &Tree) -> io::Result<Self> {
-        let mut flags = CreationFlags(Default::default());
+        let mut flags = CreationFlags(none());
         flags.0.0 = CREATE_NEW_PROCESS_GROUP;
         let mut wrap = CommandWrap::from(command);
         wrap.wrap(flags).wrap(KillOnDrop).wrap(JobObject);
@@ -60,10 +60,7 @@ impl Leader {
     }
 
     /// Asks its console group to stop. There is one such word on Windows; a group cannot be sent Ctrl-C.
-    pub(super) fn ask(&self, signal: StopSignal) {
-        match signal {
-            StopSignal::Terminate | StopSignal::Interrupt => {}
-        }
+    pub(super) fn ask(&self, _signal: StopSignal) {
         if let Err(error) = send_break(self.pid) {
             tracing::debug!(pid = self.pid, %error, "cannot ask a process to stop");
         }
@@ -80,6 +77,11 @@ impl Leader {
             tracing::debug!(pid = self.pid, %error, "cannot end a job object");
         }
     }
+}
+
+/// A plain value of a type whose crate is not ours to name.
+fn none<T: Default>() -> T {
+    T::default()
 }
 
 /// Says how a process ended.
@@ -139,9 +141,10 @@ fn birth(pid: u32) -> Option<u64> {
     }
     let (mut created, mut exited, mut kernel, mut user, mut code) = (NEVER, NEVER, NEVER, NEVER, 0);
     // SAFETY: the handle is open, and each pointer is to a variable that outlives the call.
-    let told = unsafe { GetProcessTimes(handle, &mut created, &mut exited, &mut kernel, &mut user) };
+    let told =
+        unsafe { GetProcessTimes(handle, &raw mut created, &raw mut exited, &raw mut kernel, &raw mut user) };
     // SAFETY: as above.
-    let coded = unsafe { GetExitCodeProcess(handle, &mut code) };
+    let coded = unsafe { GetExitCodeProcess(handle, &raw mut code) };
     // SAFETY: the handle is open and is not used afterwards.
     unsafe { CloseHandle(handle) };
     let runs = told != 0 && coded != 0 && code == STILL_ACTIVE;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
@@ -63,10 +63,19 @@ struct Forest {
     leaders: BTreeMap<i32, u64>,
     /// Children that nobody can be found for.
     strays: BTreeMap<i32, u64>,
+    /// Children that were there before us: a shell that became this program had them.
+    foreign: BTreeMap<i32, u64>,
 }
 
-static FOREST: Mutex<Forest> =
-    Mutex::new(Forest { trees: BTreeMap::new(), leaders: BTreeMap::new(), strays: BTreeMap::new() });
+static FOREST: Mutex<Forest> = Mutex::new(Forest {
+    trees: BTreeMap::new(),
+    leaders: BTreeMap::new(),
+    strays: BTreeMap::new(),
+    foreign: BTreeMap::new(),
+});
+
+/// Ourselves. Neither group nor session change once attempts run.
+static OWN: LazyLock<Option<Stat>> = LazyLock::new(|| proc::stat(proc::own_id()));
 
 /// Held by many while they start a leader and write it down; a sweep that sees a child which might be one
 /// passes through it once, and then every leader that it has seen is written down.
@@ -80,7 +89,19 @@ fn forest() -> MutexGuard<'static, Forest> {
 
 /// Makes this process the parent of all orphans below it.
 pub(in super::super) fn adopt_orphans() -> io::Result<()> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = proc::children(proc::own_id());
+        let before = before.into_iter().filter_map(|pid| Some((pid, proc::stat(pid)?.started)));
+        forest().foreign.extend(before);
+    });
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether an orphan that nobody is found for can only come from a job. The first process of a
+/// container gets the orphans of everything that is started in there.
+fn strays_are_ours() -> bool {
+    proc::own_id() != 1
 }
 
 /// The tree of one job. It is forgotten when this is dropped.
@@ -143,7 +164,7 @@ impl Tree {
     /// Looks at the whole tree and remembers it, so that what leaves it later is known. Answers with
     /// the processor time that it has used.
     pub(in super::super) fn sample(&self) -> Option<Duration> {
-        let own = proc::stat(proc::own_id())?;
+        let own = (*OWN)?;
         let (leader, known) = {
             let forest = forest();
             let members = forest.trees.get(&self.number)?;
@@ -249,7 +270,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
     if adopted.is_empty() || all_are_leaders(&adopted) {
         return Round::Clear;
     }
-    let Some(own) = proc::stat(proc::own_id()) else {
+    let Some(own) = *OWN else {
         return Round::Clear;
     };
     let children: Vec<(i32, Stat)> = adopted
@@ -264,7 +285,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
     let alone = forest.trees.keys().all(|&other| Some(other) == number);
     let mut outcome = Round::Clear;
     for (pid, stat) in children {
-        if forest.leaders.contains_key(&pid) {
+        if forest.leaders.contains_key(&pid) || forest.foreign.get(&pid) == Some(&stat.started) {
             continue;
         }
         let mut owner = forest.owner(pid, &stat, &own);
@@ -282,7 +303,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
         let mine = match owner {
             Owner::Job(owner) => Some(owner) == number,
             // One that shares our session may be a program that another room started.
-            Owner::Unknown => alone && stat.session != own.session,
+            Owner::Unknown => alone && stat.session != own.session && strays_are_ours(),
             Owner::Unclear => {
                 if outcome == Round::Clear {
                     outcome = Round::Unclear;
