@@ -52,7 +52,7 @@ const GROUP_PAUSE: Duration = Duration::from_millis(10);
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Processor time below which a silent tree is idle, whatever the idle timeout.
-const BUSY_LEAST: Duration = Duration::from_millis(500);
+const BUSY_LEAST: Duration = Duration::from_millis(200);
 
 /// A silent tree is busy if it used one part in this many of the idle timeout: an agent that hangs on
 /// its provider uses a thousandth, a compiler all of it.

@@ -100,8 +100,7 @@ async fn run_into(
         Err(ending) => return (ending, false),
     };
     // Checks may be silent for as long as they like.
-    let limits =
-        Limits { timeout: job.timeout, idle: Duration::MAX, grace: GRACE, linger: Duration::MAX };
+    let limits = Limits { timeout: job.timeout, idle: Duration::MAX, grace: GRACE, linger: Duration::MAX };
     let mut dog = Watchdog::new(limits, Instant::now());
     let ending = follow(&mut leader, &tree, &mut dog, orders).await;
     tree.leader_gone();
@@ -178,7 +177,7 @@ mod tests {
     fn the_tail_is_whole_lines_at_the_end() {
         assert_eq!(last_lines(b""), "");
         assert_eq!(last_lines(b"one\ntwo\n\n"), "one\ntwo");
-        let many: String = (0..50).map(|number| format!("{number}\n")).collect();
+        let many = (0..50).map(|number| number.to_string()).collect::<Vec<_>>().join("\n") + "\n";
         let tail = last_lines(many.as_bytes());
         assert_eq!(tail.lines().count(), TAIL_LINES);
         assert!(tail.starts_with("30\n") && tail.ends_with("\n49"));

@@ -34,7 +34,11 @@ pub(super) struct Launch<'a> {
 pub(super) type Streams<'a> = dyn Fn() -> io::Result<[Stdio; 3]> + Send + Sync + 'a;
 
 /// Starts a process, or says why there is none.
-pub(super) async fn launch(launch: &Launch<'_>, streams: &Streams<'_>, tree: &Tree) -> Result<Leader, Ending> {
+pub(super) async fn launch(
+    launch: &Launch<'_>,
+    streams: &Streams<'_>,
+    tree: &Tree,
+) -> Result<Leader, Ending> {
     let mut tries = 0;
     loop {
         let [stdin, stdout, stderr] = streams().map_err(|error| failed(&error))?;
@@ -71,12 +75,11 @@ fn not_started(launch: &Launch<'_>, error: &io::Error) -> Ending {
         return Ending::FailedToStart { message: format!("`{directory}` is no folder to work in: {error}") };
     }
     let message = format!("cannot run `{program}`: {error}");
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
-            Ending::NotFound { message }
-        }
-        _ => Ending::FailedToStart { message },
-    }
+    let missing = matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+    );
+    if missing { Ending::NotFound { message } } else { Ending::FailedToStart { message } }
 }
 
 /// Makes the folders and files that have to be there before.
@@ -126,8 +129,8 @@ pub(super) fn clear_away(command: &CommandSpec) {
 pub(super) fn input(input: &Input) -> io::Result<Stdio> {
     match input {
         Input::Empty => Ok(Stdio::null()),
-        Input::File(path) => std::fs::File::open(path)
-            .map(Stdio::from)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))),
+        Input::File(path) => std::fs::File::open(path).map(Stdio::from).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))
+        }),
     }
 }

@@ -1,11 +1,11 @@
 //! What can be said of this machine: processes by their mark of birth, memory that is left.
 
+#[cfg(windows)]
+pub use super::windows::{available_memory, process_alive, process_started};
 #[cfg(target_os = "linux")]
 pub use linux::{available_memory, process_alive, process_started};
 #[cfg(all(unix, not(target_os = "linux")))]
 pub use plain::{available_memory, process_alive, process_started};
-#[cfg(windows)]
-pub use super::windows::{available_memory, process_alive, process_started};
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -12,7 +12,7 @@
 //! deadlines and its completion; nothing else touches them. Orders (stop, kill) reach it through a
 //! channel, and every wait of it listens to that. When the leader has ended, whatever carries the
 //! attempt's mark, descends from it or sits in one of its groups or sessions is ended too
-//! ([`tree`]); only then is the completion judged and the end reported.
+//! (module `tree`); only then is the completion judged and the end reported.
 //!
 //! Invariants: each job that was taken is answered by one [`Report::Ended`] or
 //! [`Report::Checked`], also when its files cannot be written; an attempt that was reported as
@@ -352,13 +352,21 @@ impl Supervisor {
     /// Asks an attempt, or the checks of one, to stop: its signal, its grace period, then the kill.
     /// Nothing happens if there is none; an order that was given before stands.
     pub fn stop(&self, key: &AttemptKey, reason: StopReason) {
+        self.tell(&CheckTicket::Task(key.clone()), &Order::Stop(reason));
+    }
+
+    /// Asks the checks that are for the whole run to stop.
+    pub fn stop_run_checks(&self, reason: StopReason) {
+        self.tell(&CheckTicket::Run, &Order::Stop(reason));
+    }
+
+    fn tell(&self, ticket: &CheckTicket, wanted: &Order) {
         let jobs = self.shared.jobs();
-        let wanted = |listed: &&Listed| matches!(&listed.ticket, CheckTicket::Task(known) if known == key);
-        for listed in jobs.listed.values().filter(wanted) {
+        for listed in jobs.listed.values().filter(|listed| listed.ticket == *ticket) {
             listed.order.send_if_modified(|order| {
                 let first = *order == Order::Go;
                 if first {
-                    *order = Order::Stop(reason.clone());
+                    order.clone_from(wanted);
                 }
                 first
             });
@@ -382,6 +390,13 @@ impl Supervisor {
         drop(open.wait_for(|open| *open == 0).await);
         let runs = std::mem::take(&mut *self.shared.runs.lock().unwrap_or_else(PoisonError::into_inner));
         tree::sweep_runs(&runs).await;
+    }
+
+    /// Ends every process that carries the mark of `run` and belongs to no running job, as an earlier
+    /// supervisor that died may have left them, and says how many there were. On Windows that
+    /// supervisor's end was theirs.
+    pub async fn sweep(&self, run: &RunId) -> u32 {
+        tree::sweep_runs(&[run.to_string()]).await
     }
 
     fn enlist(&self, ticket: CheckTicket, kind: DutyKind) -> (Duty, channel::Receiver<Order>) {

@@ -69,7 +69,11 @@ pub(super) struct Log {
 impl Log {
     /// Makes the file anew, readable by the user alone.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = private().write(true).create(true).truncate(true).open(path)?;
+        let mut options = private();
+        // A process that writes by itself may open the file once more by its `/dev/stdout`.
+        #[cfg(unix)]
+        append_always(&mut options);
+        let file = options.write(true).create(true).truncate(true).open(path)?;
         Ok(Self { path: path.to_owned(), file, written: 0, failure: None })
     }
 
@@ -119,6 +123,13 @@ impl Log {
     pub(super) fn failure(&self) -> Option<String> {
         self.failure.as_ref().map(|error| format!("cannot write `{}`: {error}", self.path.display()))
     }
+}
+
+/// Has every write go to the end, which the portable option does not allow beside truncation.
+#[cfg(unix)]
+fn append_always(options: &mut std::fs::OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags(i32::try_from(rustix::fs::OFlags::APPEND.bits()).unwrap_or(0));
 }
 
 /// Options of a file that is readable by the user alone.

@@ -73,8 +73,10 @@ impl Leader {
     /// members.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn end_rest(&mut self) {
-        if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            drop(rustix::process::kill_process_group(group, Signal::KILL));
+        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if let Some(Err(error)) = group.map(|group| rustix::process::kill_process_group(group, Signal::KILL))
+        {
+            tracing::debug!(pid = self.pid, %error, "nobody is left in a group");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::model::outcome::StopReason;
 const GIVE_UP: Duration = Duration::from_secs(20);
 
 /// Deadlines so far away that they are none.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+const FAR: Duration = Duration::from_hours(365 * 24);
 
 /// The lengths that bound an attempt.
 #[derive(Debug, Clone, Copy)]

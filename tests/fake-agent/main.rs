@@ -257,9 +257,14 @@ fn grandchild(command: &mut Command) -> Outcome {
     say(&format!("grandchild {}", child.id()))
 }
 
+/// Goes on only when the child is its own session's program: before that it can be seen whose it is.
 fn hidden_grandchild() -> Outcome {
     let mut command = Command::new(find("setsid")?);
-    grandchild(command.arg(env::current_exe()?).arg("hang").env_clear())
+    command.arg(env::current_exe()?).args(["line:hidden", "hang"]).env_clear();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut word = [0; 6];
+    child.stdout.take().ok_or("it has no output")?.read_exact(&mut word)?;
+    say(&format!("grandchild {}", child.id()))
 }
 
 fn find(program: &str) -> Result<PathBuf, Box<dyn Error>> {
@@ -286,7 +291,7 @@ fn change(how: &str, value: &str) -> Outcome {
 }
 
 fn wait_for(path: &Path) -> Outcome {
-    while !path.exists() {
+    while !path.try_exists()? {
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())

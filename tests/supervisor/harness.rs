@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The whole time of one test. The machine may be busy with other things.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// Orphans that nobody can be found for are ended when no job of this process runs, so tests of that need the
 /// process for themselves.
@@ -42,7 +42,10 @@ pub(crate) struct Bench {
 
 /// Lines that a reader was given.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<(Stream, Vec<u8>)>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<Line>>>);
+
+/// A line, and where it came from.
+type Line = (Stream, Vec<u8>);
 
 impl Heard {
     pub(crate) fn lines(&self, wanted: Stream) -> Vec<Vec<u8>> {

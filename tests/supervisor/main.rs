@@ -2,7 +2,13 @@
 //!
 //! Tests wait for reports and files, never for time; each has one deadline as a whole.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests end the test where something is not as it must be")]
+#![cfg_attr(
+    unix,
+    expect(
+        clippy::unwrap_used,
+        reason = "helpers of tests end the test where something is not as it must be"
+    )
+)]
 
 #[cfg(unix)]
 mod behaviours;

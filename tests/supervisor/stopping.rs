@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use orchestrate::model::agent::CompletionRule;
 use orchestrate::model::command::{FileToWrite, Input, StopSignal};
-use orchestrate::model::outcome::{CompletionFact, Ending, StopReason};
+use orchestrate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
+use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
 use orchestrate::supervisor::{AttemptJob, Report};
 
 use crate::harness::{Bench, deaf, is_valid};
@@ -94,10 +95,10 @@ async fn silence_is_idle_and_output_is_not() {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_work_is_not_idle() {
-    let mut bench = Bench::new().await;
-    // Other tests share the processors, so the work takes its part of a longer time.
-    let idle_timeout = Duration::from_millis(2_500);
-    let job = AttemptJob { idle_timeout, ..bench.job("T", &["burn:6000", "pass"]) };
+    // Work has to get its part of the processors, so nothing of ours runs beside it.
+    let mut bench = Bench::alone().await;
+    let idle_timeout = Duration::from_secs(3);
+    let job = AttemptJob { idle_timeout, ..bench.job("T", &["burn:4000", "pass"]) };
     let ended = bench.end_of(job).await;
     assert_eq!(ended.outcome.ending, Ending::Exited { code: 0 });
     assert!(is_valid(&ended.completion));
@@ -197,7 +198,58 @@ async fn the_command_gets_what_it_asks_for_and_nothing_besides() {
     let mark = format!("ORCHESTRATE_MARK={}/%41%2Fb/1", bench.run);
     let ended = bench.end_of(job).await;
     assert_eq!(ended.outcome.ending, Ending::Exited { code: 0 });
-    let lines = heard.lines(orchestrate::model::reading::Stream::Stdout);
+    let lines = heard.lines(Stream::Stdout);
     assert_eq!(lines, [b"do it".to_vec(), b"HOME is not set".to_vec(), mark.into_bytes()]);
     assert!(!data.exists(), "its own folder goes with it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_one_can_be_stopped() {
+    let mut bench = Bench::new().await;
+    let job = bench.job("T", &["line:ready", "signal:STOP"]);
+    let key = job.key.clone();
+    bench.supervisor.start(job);
+    bench.printed(&key, "ready").await;
+    bench.supervisor.stop(&key, StopReason::Requested);
+    assert_eq!(bench.wait_for(&key).await.outcome.ending, TERM);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrapper_that_goes_first_does_not_take_the_grace_period_along() {
+    const WRAPPER: &str = "trap 'exit 0' TERM
+        sh -c 'trap \"sleep 0.3; echo saved; exit\" TERM; echo ready; while :; do sleep 0.02; done' &
+        wait";
+    let mut bench = Bench::new().await;
+    let (mut job, heard) = bench.listening("T", &[]);
+    job.command.program = "/bin/sh".into();
+    job.command.args = vec!["-c".to_owned(), WRAPPER.to_owned()];
+    let key = job.key.clone();
+    bench.supervisor.start(job);
+    bench.printed(&key, "ready").await;
+    bench.supervisor.stop(&key, StopReason::Requested);
+    let ended = bench.wait_for(&key).await;
+    assert_eq!(ended.outcome.ending, Ending::Exited { code: 0 });
+    assert_eq!(heard.lines(Stream::Stdout), [b"ready".to_vec(), b"saved".to_vec()]);
+}
+
+/// A reader with a mistake in it.
+struct Clumsy;
+
+impl OutputReader for Clumsy {
+    fn line(&mut self, _: Stream, line: &[u8]) -> Option<LineNews> {
+        panic!("a line of {} bytes was too much", line.len());
+    }
+
+    fn finish(&mut self, _: &Outcome) -> Reading {
+        Reading::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_of_ours_still_has_its_report() {
+    let mut bench = Bench::new().await;
+    let job = AttemptJob { reader: Box::new(Clumsy), ..bench.job("T", &["line:x", "grandchild", "hang"]) };
+    let ended = bench.end_of(job).await;
+    assert!(matches!(ended.outcome.ending, Ending::Unknown { .. }), "{ended:?}");
+    bench.supervisor.close().await;
 }

@@ -169,3 +169,27 @@ async fn orphans_that_end_by_themselves_are_reaped() {
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} was not waited for");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_supervisor_left_is_swept_by_its_mark() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    let bench = Bench::new().await;
+    let orphan = |run: &str| {
+        let mut child = Command::new("setsid")
+            .args([env!("CARGO_BIN_EXE_fake-agent"), "line:ready", "hang"])
+            .env("ORCHESTRATE_MARK", format!("{run}/t/1"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 5]).unwrap();
+        child
+    };
+    let (mut mine, mut other) = (orphan(bench.run.as_str()), orphan("ANOTHER"));
+    assert_eq!(bench.supervisor.sweep(&bench.run).await, 1);
+    // The status is there still, so the sweep has not taken a child that is waited for by somebody else.
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&mine.wait().unwrap()), Some(9));
+    assert_eq!(other.try_wait().unwrap(), None);
+    other.kill().unwrap();
+    other.wait().unwrap();
+}

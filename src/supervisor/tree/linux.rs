@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
@@ -63,10 +63,19 @@ struct Forest {
     leaders: BTreeMap<i32, u64>,
     /// Children that nobody can be found for.
     strays: BTreeMap<i32, u64>,
+    /// Children that were there before us: a shell that became this program had them.
+    foreign: BTreeMap<i32, u64>,
 }
 
-static FOREST: Mutex<Forest> =
-    Mutex::new(Forest { trees: BTreeMap::new(), leaders: BTreeMap::new(), strays: BTreeMap::new() });
+static FOREST: Mutex<Forest> = Mutex::new(Forest {
+    trees: BTreeMap::new(),
+    leaders: BTreeMap::new(),
+    strays: BTreeMap::new(),
+    foreign: BTreeMap::new(),
+});
+
+/// Ourselves. Neither group nor session change once attempts run.
+static OWN: LazyLock<Option<Stat>> = LazyLock::new(|| proc::stat(proc::own_id()));
 
 /// Held by many while they start a leader and write it down; a sweep that sees a child which might be one
 /// passes through it once, and then every leader that it has seen is written down.
@@ -80,7 +89,19 @@ fn forest() -> MutexGuard<'static, Forest> {
 
 /// Makes this process the parent of all orphans below it.
 pub(in super::super) fn adopt_orphans() -> io::Result<()> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = proc::children(proc::own_id());
+        let before = before.into_iter().filter_map(|pid| Some((pid, proc::stat(pid)?.started)));
+        forest().foreign.extend(before);
+    });
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether an orphan that nobody is found for can only come from a job. The first process of a
+/// container gets the orphans of everything that is started in there.
+fn strays_are_ours() -> bool {
+    proc::own_id() != 1
 }
 
 /// The tree of one job. It is forgotten when this is dropped.
@@ -143,16 +164,16 @@ impl Tree {
     /// Looks at the whole tree and remembers it, so that what leaves it later is known. Answers with
     /// the processor time that it has used.
     pub(in super::super) fn sample(&self) -> Option<Duration> {
-        let own = proc::stat(proc::own_id())?;
+        let own = (*OWN)?;
         let (leader, known) = {
             let forest = forest();
             let members = forest.trees.get(&self.number)?;
             (members.leader, members.known.clone())
         };
         let mut seen: BTreeMap<i32, Stat> = BTreeMap::new();
-        let roots = known.iter().filter(|&(&pid, &started)| {
-            proc::stat(pid).is_some_and(|stat| stat.started == started)
-        });
+        let roots = known
+            .iter()
+            .filter(|&(&pid, &started)| proc::stat(pid).is_some_and(|stat| stat.started == started));
         let mut open: Vec<i32> = leader.into_iter().chain(roots.map(|(&pid, _)| pid)).collect();
         descend(&mut open, &mut seen);
         let mut forest = forest();
@@ -180,10 +201,7 @@ impl Tree {
     pub(in super::super) fn group_lives(&self) -> bool {
         let group = forest().trees.get(&self.number).and_then(|members| members.group);
         let adopted = if group.is_some() { proc::adopted() } else { Vec::new() };
-        adopted
-            .into_iter()
-            .filter_map(proc::stat)
-            .any(|stat| !stat.has_ended() && Some(stat.group) == group)
+        adopted.into_iter().filter_map(proc::stat).any(|stat| !stat.has_ended() && Some(stat.group) == group)
     }
 
     /// Ends whatever the leader left, and reaps it. Answers with how many processes there were.
@@ -210,8 +228,8 @@ impl Tree {
 }
 
 /// Ends what carries the mark of one of these runs and belongs to no running job, and, if no job
-/// runs at all, every orphan that nobody was found for.
-pub(in super::super) async fn sweep_runs(runs: &[String]) {
+/// runs at all, every orphan that nobody was found for. Answers with how many there were.
+pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     let prefixes: Vec<Vec<u8>> = runs.iter().map(|run| format!("{run}/").into_bytes()).collect();
     let mut ended = BTreeSet::new();
     let begun = Instant::now();
@@ -228,8 +246,9 @@ pub(in super::super) async fn sweep_runs(runs: &[String]) {
         pause = (pause * 2).min(PAUSE_LIMIT);
     }
     if !ended.is_empty() {
-        tracing::info!(count = ended.len(), "ended processes that were left at the end");
+        tracing::info!(count = ended.len(), "ended processes that runs have left");
     }
+    u32::try_from(ended.len()).unwrap_or(u32::MAX)
 }
 
 /// What one look at the orphans came to.
@@ -251,7 +270,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
     if adopted.is_empty() || all_are_leaders(&adopted) {
         return Round::Clear;
     }
-    let Some(own) = proc::stat(proc::own_id()) else {
+    let Some(own) = *OWN else {
         return Round::Clear;
     };
     let children: Vec<(i32, Stat)> = adopted
@@ -266,13 +285,13 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
     let alone = forest.trees.keys().all(|&other| Some(other) == number);
     let mut outcome = Round::Clear;
     for (pid, stat) in children {
-        if forest.leaders.contains_key(&pid) {
+        if forest.leaders.contains_key(&pid) || forest.foreign.get(&pid) == Some(&stat.started) {
             continue;
         }
-        let owner = match forest.owner(pid, &stat, &own) {
-            Owner::Unclear if !patient => Owner::Unknown,
-            owner => owner,
-        };
+        let mut owner = forest.owner(pid, &stat, &own);
+        if owner == Owner::Unclear && !patient {
+            owner = Owner::Unknown;
+        }
         if stat.has_ended() {
             // The end of one that shares our session may be waited for by the room that started it.
             if owner != Owner::Unknown || stat.session != own.session {
@@ -284,7 +303,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
         let mine = match owner {
             Owner::Job(owner) => Some(owner) == number,
             // One that shares our session may be a program that another room started.
-            Owner::Unknown => alone && stat.session != own.session,
+            Owner::Unknown => alone && stat.session != own.session && strays_are_ours(),
             Owner::Unclear => {
                 if outcome == Round::Clear {
                     outcome = Round::Unclear;
@@ -396,10 +415,13 @@ fn kill(pid: i32, started: u64) -> bool {
 }
 
 fn reap(pid: i32) {
-    if let Some(id) = Pid::from_raw(pid) {
-        if let Err(error) = rustix::process::waitpid(Some(id), WaitOptions::NOHANG) {
-            tracing::debug!(pid, %error, "an orphan was waited for by somebody else");
-        }
+    // No id would mean any child, the leaders among them.
+    let Some(id) = Pid::from_raw(pid) else {
+        return;
+    };
+    let waited = rustix::process::waitpid(Some(id), WaitOptions::NOHANG);
+    if let Err(error) = waited {
+        tracing::debug!(pid, %error, "an orphan was waited for by somebody else");
     }
 }
 
