@@ -22,6 +22,8 @@ use commands::{
 use refusal::Refusal;
 use run::{CheckCommand, RunCommand};
 
+use crate::cli::settings::VARIABLES;
+
 /// The whole command line.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -74,10 +76,10 @@ pub struct Common {
         help_heading = "Everywhere"
     )]
     pub redis: Option<String>,
-    /// What is printed on standard output [env: ORCHESTRATE_OUTPUT]
+    /// What is printed on standard output
     #[arg(long, global = true, value_name = "FORM", help_heading = "Everywhere")]
     pub output: Option<OutputForm>,
-    /// When to use colour [env: ORCHESTRATE_COLOR] [default: auto]
+    /// When to use colour [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Everywhere")]
     pub color: Option<ColorChoice>,
     /// Say less; twice: nothing but errors
@@ -231,7 +233,19 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
 
 /// The command line as clap knows it, for completion scripts and manuals.
 pub fn definition() -> clap::Command {
-    Cli::command()
+    Cli::command().mut_args(with_variable).mut_subcommand("run", |run| run.mut_args(with_variable))
+}
+
+/// Names the variable that an option counts before. Its value is not shown: it may be a secret.
+fn with_variable(argument: clap::Arg) -> clap::Arg {
+    let long = argument.get_long().map(|long| format!("--{long}"));
+    let Some(variable) =
+        VARIABLES.iter().find(|variable| variable.option == long.as_deref() && long.is_some())
+    else {
+        return argument;
+    };
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    argument.help(format!("{help} [env: {}]", variable.name))
 }
 
 /// A run may be named by place or by `--run`; from here on it stands in [`Common::run`].

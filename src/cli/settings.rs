@@ -146,8 +146,8 @@ pub struct Settings {
 ///
 /// # Errors
 /// All that is wrong, each with the option, variable or line it came from.
-pub fn settings(sources: Sources<'_>) -> Result<Settings, SettingsError> {
-    let mut merge = Merge::new(&sources);
+pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
+    let mut merge = Merge::new(sources);
     let options = sources.options;
 
     let output = merge.pick("output", sources.common.output, &["human", "json", "ndjson"], |_| None);
@@ -184,8 +184,8 @@ pub fn settings(sources: Sources<'_>) -> Result<Settings, SettingsError> {
 
     let project = project_word(project_text.as_deref(), sources.root);
     let prefix = fill_in_prefix(prefix_template.as_deref(), &project);
-    let providers = overlay(&sources, |config| config.providers.clone());
-    let models = models(&sources);
+    let providers = overlay(sources, |config| config.providers.clone());
+    let models = models(sources);
     let reports = reports(&mut merge, options, sources.directory);
 
     let mut warnings = agent_warnings;

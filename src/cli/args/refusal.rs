@@ -51,16 +51,24 @@ impl UsageError {
 impl Refusal {
     /// Takes over what clap says.
     pub fn from_clap(error: &clap::Error, arguments: &[OsString]) -> Self {
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Shown(error.render()),
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Usage(
-                UsageError::new("there is no command")
-                    .hint("to run a plan: orchestrate --plan PLAN")
-                    .hint("to see all commands: orchestrate --help")
-                    .with_arguments(arguments),
-            ),
-            _ => Self::Usage(read_message(&error.render().to_string()).with_arguments(arguments)),
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            return Self::Shown(error.render());
         }
+        let is_empty = kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let usage = if is_empty && arguments.len() < 2 {
+            UsageError::new("there is no command")
+                .hint("to run a plan: orchestrate --plan PLAN")
+                .hint("to see all commands: orchestrate --help")
+        } else if is_empty {
+            let words: Vec<_> = arguments.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+            let call = words.join(" ");
+            UsageError::new(format!("`{call}` needs more words"))
+                .hint(format!("to see which: orchestrate {call} --help"))
+        } else {
+            read_message(&error.render().to_string())
+        };
+        Self::Usage(usage.with_arguments(arguments))
     }
 }
 
@@ -122,7 +130,7 @@ fn asked_output(arguments: &[OsString]) -> Option<OutputForm> {
     let mut words = arguments.iter().map(|word| word.to_string_lossy());
     while let Some(word) = words.next() {
         let form = match word.strip_prefix("--output") {
-            Some("") => words.next().map(|form| form.into_owned()),
+            Some("") => words.next().map(std::borrow::Cow::into_owned),
             Some(rest) => rest.strip_prefix('=').map(str::to_owned),
             None => None,
         };

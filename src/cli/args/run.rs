@@ -144,14 +144,18 @@ pub struct Selection {
 
 /// How to run a plan.
 #[derive(Debug, Clone, PartialEq, Default, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and they combine freely"
+)]
 pub struct RunOptions {
-    /// How many attempts may run at once [env: ORCHESTRATE_JOBS] [default: 4]
+    /// How many attempts may run at once [default: 4]
     #[arg(short, long, value_name = "N", help_heading = "Running")]
     pub jobs: Option<u32>,
     /// Start nothing more after the first task that failed for good
     #[arg(long, help_heading = "Running")]
     pub fail_fast: bool,
-    /// How often a task that failed is tried again [env: ORCHESTRATE_RETRIES] [default: 1]
+    /// How often a task that failed is tried again [default: 1]
     #[arg(long, value_name = "N", help_heading = "Running")]
     pub retries: Option<u32>,
     /// Where attempts work [default: shared]
@@ -177,7 +181,6 @@ pub struct RunOptions {
     pub id_prefix: Option<String>,
 
     /// The agent of all tasks that name none, or of one task (may be given several times)
-    /// [env: ORCHESTRATE_AGENT]
     #[arg(long, value_name = "NAME|TASK=NAME", value_parser = reading::agent, help_heading = "Agents and models")]
     pub agent: Vec<AgentChoice>,
     /// Start at this layer of the model hierarchy
@@ -193,16 +196,16 @@ pub struct RunOptions {
     #[arg(long, value_name = "TEXT", requires = "allow_paid", help_heading = "Agents and models")]
     pub reason: Option<String>,
 
-    /// How long one attempt may take [env: ORCHESTRATE_TIMEOUT] [default: 45m]
+    /// How long one attempt may take [default: 45m]
     #[arg(long, value_name = "D", value_parser = reading::span, help_heading = "Time")]
     pub timeout: Option<Span>,
-    /// How long an attempt may be quiet [env: ORCHESTRATE_IDLE_TIMEOUT] [default: 10m]
+    /// How long an attempt may be quiet [default: 10m]
     #[arg(long, value_name = "D", value_parser = reading::span, help_heading = "Time")]
     pub idle_timeout: Option<Span>,
-    /// How long the whole run may take [env: ORCHESTRATE_DEADLINE] [default: no limit]
+    /// How long the whole run may take [default: no limit]
     #[arg(long, value_name = "D", value_parser = reading::span, help_heading = "Time")]
     pub deadline: Option<Span>,
-    /// How long to wait for a provider to be back [env: ORCHESTRATE_MAX_WAIT] [default: 30m]
+    /// How long to wait for a provider to be back [default: 30m]
     #[arg(long, value_name = "D", value_parser = reading::span, help_heading = "Time")]
     pub max_wait: Option<Span>,
 

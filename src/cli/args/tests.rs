@@ -25,10 +25,9 @@ fn refused(line: &[&str]) -> refusal::UsageError {
 
 fn run(line: &[&str]) -> (Common, RunCommand) {
     let cli = parsed(line);
-    match cli.command {
-        Command::Run(run) => (cli.common, *run),
-        other => panic!("{line:?} is {}", other.name()),
-    }
+    let name = cli.command.name();
+    let Command::Run(run) = cli.command else { panic!("{line:?} is `{name}`") };
+    (cli.common, *run)
 }
 
 #[test]
@@ -92,6 +91,7 @@ fn a_bare_plan_is_refused_with_the_right_call() {
 #[test]
 fn nothing_at_all_and_unknown_options_are_wrong_use() {
     assert_eq!(refused(&[]).message, "there is no command");
+    assert_eq!(refused(&["state"]).message, "`state` needs more words");
     assert_eq!(
         refused(&["run"]).hints.last().map(String::as_str),
         Some("usage: orchestrate run <PLAN|--plan <PLAN>>")
@@ -122,6 +122,20 @@ fn help_and_version_are_shown() {
             other => panic!("{line:?}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn help_names_variables_and_never_their_values() {
+    let help = |name: &str| match parse(words(&[name, "--help"])) {
+        Err(Refusal::Shown(text)) => text.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+        other => panic!("{other:?}"),
+    };
+    let run = help("run");
+    for variable in VARIABLES.iter().filter(|variable| variable.option.is_some()) {
+        assert!(run.contains(&format!("[env: {}]", variable.name)), "{}", variable.name);
+    }
+    assert!(!help("resume").contains("ORCHESTRATE_JOBS"));
+    assert!(help("status").contains("[env: ORCHESTRATE_OUTPUT]"));
 }
 
 #[test]

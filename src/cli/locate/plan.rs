@@ -118,7 +118,7 @@ pub fn find_plan(name: &Path, directory: &Path, root: &Path) -> Result<Plan, Pla
     let shown = || name.display().to_string();
     let here = directory.join(name);
     match fs::metadata(&here) {
-        Ok(kind) if kind.is_file() => return Ok(file(here, false)),
+        Ok(kind) if kind.is_file() => return Ok(file(&here, false)),
         Ok(kind) if kind.is_dir() => return folder(name, &here),
         Ok(_) => return Err(PlanError::Odd { name: shown() }),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -147,12 +147,11 @@ fn search(name: &Path, bare: &str, directory: &Path, root: &Path) -> Result<Plan
         }
     }
     for folder in &folders {
-        let mut found = fitting(folder, bare);
-        match found.len() {
-            0 => {}
-            1 => return Ok(file(found.remove(0), true)),
-            _ => {
-                let found = found.iter().map(|path| show(path, directory)).collect();
+        match fitting(folder, bare).as_slice() {
+            [] => {}
+            [only] => return Ok(file(only, true)),
+            several => {
+                let found = several.iter().map(|path| show(path, directory)).collect();
                 return Err(PlanError::Ambiguous { name: bare.to_owned(), found });
             }
         }
@@ -225,7 +224,7 @@ fn missing(name: &Path, folders: &[PathBuf], looked: Vec<String>, directory: &Pa
 
 fn folder(name: &Path, path: &Path) -> Result<Plan, PlanError> {
     if let Some(known) = PLAN_NAMES.iter().map(|known| path.join(known)).find(|known| known.is_file()) {
-        return Ok(file(known, true));
+        return Ok(file(&known, true));
     }
     let names = plan_like(path);
     let is_backlog = path.join("tasks").is_dir()
@@ -242,9 +241,8 @@ fn folder(name: &Path, path: &Path) -> Result<Plan, PlanError> {
     Err(PlanError::NoPlanInFolder { folder: name.display().to_string(), candidates })
 }
 
-fn file(path: PathBuf, searched: bool) -> Plan {
-    let path = absolute(&path);
-    Plan { source: PlanSource::File(path), searched }
+fn file(path: &Path, searched: bool) -> Plan {
+    Plan { source: PlanSource::File(absolute(path)), searched }
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -292,7 +290,7 @@ mod tests {
                     let path = path.strip_prefix(&self.root).unwrap().display().to_string();
                     (path.replace('\\', "/"), plan.searched)
                 }
-                other => panic!("{other:?}"),
+                PlanSource::Stdin | PlanSource::Folder(_) => panic!("{name} is no file"),
             }
         }
     }

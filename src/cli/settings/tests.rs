@@ -60,7 +60,7 @@ impl Case {
         let file = |name: &str, text: &Option<String>| text.as_ref().map(|text| read(name, text).unwrap());
         let project = file("orchestrate.toml", &self.project);
         let user = file("~/.config/orchestrate/orchestrate.toml", &self.user);
-        settings(Sources {
+        settings(&Sources {
             common: &self.common,
             options: &self.options,
             environment: &self.environment,
@@ -178,13 +178,12 @@ fn every_variable_has_its_effect() {
     for variable in VARIABLES {
         let value = match variable.key {
             "output" => "json",
-            "color" => "never",
             "project" | "state_dir" | "run.id_prefix" | "redis.prefix" | "run.verify" => "other",
             "run.jobs" | "run.retries" | "run.layer" | "run.max_layer" => "3",
             "run.fail_fast" => "yes",
             "run.isolation" => "shared",
             "run.agent" => "kilo",
-            "run.tick" => "never",
+            "color" | "run.tick" => "never",
             "redis.url" => "redis://localhost",
             _ => "3m",
         };
