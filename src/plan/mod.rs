@@ -1,1 +1,4 @@
-//! (being built)
+//! From the text of a plan to its tasks.
+mod blocks;
+mod boxes;
+mod lines;
