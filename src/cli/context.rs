@@ -122,7 +122,7 @@ impl Context {
             directory: &self.directory,
             seed: fastrand::u64(..),
         };
-        settings::settings(sources).map_err(|error| {
+        settings::settings(&sources).map_err(|error| {
             let told: Vec<String> = error
                 .problems
                 .iter()
