@@ -155,7 +155,7 @@ fn show_check(context: &Context, read: &ReadPlan, explain: bool) -> Result<ExitC
                 explain,
                 color: context.ui.stdout.color,
             };
-            context.ui.data(&masking::mask(&plan::render_check(&check, &style)))?;
+            context.ui.data(&masking::mask(&plan::render_check(&check, style)))?;
             read.show_diagnostics(context);
         }
         OutputForm::Json | OutputForm::Ndjson => {
@@ -197,8 +197,8 @@ fn read_plan(
     };
     let plan = plan::read(&file.bytes, &options);
     let texts = |ids: &[TaskId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
-    let roles = settings.roles.iter().map(|(name, role)| {
-        (name.clone(), Role { agent: role.agent.clone(), layer: role.layer })
+    let roles = settings.roles.iter().filter_map(|(name, role)| {
+        Some((name.clone(), Role { agent: role.agent.clone()?, layer: role.layer }))
     });
     let resolved = plan::resolve(
         &plan,
@@ -218,6 +218,7 @@ fn read_plan(
             skip: texts(&selection.skip),
             assume_done,
             force,
+            ..ResolveOptions::default()
         },
     );
     let text = String::from_utf8_lossy(&file.bytes).into_owned();
