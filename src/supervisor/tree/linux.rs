@@ -251,6 +251,34 @@ pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     u32::try_from(ended.len()).unwrap_or(u32::MAX)
 }
 
+/// Ends and reaps everything that has come to this process, for one that has no jobs of its own.
+/// Answers with how many there were.
+pub(in super::super) async fn end_everything() -> u32 {
+    let mut ended = BTreeSet::new();
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    while begun.elapsed() < END_LIMIT && end_adopted(&mut ended) {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LIMIT);
+    }
+    u32::try_from(ended.len()).unwrap_or(u32::MAX)
+}
+
+/// Answers whether something is on its way out.
+fn end_adopted(ended: &mut BTreeSet<(i32, u64)>) -> bool {
+    let foreign = forest().foreign.clone();
+    let mut left = false;
+    for pid in proc::adopted() {
+        match proc::stat(pid) {
+            Some(stat) if foreign.get(&pid) == Some(&stat.started) => {}
+            Some(stat) if stat.has_ended() => reap(pid),
+            Some(_) => left |= end_with_descendants(pid, ended),
+            None => {}
+        }
+    }
+    left
+}
+
 /// What one look at the orphans came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
