@@ -320,8 +320,8 @@ impl<'a> Attempt<'a> {
         busy
     }
 
-    /// After a stop, the leader's group may end by itself while the grace period lasts: a leader is often only a
-    /// wrapper of the program that has something to save.
+    /// After a stop, the leader's group may end by itself while the grace period lasts: a leader is
+    /// often only a wrapper of the program that has something to save.
     async fn let_group_end(&mut self, pipes: &mut Pipes) {
         while let Some(until) = self.dog.grace_left() {
             if Instant::now() >= until || !self.tree.group_lives() {

@@ -18,6 +18,13 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at the dying, at the most.
 const PAUSE_LIMIT: Duration = Duration::from_millis(20);
 
+/// How long a dead child in our own session is left to the room that may have started it. Whoever waits
+/// for a child does so at once.
+const CLAIM_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many of these are remembered; the others wait a little longer.
+const UNCLAIMED_LIMIT: usize = 1024;
+
 /// Looks that a process may go on being replaced (between two programs it has no environment).
 const UNCLEAR_LIMIT: u32 = 5;
 
@@ -63,6 +70,8 @@ struct Forest {
     leaders: BTreeMap<i32, u64>,
     /// Children that nobody can be found for.
     strays: BTreeMap<i32, u64>,
+    /// Dead children that somebody else may wait for, with their start and when they were first seen.
+    unclaimed: BTreeMap<i32, (u64, Instant)>,
     /// Children that were there before us: a shell that became this program had them.
     foreign: BTreeMap<i32, u64>,
 }
@@ -71,6 +80,7 @@ static FOREST: Mutex<Forest> = Mutex::new(Forest {
     trees: BTreeMap::new(),
     leaders: BTreeMap::new(),
     strays: BTreeMap::new(),
+    unclaimed: BTreeMap::new(),
     foreign: BTreeMap::new(),
 });
 
@@ -321,10 +331,10 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
             owner = Owner::Unknown;
         }
         if stat.has_ended() {
-            // The end of one that shares our session may be waited for by the room that started it.
-            if owner != Owner::Unknown || stat.session != own.session {
+            if owner != Owner::Unknown || stat.session != own.session || forest.is_unclaimed(pid, &stat) {
                 reap(pid);
                 forest.strays.remove(&pid);
+                forest.unclaimed.remove(&pid);
             }
             continue;
         }
@@ -358,6 +368,19 @@ enum Owner {
 }
 
 impl Forest {
+    /// Whether a dead child has waited long enough for a room that may have started it.
+    fn is_unclaimed(&mut self, pid: i32, stat: &Stat) -> bool {
+        let now = Instant::now();
+        if self.unclaimed.len() > UNCLAIMED_LIMIT {
+            self.unclaimed.clear();
+        }
+        let seen = self.unclaimed.entry(pid).or_insert((stat.started, now));
+        if seen.0 != stat.started {
+            *seen = (stat.started, now);
+        }
+        now >= seen.1 + CLAIM_LIMIT
+    }
+
     /// Finds whose an orphan is, and remembers it.
     fn owner(&mut self, pid: i32, stat: &Stat, own: &Stat) -> Owner {
         let by_place = self.trees.iter().find(|(_, members)| members.owns(pid, stat));
