@@ -410,15 +410,20 @@ fn all_are_leaders(children: &[i32]) -> bool {
     children.iter().all(|pid| forest.leaders.contains_key(pid))
 }
 
-/// Kills a process and all below it. Answers whether one of them can be expected to go.
+/// Kills a process and all below it. Answers whether something is on its way out, and so has to be
+/// waited for; one that had just ended by itself is too.
 fn end_with_descendants(pid: i32, ended: &mut BTreeSet<(i32, u64)>) -> bool {
     let mut seen = BTreeMap::new();
     descend(&mut vec![pid], &mut seen);
     let mut going = false;
-    for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
-        if kill(pid, stat.started) {
-            ended.insert((pid, stat.started));
-            going = true;
+    for (&pid, stat) in &seen {
+        match kill(pid, stat.started) {
+            Killed::Sent => {
+                ended.insert((pid, stat.started));
+                going = true;
+            }
+            Killed::Ended => going = true,
+            Killed::Refused => {}
         }
     }
     going
@@ -437,16 +442,26 @@ fn descend(open: &mut Vec<i32>, seen: &mut BTreeMap<i32, Stat>) {
     }
 }
 
-/// Kills the process that had this id and start. Answers false if it is gone or may not be killed.
-fn kill(pid: i32, started: u64) -> bool {
+/// What became of a kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Killed {
+    Sent,
+    /// It has ended, or somebody else has its id.
+    Ended,
+    /// It may not be killed.
+    Refused,
+}
+
+/// Kills the process that had this id and start.
+fn kill(pid: i32, started: u64) -> Killed {
     let Some(id) = Pid::from_raw(pid).filter(|_| pid != proc::own_id()) else {
-        return false;
+        return Killed::Refused;
     };
     // The descriptor comes first: it names whoever has the id at this moment, and the start tells whether
     // that is the one that was meant.
     let handle = rustix::process::pidfd_open(id, PidfdFlags::empty());
     if proc::stat(pid).is_none_or(|stat| stat.started != started || stat.has_ended()) {
-        return false;
+        return Killed::Ended;
     }
     let sent = match handle {
         Ok(handle) => rustix::process::pidfd_send_signal(handle, Signal::KILL),
@@ -456,11 +471,11 @@ fn kill(pid: i32, started: u64) -> bool {
         Err(error) => Err(error),
     };
     match sent {
-        Ok(()) => true,
-        Err(rustix::io::Errno::SRCH) => false,
+        Ok(()) => Killed::Sent,
+        Err(rustix::io::Errno::SRCH) => Killed::Ended,
         Err(error) => {
             tracing::warn!(pid, %error, "cannot end a process that an attempt left behind");
-            false
+            Killed::Refused
         }
     }
 }
@@ -487,7 +502,10 @@ fn kill_marked(prefixes: &[Vec<u8>], ended: &mut BTreeSet<(i32, u64)>) -> bool {
             continue;
         };
         let ours = prefixes.iter().any(|prefix| mark.starts_with(prefix));
-        if ours && !forest().trees.values().any(|members| members.mark == mark) && kill(pid, stat.started) {
+        if ours
+            && !forest().trees.values().any(|members| members.mark == mark)
+            && kill(pid, stat.started) == Killed::Sent
+        {
             ended.insert((pid, stat.started));
             found = true;
         }
