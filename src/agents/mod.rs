@@ -19,6 +19,7 @@ mod cline;
 mod cline_reader;
 mod kilo;
 mod opencode;
+mod opencode_errors;
 mod opencode_reader;
 mod program;
 mod shell;
