@@ -276,5 +276,5 @@ impl SharedState for Embedded<'_> {
 }
 
 fn lost(lease: &Lease, found: u64) -> StoreError {
-    StoreError::LeaseLost { run: lease.run_id.clone(), fence: lease.fence, found }
+    StoreError::Stale { run: lease.run_id.clone(), fence: lease.fence, found }
 }
