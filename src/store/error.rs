@@ -112,45 +112,41 @@ impl StoreError {
 
     /// What to do about it, a line each.
     pub fn hints(&self) -> Vec<String> {
-        self.way_out().into_iter().collect()
+        vec![self.way_out()]
     }
 
-    fn way_out(&self) -> Option<String> {
+    fn way_out(&self) -> String {
         match self {
-            Self::Unavailable { source, .. } if is_locked(source.as_ref()) => Some(
-                "another process keeps it locked: see which one holds the file, and try again".to_owned(),
-            ),
-            Self::Unavailable { path, .. } => Some(format!(
+            Self::Unavailable { source, .. } if is_locked(source.as_ref()) => {
+                "another process keeps it locked: see which one holds the file, and try again".to_owned()
+            }
+            Self::Unavailable { path, .. } => format!(
                 "see that `{}` can be written by you, or choose another folder with `state_dir` in `orchestrate.toml`",
                 path.parent().unwrap_or(path).display()
-            )),
-            Self::Full { .. } => {
-                Some("make room, then `orchestrate resume`: what was recorded is kept".to_owned())
-            }
-            Self::Corrupt { newer: true, .. } => {
-                Some("use the newer version, or another `state_dir`".to_owned())
-            }
-            Self::Corrupt { path, .. } => Some(format!(
+            ),
+            Self::Full { .. } => "make room, then `orchestrate resume`: what was recorded is kept".to_owned(),
+            Self::Corrupt { newer: true, .. } => "use the newer version, or another `state_dir`".to_owned(),
+            Self::Corrupt { path, .. } => format!(
                 "`orchestrate state verify` says what is wrong; to begin anew, move `{}` away with its `-wal` and `-shm` files",
                 path.display()
-            )),
+            ),
             Self::Conflict { .. } => {
-                Some("another process writes this run: `orchestrate status` shows which".to_owned())
+                "another process writes this run: `orchestrate status` shows which".to_owned()
             }
-            Self::Stale { run, .. } => Some(format!("`orchestrate status {run}` shows who supervises it")),
-            Self::Held { run, task: Some(_), .. } => Some(format!(
+            Self::Stale { run, .. } => format!("`orchestrate status {run}` shows who supervises it"),
+            Self::Held { run, task: Some(_), .. } => format!(
                 "wait for it (`orchestrate wait {run}`), stop it (`orchestrate stop --run {run}`), or keep the runs' keys apart with `--id-prefix`"
-            )),
-            Self::Held { run, task: None, .. } => Some(format!(
-                "`orchestrate wait {run}` waits for it, `orchestrate stop --run {run}` stops it"
-            )),
-            Self::IllegalStep { .. } | Self::Invalid { .. } => {
-                Some("this is a fault of orchestrate, please report it".to_owned())
+            ),
+            Self::Held { run, task: None, .. } => {
+                format!("`orchestrate wait {run}` waits for it, `orchestrate stop --run {run}` stops it")
             }
-            Self::NoRun { .. } => Some("`orchestrate runs` lists the known runs".to_owned()),
+            Self::IllegalStep { .. } | Self::Invalid { .. } => {
+                "this is a fault of orchestrate, please report it".to_owned()
+            }
+            Self::NoRun { .. } => "`orchestrate runs` lists the known runs".to_owned(),
             Self::Ambiguous { candidates, .. } => {
                 let names = candidates.iter().take(5).map(RunId::as_str).collect::<Vec<_>>().join(", ");
-                Some(format!("one of: {names}"))
+                format!("one of: {names}")
             }
         }
     }

@@ -699,6 +699,60 @@ fn verify_finds_what_somebody_bent() {
     assert_eq!(bend("DELETE FROM specs"), ["run 01A: what it was started with is missing"]);
 }
 
+#[test]
+fn what_is_derived_can_be_made_again() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    let mut run = begun(&mut store, spec("01A", &["T1", "T2", "T3"]));
+    tell(&mut store, &mut run, attempt_started("T1", 1));
+    tell(&mut store, &mut run, attempt_started("T2", 1));
+    tell(&mut store, &mut run, attempt_started("T3", 1));
+    assert_eq!(store.repair(NOW).unwrap(), []);
+    for bend in [
+        "UPDATE entries SET value = json_set(value, '$.attempt', 5) WHERE key = 'shop:task:T1:status'",
+        "UPDATE entries SET value = 'x' WHERE key = 'shop:task:T2:status'",
+        "DELETE FROM entries WHERE key = 'shop:task:T3:status'",
+        "UPDATE runs SET last_seq = 1, summary = json_set(summary, '$.status', 'failed')",
+    ] {
+        assert_eq!(store.connection.execute(bend, []).unwrap(), 1, "{bend}");
+    }
+    let mended: Vec<String> = store.repair(NOW).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        mended,
+        [
+            "run 01A: its summary was not what its events say",
+            "shop:task:T1:status: was not what the run's events say",
+            "shop:task:T2:status: was not what the run's events say",
+            "shop:task:T3:status: was missing",
+        ]
+    );
+    no_problems(&store);
+    // The run goes on as if nothing had been.
+    tell(&mut store, &mut run, attempt_ended("T1", 1, AttemptStatus::Failed));
+    no_problems(&store);
+    // What the events themselves do not tell cannot be made.
+    store.connection.execute("DELETE FROM events WHERE seq = 2", []).unwrap();
+    assert_eq!(store.repair(NOW).unwrap(), []);
+    assert_eq!(store.verify().unwrap().len(), 1);
+}
+
+#[test]
+fn whether_a_holder_lives_is_asked_once() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    begun(&mut store, spec("01A", &["T1", "T2", "T3"]));
+    let next = spec("01B", &["T1", "T2", "T3"]);
+    store.create_run(&next).unwrap();
+    let fence = store.next_fence(&next.prefix, NOW).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let dead = |_: &Lease| {
+        asked.set(asked.get() + 1);
+        false
+    };
+    store.acquire_lease(&next, &lease(&next, 8, fence), NOW, &dead).unwrap();
+    assert_eq!(asked.get(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
