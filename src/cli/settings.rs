@@ -493,11 +493,11 @@ fn models(sources: &Sources<'_>) -> ModelSettings {
 fn reports(merge: &mut Merge<'_>, options: &RunOptions, directory: &Path) -> Vec<PathBuf> {
     for report in &options.report {
         let ending = report.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-        if !matches!(ending.as_deref(), Some("md" | "json" | "xml")) {
+        if !matches!(ending.as_deref(), Some("md" | "json" | "ndjson")) {
             merge.problem_of(
                 Origin::Option("--report"),
                 format!("the ending of `{}` names no form of report", report.display()),
-                vec!["use `.md` (Markdown), `.json` or `.xml` (JUnit)".to_owned()],
+                vec!["use `.md` (Markdown), `.json` (the result) or `.ndjson` (every event)".to_owned()],
             );
         }
     }

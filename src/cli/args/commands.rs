@@ -75,7 +75,6 @@ pub struct ResumeCommand {
 #[command(after_help = "\
 Examples:
   orchestrate report                      the latest run, as Markdown
-  orchestrate report --as junit > out.xml
   orchestrate report 01JD8Q --as json | jq '.tasks[] | select(.status == \"failed\")'")]
 pub struct ReportCommand {
     /// The run; left out: the latest
@@ -93,8 +92,6 @@ pub enum ReportForm {
     Md,
     /// The run's result as one JSON document
     Json,
-    /// `JUnit` XML
-    Junit,
 }
 
 /// `orchestrate logs`.

@@ -33,7 +33,7 @@ Examples:
   orchestrate run phase3.md -j 8 --timeout 20m     eight at once, twenty minutes for an attempt
   orchestrate run phase3.md --only T003 --with-deps
   orchestrate run phase3.md --agent kilo --agent T004=cline
-  orchestrate run phase3.md --verify 'cargo test' --report out/junit.xml
+  orchestrate run phase3.md --verify 'cargo test' --report out/result.json
   cat plan.md | orchestrate run -
 
 A bare name is looked for in the working directory, then in plans/, plans/agent-shared/ and
@@ -56,16 +56,12 @@ pub struct CheckCommand {
     /// Say which signs decided the format, what became a task and what did not
     #[arg(long)]
     pub explain: bool,
-    /// Print what waits for what as a graph
-    #[arg(long, value_name = "FORM", conflicts_with = "explain")]
-    pub graph: Option<GraphForm>,
 }
 
 const CHECK_HELP: &str = "\
 Examples:
   orchestrate check phase3.md
   orchestrate check phase3.md --explain
-  orchestrate check phase3.md --graph mermaid
   orchestrate check phase3.md --output json | jq '.edges'";
 
 /// The name of a plan.
@@ -129,15 +125,6 @@ pub enum BoxRule {
     Auto,
     /// Every box outside fences
     All,
-}
-
-/// The form of a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GraphForm {
-    /// A Mermaid flowchart
-    Mermaid,
-    /// Graphviz
-    Dot,
 }
 
 /// Which tasks of a plan.
@@ -228,7 +215,7 @@ pub struct RunOptions {
     /// Run no check; the verdict says so
     #[arg(long, help_heading = "Checking")]
     pub no_verify: bool,
-    /// Write a report, its form by its ending: .md, .json, .xml (may be given several times)
+    /// Write a report, its form by its ending: .md, .json, .ndjson (may be given several times)
     #[arg(long, value_name = "FILE", help_heading = "Checking")]
     pub report: Vec<PathBuf>,
 }

@@ -229,7 +229,7 @@ fn the_options_of_a_run_are_read() {
         "--report",
         "a.md",
         "--report",
-        "b.xml",
+        "b.json",
         "--format",
         "speckit",
         "--granularity",

@@ -231,7 +231,7 @@ fn wrong_values_are_named_with_their_origin() {
 `orchestrate.toml:7`: the gateway is required, and this version has none
     set `mode = \"off\"` to run without it
 `--report`: the ending of `r.pdf` names no form of report
-    use `.md` (Markdown), `.json` or `.xml` (JUnit)"
+    use `.md` (Markdown), `.json` (the result) or `.ndjson` (every event)"
     );
     assert_eq!(case.settle().unwrap_err().exit_code(), ExitCode::Usage);
     let only_file = Case::project("[run]\nagent = 'klio'\n").settle().unwrap_err();
@@ -430,8 +430,8 @@ fn what_this_version_does_not_do_is_said() {
 #[test]
 fn paths_are_read_from_where_they_were_written() {
     let settings = Case::project("state_dir = '.agents'\n")
-        .with_options(|options| options.report = vec![PathBuf::from("out/r.xml")])
+        .with_options(|options| options.report = vec![PathBuf::from("out/r.json")])
         .settled();
     assert_eq!(settings.state_dir, Path::new("/home/me/My.App/.agents"));
-    assert_eq!(settings.reports, [Path::new("/home/me/My.App/src/out/r.xml")]);
+    assert_eq!(settings.reports, [Path::new("/home/me/My.App/src/out/r.json")]);
 }
