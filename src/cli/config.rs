@@ -7,6 +7,7 @@
 mod problem;
 mod read;
 mod section;
+mod words;
 
 use std::collections::BTreeMap;
 
