@@ -1,1 +1,196 @@
-//! (being built)
+//! Agents: how each one is started, and what its output means.
+//!
+//! **Invariants:** this room is the only place that knows a CLI's flags, variables and phrases; there
+//! is one file per agent (Kilo is a fork of OpenCode and shares [`mod@opencode`]'s parts). What is
+//! sent to an agent is made in one place for all of them, [`prompt`]. A reader keeps a bounded
+//! amount whatever an agent prints, and believes only an agent's structured events, its error log
+//! and the way it ended: words in its talk are no evidence.
+//!
+//! **What it does not do:** it starts no process, decides nothing about retries, and reads no
+//! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument and
+//! for Cline's logins, in [`command`]; the environment is always an argument.
+
+pub mod environment;
+pub mod find;
+pub mod presets;
+pub mod prompt;
+
+mod cline;
+mod cline_reader;
+mod kilo;
+mod opencode;
+mod opencode_reader;
+mod program;
+mod shell;
+mod signs;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::model::agent::{AdapterKind, AgentSpec};
+use crate::model::command::CommandSpec;
+use crate::model::failure::FailureKind;
+use crate::model::layer::Rung;
+use crate::model::reading::OutputReader;
+use crate::model::task::TaskSpec;
+use crate::model::time::Span;
+
+/// What is known of an attempt before it starts.
+#[derive(Debug, Clone)]
+pub struct AttemptContext<'a> {
+    /// The task that is tried.
+    pub task: &'a TaskSpec,
+    /// The agent that tries it.
+    pub agent: &'a AgentSpec,
+    /// The model and provider that are asked for.
+    pub rung: &'a Rung,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// The attempt's folder below the run's.
+    pub folder: &'a Path,
+    /// A folder that is this attempt's alone, in the user's cache; it need not be there yet.
+    pub data: &'a Path,
+    /// Where the agent works.
+    pub workspace: &'a Path,
+    /// Where its completion is expected.
+    pub completion: &'a Path,
+    /// Where its prompt stands.
+    pub prompt_file: &'a Path,
+    /// Its environment: [`environment::child_environment`] and our own variables.
+    pub environment: BTreeMap<String, String>,
+    /// The user's home folder.
+    pub home: Option<&'a Path>,
+    /// The session to go on with, where the agent can and the data folder still has it.
+    pub session: Option<&'a str>,
+    /// How long the attempt may take.
+    pub timeout: Span,
+    /// After how long without a sign of life it is ended.
+    pub idle_timeout: Span,
+}
+
+/// Why an agent cannot be started as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    /// Its program was not found.
+    #[error("agent `{agent}` is not installed")]
+    NotInstalled {
+        /// The agent.
+        agent: String,
+    },
+    /// The task has no command to run.
+    #[error("task `{task}` is for the agent `command` and has no command")]
+    NoCommand {
+        /// The task.
+        task: String,
+    },
+    /// A variable that has to hold a JSON object holds something else.
+    #[error("`{variable}` of agent `{agent}` is no JSON object: {reason}")]
+    BadConfig {
+        /// The agent.
+        agent: String,
+        /// The variable.
+        variable: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The model's name would be taken for an option, or is none.
+    #[error("`{model}` is no name of a model for agent `{agent}`")]
+    BadModel {
+        /// The agent.
+        agent: String,
+        /// The name.
+        model: String,
+    },
+    /// The prompt is longer than an argument may be.
+    #[error(
+        "the prompt has {bytes} bytes and agent `{agent}` takes it as an argument, where {limit} fit: set `prompt` to `stdin` or `file`"
+    )]
+    PromptTooLong {
+        /// The agent.
+        agent: String,
+        /// Its length.
+        bytes: usize,
+        /// The most that fits.
+        limit: usize,
+    },
+    /// A file that has to be read first cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl AdapterError {
+    /// The failure of the attempt that this amounts to.
+    pub const fn kind(&self) -> FailureKind {
+        match self {
+            Self::NotInstalled { .. } => FailureKind::AgentNotFound,
+            Self::NoCommand { .. }
+            | Self::BadConfig { .. }
+            | Self::BadModel { .. }
+            | Self::PromptTooLong { .. }
+            | Self::Unreadable { .. } => FailureKind::UsageError,
+        }
+    }
+}
+
+/// Says how to start the agent for an attempt.
+pub fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, AdapterError> {
+    match context.agent.kind {
+        AdapterKind::Kilo => opencode::command(&kilo::FLAVOUR, context),
+        AdapterKind::Opencode => opencode::command(&opencode::FLAVOUR, context),
+        AdapterKind::Cline => cline::command(context),
+        AdapterKind::Command => shell::command(context),
+        AdapterKind::Program => program::command(context),
+    }
+}
+
+/// Makes the reader of an attempt's output. `provider` is who is asked for answers; it stands in
+/// messages only.
+pub fn reader(agent: &AgentSpec, provider: Option<&str>) -> Box<dyn OutputReader> {
+    match agent.kind {
+        AdapterKind::Kilo => Box::new(opencode_reader::Reader::new(&kilo::FLAVOUR, provider)),
+        AdapterKind::Opencode => Box::new(opencode_reader::Reader::new(&opencode::FLAVOUR, provider)),
+        AdapterKind::Cline => Box::new(cline_reader::Reader::new(provider)),
+        AdapterKind::Command | AdapterKind::Program => Box::new(program::Reader::new()),
+    }
+}
+
+/// Whether the agent's login cannot be separated from its data, so that only one attempt of it may
+/// run at a time. Looks at the login file of the agent, if it has one.
+pub fn single_login(
+    agent: &AgentSpec,
+    provider: Option<&str>,
+    environment: &BTreeMap<String, String>,
+    home: Option<&Path>,
+) -> bool {
+    match agent.kind {
+        AdapterKind::Cline => cline::shares_login(agent, provider, environment, home),
+        AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => false,
+    }
+}
+
+/// The program of an agent as found, absolute.
+fn found(agent: &AgentSpec) -> Result<PathBuf, AdapterError> {
+    agent.found.clone().ok_or_else(|| AdapterError::NotInstalled { agent: agent.name.clone() })
+}
+
+/// The model asked for, checked to be usable as the value of an option.
+fn model<'a>(context: &AttemptContext<'a>) -> Result<Option<&'a str>, AdapterError> {
+    let Some(model) = context.rung.model.as_deref() else { return Ok(None) };
+    let bad = model.is_empty() || model.starts_with('-') || model.chars().any(char::is_control);
+    if bad {
+        return Err(AdapterError::BadModel { agent: context.agent.name.clone(), model: model.to_owned() });
+    }
+    Ok(Some(model))
+}
+
+/// A path as the text of an argument or a variable. Paths that are no Unicode are written as well
+/// as they can be: the programs asked here could not read them either.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -18,7 +18,7 @@ use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
 
-pub use problem::{ConfigError, ConfigProblem, suggest};
+pub use problem::{ConfigError, ConfigProblem};
 pub use read::read;
 
 /// The name of the file, in a project's root and in the user's configuration folder.

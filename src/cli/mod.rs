@@ -1,7 +1,170 @@
-//! The command line: what was typed, what it means, and where things are.
+//! The command line: what was typed, what it means, and a file for each command.
+//!
+//! [`run`] is the whole program but for its exit. Commands return an [`ExitCode`] or a
+//! [`exit::CliError`]; only [`ui`] prints, only [`environment`] reads the environment, only
+//! [`exit`] chooses the code of an error.
 
+pub mod agent_side;
 pub mod args;
 pub mod config;
+pub mod context;
 pub mod environment;
+pub mod exit;
 pub mod locate;
+pub mod logs;
+pub mod look;
+pub mod requests;
+pub mod resume;
+pub mod run;
 pub mod settings;
+pub mod small;
+pub mod start;
+pub mod state;
+pub mod status;
+pub mod ui;
+pub mod wait;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::cli::args::refusal::Refusal;
+use crate::cli::args::{Cli, ColorChoice, Command, OutputForm};
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::ui::{TerminalHints, Ui};
+use crate::engine::clock::Clock;
+use crate::model::exit::ExitCode;
+
+/// How long the runtime may take to give its threads back: a blocked read must not hold the end up.
+const RUNTIME_END: Duration = Duration::from_millis(500);
+
+/// Does what the command line says and tells what to exit with.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let clock = Clock::start();
+    let environment = environment::capture();
+    let cli = match args::parse(arguments) {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(refusal),
+    };
+    log(&cli, &environment);
+    match dispatch(&cli, environment, clock) {
+        Ok(code) => code,
+        Err(error) => fail(&cli, &error),
+    }
+}
+
+/// Shows what was asked for instead of a command, or says what is wrong with the command line.
+fn refuse(refusal: Refusal) -> ExitCode {
+    let ui = Ui::new(ColorChoice::Auto, false, &TerminalHints::default());
+    match refusal {
+        Refusal::Shown(text) => {
+            let text = if ui.stdout.color { text.ansi().to_string() } else { text.to_string() };
+            match ui.data(&text) {
+                Ok(()) => ExitCode::Success,
+                Err(_) => ExitCode::Fault,
+            }
+        }
+        Refusal::Usage(usage) => {
+            let mut error = CliError::new(ExitCode::Usage, usage.message);
+            error.hints = usage.hints;
+            print_error(&ui, &error, usage.output.unwrap_or_default())
+        }
+    }
+}
+
+fn fail(cli: &Cli, error: &CliError) -> ExitCode {
+    let ui = Ui::new(cli.common.color.unwrap_or_default(), false, &TerminalHints::default());
+    print_error(&ui, error, cli.common.output.unwrap_or_default())
+}
+
+fn print_error(ui: &Ui, error: &CliError, output: OutputForm) -> ExitCode {
+    ui.error(error);
+    // The codes that mean that there is no result: the document of the error stands in for it.
+    let instead = (2..=7).contains(&error.exit.code());
+    if output == OutputForm::Json && instead {
+        match serde_json::to_string(&error.document()) {
+            Ok(text) => {
+                if ui.data(&text).is_err() {
+                    return ExitCode::Fault;
+                }
+            }
+            Err(_) => return ExitCode::Fault,
+        }
+    }
+    error.exit
+}
+
+fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> Result<ExitCode, CliError> {
+    let inside = settings::inside_task(&environment).is_some();
+    if inside && !cli.command.works_inside_a_task() {
+        return Err(CliError::new(
+            ExitCode::Usage,
+            format!("`{}` was called inside a task of a run", cli.command.name()),
+        )
+        .hint("agents report with `orchestrate complete` and `orchestrate progress`")
+        .hint("a run within a run needs `--nested`"));
+    }
+    let nested = matches!(cli.command, Command::Run(_) | Command::Resume(_));
+    let environment =
+        if inside && nested { settings::without_outer_run(environment) } else { environment };
+    let context = Context::new(cli, environment, clock)?;
+    match &cli.command {
+        Command::Run(command) => block_on(run::run(&context, command)),
+        Command::Check(command) => run::check(&context, command),
+        Command::Status(command) => block_on(status::status(&context, command)),
+        Command::Wait(command) => block_on(wait::wait(&context, command)),
+        Command::Resume(command) => block_on(resume::resume(&context, command)),
+        Command::Report(command) => status::report(&context, command),
+        Command::Logs(command) => block_on(logs::logs(&context, command)),
+        Command::Why(command) => status::why(&context, command),
+        Command::Stop(command) => requests::stop(&context, command),
+        Command::Retry(command) => block_on(resume::retry(&context, command)),
+        Command::Approve(command) => block_on(requests::approve(&context, command)),
+        Command::Runs(command) => status::runs(&context, command),
+        Command::Complete(command) => agent_side::complete(&context, command),
+        Command::Progress(command) => agent_side::progress(&context, command),
+        Command::State(command) => block_on(state::state(&context, command)),
+        Command::Schema(command) => small::schema(&context, command),
+        Command::Completions(command) => small::completions(&context, command),
+        Command::Models(command) => small::models(&context, command),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<ExitCode, CliError>>) -> Result<ExitCode, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Children are started from a few threads, not one; more than four gain nothing.
+        .worker_threads(std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 4))
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(ExitCode::Fault, format!("cannot start the runtime: {error}")))?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(RUNTIME_END);
+    result
+}
+
+fn log(cli: &Cli, environment: &BTreeMap<String, String>) {
+    let level = match (cli.common.verbose, cli.common.quiet) {
+        (0, 0) => "warn",
+        (0, _) => "error",
+        (1, _) => "info",
+        (2, _) => "debug",
+        (_, _) => "trace",
+    };
+    let wanted = environment.get("ORCHESTRATE_LOG").map_or(level, String::as_str);
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .parse(format!("orchestrate={level},{wanted}"))
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    // A second call in one process (tests) keeps the first logger.
+    drop(
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .try_init(),
+    );
+}

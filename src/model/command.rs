@@ -12,7 +12,8 @@ pub enum Input {
     /// Nothing: its end at once.
     #[default]
     Empty,
-    /// A file.
+    /// The content of a file, through a pipe that then ends. Not the file itself: Cline 3.0.65 takes
+    /// a file for an empty input.
     File(PathBuf),
 }
 

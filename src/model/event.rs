@@ -51,6 +51,7 @@ pub struct Event {
 /// each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "events live in short lists; a box would show in every match")]
 pub enum EventBody {
     /// The run began.
     RunStarted {
@@ -187,7 +188,8 @@ pub enum EventBody {
         task_id: TaskId,
         /// Number of the coming attempt.
         attempt: u32,
-        /// Not before.
+        /// Not before. In JSON `retry_at`: `at` is when the event happened.
+        #[serde(rename = "retry_at")]
         at: Timestamp,
         /// What went wrong.
         why: Failure,

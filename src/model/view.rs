@@ -354,6 +354,7 @@ impl RunView {
         self.layers_off.clear();
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event; splitting would hide one")]
     fn apply_to_task(&mut self, place: usize, event: &Event) -> Result<(), ViewError> {
         let seq = event.seq;
         let task = &mut self.tasks[place];

@@ -1,1 +1,42 @@
-//! (being built)
+//! From the text of a plan to its tasks, their order, and all there is to say about both.
+//!
+//! [`read`] takes any Markdown: the line layer (`lines`, `blocks`, `boxes`, `outline`, `fields`) knows
+//! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what.
+//! [`resolve`] joins the plan with a run's options, [`check`] makes a document of both, and
+//! [`render_check`] shows it.
+//!
+//! **Invariants:** reading never fails and never panics: all mistakes are diagnostics. It takes time
+//! linear in the size of the text. Nothing of a plan is run except its `Command` and `Verify` values.
+//! Ids are unique. Edges close no ring, unless the plan states one, and that is an error.
+//!
+//! Nothing here reads a file or the environment, and nothing writes back.
+
+mod assemble;
+mod blocks;
+mod boxes;
+mod facts;
+mod fields;
+mod found;
+mod generic;
+mod lines;
+mod matter;
+mod names;
+mod order;
+mod outline;
+mod reader;
+mod references;
+mod tables;
+mod titles;
+pub mod types;
+mod values;
+mod words;
+
+pub use reader::read;
+pub use types::Defaults;
+pub use types::Dependency;
+pub use types::Granularity;
+pub use types::Group;
+pub use types::Plan;
+pub use types::PlanCommand;
+pub use types::PlanTask;
+pub use types::ReadOptions;

@@ -9,9 +9,10 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::problem::{ConfigProblem, place, suggest};
+use super::problem::{ConfigProblem, place};
 use super::words::{kind, one_of};
 use crate::cli::args::reading;
+use crate::diagnostics::suggest;
 use crate::model::time::Span;
 
 /// What is gathered while a file is read.

@@ -1,0 +1,538 @@
+//! What OpenCode and Kilo print, and what it means.
+//!
+//! One JSON object a line on standard output; there is no event for the end. Each failed request is
+//! a line of the error log on standard error while the program waits and tries again: those are
+//! refusals, and they count until an answer comes. Several things that went wrong leave no error
+//! event at all (an empty answer, one cut off, a permission that nobody gave), and the exit code is
+//! 0 then.
+
+use serde_json::Value;
+
+use crate::model::failure::FailureKind;
+use crate::model::outcome::{Ending, Outcome, StopReason};
+use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens};
+
+use super::opencode::Flavour;
+use super::signs::{
+    LastLines, Notes, Repeats, TOOL_LOOP, kind_of_message, kind_of_status, last_words, most_telling,
+    one_line, refusals_until_hopeless, says_out_of_credits, shorten, strip_ansi,
+};
+
+/// How many error events are kept: the program prints one or two.
+const ERRORS: usize = 8;
+/// How many answers in a row without content mean that no model is there. One or two may be a
+/// provider's slip.
+const HOLLOW_ANSWERS: u32 = 3;
+/// How lines begin that say nothing of a failure: other lines of the log, and what is said of a
+/// database that is made for the attempt.
+const NOISE: [&str; 4] =
+    ["timestamp=", "sqlite-migration:", "Performing one time database", "Database migration complete"];
+/// Characters of what an agent is doing.
+const DOING: usize = 80;
+
+/// Why a step ended, as told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepEnd {
+    Stop,
+    Tools,
+    Length,
+    /// A reason that is none, and no tokens: what came was no answer of a model.
+    Hollow,
+    Other,
+}
+
+/// Reads the output of OpenCode or a fork of it.
+#[derive(Debug)]
+pub(super) struct Reader {
+    flavour: &'static Flavour,
+    provider: String,
+    session: Option<String>,
+    tokens: Option<Tokens>,
+    cost: f64,
+    turns: u32,
+    events: u64,
+    steps: u64,
+    text_in_step: bool,
+    worked: bool,
+    last_step: Option<StepEnd>,
+    last_words: Option<String>,
+    /// Error events since the last answer.
+    errors: Vec<Sign>,
+    notes: Notes,
+    /// The refusal that is waited out, and how many of its kind came in a row.
+    refused: Option<(Sign, u32)>,
+    hopeless: Option<Sign>,
+    hollow: u32,
+    tools: Repeats,
+    /// The last tool call was rejected for want of somebody to ask.
+    rejected: Option<String>,
+    rejected_in_log: Option<String>,
+    wakeups: u32,
+    stderr: LastLines,
+    usage: Option<Sign>,
+}
+
+impl Reader {
+    /// A reader that has read nothing.
+    pub(super) fn new(flavour: &'static Flavour, provider: Option<&str>) -> Self {
+        Self {
+            flavour,
+            provider: provider.unwrap_or("the provider").to_owned(),
+            session: None,
+            tokens: None,
+            cost: 0.0,
+            turns: 0,
+            events: 0,
+            steps: 0,
+            text_in_step: false,
+            worked: false,
+            last_step: None,
+            last_words: None,
+            errors: Vec::new(),
+            notes: Notes::default(),
+            refused: None,
+            hopeless: None,
+            hollow: 0,
+            tools: Repeats::default(),
+            rejected: None,
+            rejected_in_log: None,
+            wakeups: 0,
+            stderr: LastLines::default(),
+            usage: None,
+        }
+    }
+
+    fn event(&mut self, event: &Value) -> Option<LineNews> {
+        let kind = event["type"].as_str()?;
+        self.events += 1;
+        if let Some(session) = event["sessionID"].as_str() {
+            self.session = Some(shorten(session, 100));
+        }
+        let part = &event["part"];
+        match kind {
+            "step_start" => {
+                self.steps += 1;
+                self.text_in_step = false;
+                self.last_step = None;
+                Some(LineNews::Doing("thinking".to_owned()))
+            }
+            "reasoning" => Some(LineNews::Doing("thinking".to_owned())),
+            "text" => {
+                self.text_in_step = true;
+                if let Some(words) = part["text"].as_str().and_then(last_words) {
+                    self.last_words = Some(words);
+                }
+                None
+            }
+            "tool_use" => Some(self.tool_use(part)),
+            "step_finish" => self.step_finish(part),
+            "error" => {
+                let sign = self.error(&event["error"]);
+                if self.errors.len() == ERRORS {
+                    self.errors.remove(0);
+                }
+                self.errors.push(sign);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn tool_use(&mut self, part: &Value) -> LineNews {
+        let tool = part["tool"].as_str().unwrap_or("tool");
+        let state = &part["state"];
+        let failed = state["status"] == "error";
+        self.answered();
+        self.rejected = None;
+        if failed {
+            let message = state["error"].as_str().unwrap_or_default();
+            if message.starts_with("The user rejected permission") {
+                self.rejected = Some(format!("{tool}: {}", one_line(message)));
+            }
+        } else {
+            self.worked = true;
+            match tool {
+                "schedule_wakeup" => self.wakeups += 1,
+                "cancel_wakeup" => self.wakeups = self.wakeups.saturating_sub(1),
+                _ => {}
+            }
+        }
+        let call =
+            (tool, state["input"].to_string(), state["output"].to_string(), state["error"].to_string());
+        if self.tools.push(&call) >= TOOL_LOOP && self.hopeless.is_none() {
+            return self.give_up(Sign {
+                kind: FailureKind::Stalled,
+                source: SignSource::Event,
+                message: format!(
+                    "the same call of `{tool}` with the same result, {TOOL_LOOP} times in a row"
+                ),
+                status: None,
+                retry_after_s: None,
+            });
+        }
+        LineNews::Doing(doing(tool, state))
+    }
+
+    fn step_finish(&mut self, part: &Value) -> Option<LineNews> {
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        let tokens = &part["tokens"];
+        let input =
+            count(&tokens["input"]) + count(&tokens["cache"]["read"]) + count(&tokens["cache"]["write"]);
+        // Whether `output` has the reasoning in it differs; the total does not.
+        let output = match tokens["total"].as_u64() {
+            Some(total) if total >= input => total - input,
+            _ => count(&tokens["output"]) + count(&tokens["reasoning"]),
+        };
+        if tokens.is_object() {
+            let sum = self.tokens.get_or_insert_default();
+            sum.input += input;
+            sum.output += output;
+        }
+        self.cost += part["cost"].as_f64().unwrap_or(0.0).max(0.0);
+        self.turns += 1;
+        let empty = input + output == 0;
+        let end = match part["reason"].as_str() {
+            Some("stop") => StepEnd::Stop,
+            Some("tool-calls") => StepEnd::Tools,
+            Some("length") => StepEnd::Length,
+            Some("unknown" | "other") | None if empty => StepEnd::Hollow,
+            _ => StepEnd::Other,
+        };
+        self.last_step = Some(end);
+        if end != StepEnd::Hollow {
+            self.hollow = 0;
+            self.answered();
+            return None;
+        }
+        self.hollow += 1;
+        if self.hollow < HOLLOW_ANSWERS || self.hopeless.is_some() {
+            return None;
+        }
+        Some(self.give_up(self.hollow_sign()))
+    }
+
+    fn hollow_sign(&self) -> Sign {
+        Sign {
+            kind: FailureKind::ProviderUnreachable,
+            source: SignSource::Event,
+            message: format!("what {} answers is no answer of a model (0 tokens, no end)", self.provider),
+            status: None,
+            retry_after_s: None,
+        }
+    }
+
+    /// An answer came: what went wrong before it is over.
+    fn answered(&mut self) {
+        for error in self.errors.drain(..) {
+            self.notes.push(error);
+        }
+        self.refused = None;
+    }
+
+    fn give_up(&mut self, sign: Sign) -> LineNews {
+        let seen = format!("{}: {}", sign.kind, sign.message);
+        self.hopeless = Some(sign);
+        LineNews::Hopeless(seen)
+    }
+
+    fn error(&self, error: &Value) -> Sign {
+        if let Some(text) = error.as_str() {
+            return self.plain_error(text);
+        }
+        let name = error["name"].as_str().unwrap_or_default();
+        let data = &error["data"];
+        let code = data["metadata"]["code"].as_str().or_else(|| error["code"].as_str()).unwrap_or_default();
+        let message = data["message"].as_str().or_else(|| error["message"].as_str()).unwrap_or(code);
+        let body = data["responseBody"].as_str().unwrap_or_default();
+        let status = data["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let kind = self.kind_of_error(name, code, message, body, status);
+        let told = [name, code].into_iter().filter(|word| !word.is_empty() && *word != message);
+        let told: Vec<&str> = told.chain([message]).collect();
+        Sign {
+            kind,
+            source: SignSource::Event,
+            message: one_line(&told.join(": ")),
+            status,
+            retry_after_s: retry_after(&data["responseHeaders"]),
+        }
+    }
+
+    /// The order in which an error event is matched: what says most first.
+    fn kind_of_error(
+        &self,
+        name: &str,
+        code: &str,
+        message: &str,
+        body: &str,
+        status: Option<u16>,
+    ) -> FailureKind {
+        if name == "ContextOverflowError" || body.contains("context_length_exceeded") {
+            return FailureKind::ContextOverflow;
+        }
+        if says_out_of_credits(body) {
+            return FailureKind::OutOfCredits;
+        }
+        if let Some(kind) = status.and_then(kind_of_status) {
+            let says_quota = kind_of_message(message) == Some(FailureKind::OutOfCredits);
+            // Some say "quota" for the limit of a minute, and then say when to come back.
+            let comes_back = body.contains("retryDelay") || message.contains("retry in");
+            let gone = kind == FailureKind::RateLimited && says_quota && !comes_back;
+            return if gone { FailureKind::OutOfCredits } else { kind };
+        }
+        if name == "ProviderAuthError" {
+            return FailureKind::NotLoggedIn;
+        }
+        if message.starts_with("Unexpected server error.") && self.steps == 0 {
+            return FailureKind::ModelUnknown;
+        }
+        if let Some(kind) = kind_of_message(code).or_else(|| kind_of_message(message)) {
+            return kind;
+        }
+        FailureKind::Exited
+    }
+
+    fn plain_error(&self, text: &str) -> Sign {
+        let kind = if text.contains("auto-rejected permission") {
+            FailureKind::PermissionRejected
+        } else if text.starts_with("run ended without an assistant message") {
+            if self.last_step == Some(StepEnd::Hollow) {
+                FailureKind::ProviderUnreachable
+            } else {
+                FailureKind::NoCompletion
+            }
+        } else {
+            kind_of_message(text).unwrap_or(FailureKind::Exited)
+        };
+        Sign { kind, source: SignSource::Event, message: one_line(text), status: None, retry_after_s: None }
+    }
+
+    fn error_line(&mut self, line: &str) -> Option<LineNews> {
+        let line = strip_ansi(line);
+        if let Some(message) = stream_error(&line) {
+            return self.refusal(&message);
+        }
+        if NOISE.iter().any(|start| line.starts_with(start)) {
+            return None;
+        }
+        if let Some(asked) = line.strip_prefix("! permission requested: ") {
+            self.rejected_in_log = Some(one_line(asked));
+        }
+        self.stderr.push(&line);
+        if self.usage.is_none() {
+            self.usage = self.start_failure(&line);
+        }
+        None
+    }
+
+    fn refusal(&mut self, message: &str) -> Option<LineNews> {
+        let kind = kind_of_message(message).unwrap_or(FailureKind::Exited);
+        let sign = Sign {
+            kind,
+            source: SignSource::ErrorLog,
+            message: one_line(message),
+            status: None,
+            retry_after_s: None,
+        };
+        let count = match &self.refused {
+            Some((before, count)) if before.kind == kind => count + 1,
+            _ => 1,
+        };
+        self.notes.push(sign.clone());
+        self.refused = Some((sign.clone(), count));
+        if count < refusals_until_hopeless(kind) || self.hopeless.is_some() {
+            return None;
+        }
+        let message = format!("{} refused {count} times in a row: {}", self.provider, sign.message);
+        Some(self.give_up(Sign { message, ..sign }))
+    }
+
+    /// What a line on standard error says of a start that failed.
+    fn start_failure(&self, line: &str) -> Option<Sign> {
+        const WRONG_CALLS: [&str; 6] = [
+            "You must provide a message or a command",
+            "is not valid JSON(C)",
+            "Configuration is invalid",
+            "Session not found",
+            "Failed to change directory",
+            "Unknown argument",
+        ];
+        let kind = if line.contains("database is locked") {
+            // Nothing was sent; another start will do.
+            FailureKind::Exited
+        } else if WRONG_CALLS.iter().chain(self.flavour.usage).any(|words| line.contains(words)) {
+            FailureKind::UsageError
+        } else {
+            return None;
+        };
+        Some(Sign {
+            kind,
+            source: SignSource::ErrorLog,
+            message: one_line(line),
+            status: None,
+            retry_after_s: None,
+        })
+    }
+
+    fn terminal_error(&mut self, outcome: &Outcome) -> Option<Sign> {
+        if let Some(sign) = most_telling(&self.errors) {
+            return Some(sign);
+        }
+        if let Some(sign) = self.hopeless.take() {
+            return Some(sign);
+        }
+        let wanted = matches!(outcome.stopped, Some(StopReason::Requested | StopReason::Lingering));
+        let done = self.last_step == Some(StepEnd::Stop);
+        if let Some((sign, _)) = self.refused.take()
+            && !wanted
+            && !done
+        {
+            return Some(sign);
+        }
+        if outcome.stopped.is_some() {
+            return None;
+        }
+        if self.events == 0 {
+            let failed = outcome.ending != (Ending::Exited { code: 0 });
+            return self.usage.take().filter(|_| failed);
+        }
+        self.quiet_error()
+    }
+
+    /// Errors that are told by no event: seen in where the events stop.
+    fn quiet_error(&mut self) -> Option<Sign> {
+        let sign = |kind, message: String| Sign {
+            kind,
+            source: SignSource::Event,
+            message,
+            status: None,
+            retry_after_s: None,
+        };
+        if self.last_step == Some(StepEnd::Tools)
+            && let Some(rejected) = &self.rejected
+        {
+            let asked = self.rejected_in_log.as_ref().map(|asked| format!(" ({asked})")).unwrap_or_default();
+            return Some(sign(FailureKind::PermissionRejected, format!("{rejected}{asked}")));
+        }
+        if self.wakeups > 0 {
+            let message = "it put the rest of the work off to a wake-up that never comes";
+            return Some(sign(FailureKind::NoCompletion, message.to_owned()));
+        }
+        match self.last_step? {
+            StepEnd::Hollow => Some(self.hollow_sign()),
+            StepEnd::Length => {
+                Some(sign(FailureKind::NoCompletion, "the answer was cut off at the length limit".to_owned()))
+            }
+            // After work with tools a model may well end without a word.
+            StepEnd::Stop if !self.text_in_step && !self.worked => {
+                Some(sign(FailureKind::NoCompletion, "the model gave an empty answer".to_owned()))
+            }
+            StepEnd::Stop | StepEnd::Tools | StepEnd::Other => None,
+        }
+    }
+}
+
+impl OutputReader for Reader {
+    fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
+        let line = String::from_utf8_lossy(line);
+        match stream {
+            Stream::Stderr => self.error_line(&line),
+            Stream::Stdout => match serde_json::from_str::<Value>(&line) {
+                Ok(event) => self.event(&event),
+                Err(_) => self.cut_event(&line),
+            },
+        }
+    }
+
+    fn finish(&mut self, outcome: &Outcome) -> Reading {
+        let terminal_error = self.terminal_error(outcome);
+        let spoke = self.text_in_step || self.worked;
+        let proper_end = terminal_error.is_none() && self.last_step == Some(StepEnd::Stop) && spoke;
+        if let Some(sign) = &terminal_error {
+            // The refusals that led to it are told by it.
+            self.notes.drop_kind(sign.kind);
+        }
+        Reading {
+            terminal_error,
+            notes: self.notes.take(),
+            proper_end: Some(proper_end),
+            session_id: self.session.take(),
+            tokens: self.tokens,
+            // Zero is what it says when it knows no price.
+            cost_usd: (self.cost > 0.0).then_some(self.cost),
+            model_answered: None,
+            last_words: self.last_words.take().or_else(|| self.stderr.text().filter(|_| self.events == 0)),
+            turns: (self.events > 0).then_some(self.turns),
+        }
+    }
+}
+
+impl Reader {
+    /// An event that the supervisor cut for its length: only results of tools and texts grow so long.
+    fn cut_event(&mut self, line: &str) -> Option<LineNews> {
+        let kind = line.strip_prefix("{\"type\":\"")?.split('"').next()?;
+        match kind {
+            "tool_use" => {
+                self.events += 1;
+                self.worked = true;
+                self.rejected = None;
+                self.answered();
+                Some(LineNews::Doing("tool with a long result".to_owned()))
+            }
+            "text" => {
+                self.events += 1;
+                self.text_in_step = true;
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The message of a line of the error log about a failed request.
+fn stream_error(line: &str) -> Option<String> {
+    if !line.starts_with("timestamp=") || !line.contains(" level=ERROR ") {
+        return None;
+    }
+    let (_, rest) = line.split_once(" message=\"stream error\" ")?;
+    let (about, quoted) = rest.split_once(" error.error=")?;
+    // A request for a title or the like: the agent does without.
+    if about.contains(" small=true") {
+        return None;
+    }
+    Some(match serde_json::Deserializer::from_str(quoted).into_iter::<String>().next() {
+        Some(Ok(message)) => message,
+        _ => quoted.to_owned(),
+    })
+}
+
+/// Seconds until another try, from the headers of an answer.
+fn retry_after(headers: &Value) -> Option<u64> {
+    if let Some(milliseconds) = headers["retry-after-ms"].as_str() {
+        return milliseconds.trim().parse::<u64>().ok().map(|ms| ms.div_ceil(1_000));
+    }
+    let value = headers["retry-after"].as_str()?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return (seconds >= 0.0).then(|| seconds_of(seconds));
+    }
+    // A date is told against the answer's own date, so nobody's clock has to be right.
+    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_second();
+    let now = jiff::fmt::rfc2822::parse(headers["date"].as_str()?).ok()?.timestamp().as_second();
+    u64::try_from(at - now).ok()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "never negative, and a float that is too large becomes the largest number"
+)]
+fn seconds_of(seconds: f64) -> u64 {
+    seconds.ceil() as u64
+}
+
+fn doing(tool: &str, state: &Value) -> String {
+    let input = &state["input"];
+    let what = if tool == "bash" { input["command"].as_str() } else { None };
+    let what = what.or_else(|| state["title"].as_str().filter(|title| !title.is_empty()));
+    let what = what.or_else(|| input["filePath"].as_str()).unwrap_or_default();
+    shorten(&format!("{tool} {what}"), DOING)
+}

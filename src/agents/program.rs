@@ -1,0 +1,147 @@
+//! Any other program, described by data: its arguments are a template, its output is not understood.
+//!
+//! Nothing such a program prints is taken for a sign, since nobody has looked at what it prints
+//! when. What it said last is kept for a person to read.
+
+use crate::model::agent::PromptChannel;
+use crate::model::command::{CommandSpec, Input, StopSignal};
+use crate::model::outcome::Outcome;
+use crate::model::reading::{LineNews, OutputReader, Reading, Stream};
+
+use super::signs::{LastLines, strip_ansi};
+use super::{AdapterError, AttemptContext, found, model, text};
+
+/// The most bytes that one argument may have: Linux takes 128 KiB each, Windows 32 767 characters
+/// for all of them.
+const ARGUMENT_LIMIT: usize = if cfg!(windows) { 30_000 } else { 120_000 };
+
+/// How to start the program.
+pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, AdapterError> {
+    let mut args = arguments(context)?;
+    let input = match context.agent.prompt {
+        PromptChannel::Stdin => Input::File(context.prompt_file.to_owned()),
+        PromptChannel::File => Input::Empty,
+        PromptChannel::Argument => {
+            args.push(prompt_argument(context)?);
+            Input::Empty
+        }
+    };
+    let mut env = context.environment.clone();
+    env.insert("PWD".to_owned(), text(context.workspace));
+    Ok(CommandSpec {
+        program: found(context.agent)?,
+        args,
+        env,
+        directory: context.workspace.to_owned(),
+        input,
+        folders: Vec::new(),
+        files: Vec::new(),
+        remove_after: Vec::new(),
+        stop_signal: StopSignal::Terminate,
+        grace: None,
+        success_codes: context.agent.success_codes.clone(),
+        completion: context.agent.completion,
+    })
+}
+
+/// The configured arguments with their placeholders filled in. Without a model, an argument that
+/// asks for one is left out, with the option before it.
+pub(super) fn arguments(context: &AttemptContext<'_>) -> Result<Vec<String>, AdapterError> {
+    let model = model(context)?;
+    let mut args: Vec<String> = Vec::with_capacity(context.agent.args.len());
+    for arg in &context.agent.args {
+        if model.is_none() && arg.contains("{model}") {
+            if arg == "{model}" && args.last().is_some_and(|last| last.starts_with('-')) {
+                args.pop();
+            }
+            continue;
+        }
+        args.push(fill(arg, context, model.unwrap_or_default()));
+    }
+    Ok(args)
+}
+
+/// Fills in one argument, in one pass, so that what is filled in is not looked at again.
+fn fill(arg: &str, context: &AttemptContext<'_>, model: &str) -> String {
+    let mut filled = String::with_capacity(arg.len());
+    let mut rest = arg;
+    while let Some(start) = rest.find('{') {
+        filled.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let known = rest.find('}').and_then(|end| {
+            let value = match &rest[1..end] {
+                "prompt_file" => text(context.prompt_file),
+                "model" => model.to_owned(),
+                "workspace" => text(context.workspace),
+                "completion" => text(context.completion),
+                "title" => title(context),
+                _ => return None,
+            };
+            Some((value, end))
+        });
+        if let Some((value, end)) = known {
+            filled.push_str(&value);
+            rest = &rest[end + 1..];
+        } else {
+            filled.push('{');
+            rest = &rest[1..];
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// The task's id and title as one short line that cannot be taken for an option.
+pub(super) fn title(context: &AttemptContext<'_>) -> String {
+    let line = format!("{} {}", context.task.id, context.task.title);
+    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let title: String = words.join(" ").trim_start_matches(['-', '@', '/', ' ']).chars().take(80).collect();
+    let title = title.trim();
+    if title.is_empty() { "task".to_owned() } else { title.to_owned() }
+}
+
+fn prompt_argument(context: &AttemptContext<'_>) -> Result<String, AdapterError> {
+    let prompt = std::fs::read_to_string(context.prompt_file)
+        .map_err(|source| AdapterError::Unreadable { path: context.prompt_file.to_owned(), source })?;
+    // No argument can hold a NUL.
+    let prompt = prompt.replace('\0', "\u{fffd}");
+    if prompt.len() > ARGUMENT_LIMIT {
+        return Err(AdapterError::PromptTooLong {
+            agent: context.agent.name.clone(),
+            bytes: prompt.len(),
+            limit: ARGUMENT_LIMIT,
+        });
+    }
+    Ok(prompt)
+}
+
+/// Keeps the last lines of what a program says.
+#[derive(Debug)]
+pub(super) struct Reader {
+    stdout: LastLines,
+    stderr: LastLines,
+}
+
+impl Reader {
+    /// A reader that has read nothing.
+    pub(super) fn new() -> Self {
+        Self { stdout: LastLines::default(), stderr: LastLines::default() }
+    }
+}
+
+impl OutputReader for Reader {
+    fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
+        let line = String::from_utf8_lossy(line);
+        let line = strip_ansi(&line);
+        match stream {
+            Stream::Stdout => self.stdout.push(&line),
+            Stream::Stderr => self.stderr.push(&line),
+        }
+        None
+    }
+
+    fn finish(&mut self, _: &Outcome) -> Reading {
+        Reading { last_words: self.stdout.text().or_else(|| self.stderr.text()), ..Reading::default() }
+    }
+}

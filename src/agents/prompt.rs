@@ -1,0 +1,243 @@
+//! What an agent is told: one text for all agents, made in one place (contract 7).
+//!
+//! Pure. The task's body goes in verbatim, but for what an agent would trip over (see
+//! [`crate::agents`], Cline's `@`). The text begins with a heading, so that no first word of a plan
+//! can be taken for an option, a command or a file. The path of the completion stands on a line of
+//! its own, so that it can be copied whatever it contains.
+
+use std::path::Path;
+
+use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule};
+use crate::model::completion::{
+    Change, Completion, CompletionSource, CompletionStatus, CompletionVersion, Output, Verification,
+};
+use crate::model::ids::{RunId, TaskId};
+use crate::model::task::{FileVerb, TaskSpec};
+
+use super::cline;
+
+/// What a prompt is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct PromptInput<'a> {
+    /// The task.
+    pub task: &'a TaskSpec,
+    /// What the plan says before its first task: goal and context.
+    pub preamble: &'a str,
+    /// The plan's title.
+    pub plan_title: &'a str,
+    /// The run.
+    pub run_id: &'a RunId,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// The tasks it depends on, with what each reported.
+    pub dependencies: &'a [(TaskId, String)],
+    /// Commands that every task has to pass; those of the task itself are added.
+    pub verify: &'a [String],
+    /// Where the completion is expected.
+    pub completion: &'a Path,
+    /// Where the agent works.
+    pub workspace: &'a Path,
+    /// What went wrong before, or a person's word.
+    pub note: Option<&'a str>,
+    /// Who gets it.
+    pub agent: &'a AgentSpec,
+    /// Whether a completion is asked for.
+    pub completion_rule: CompletionRule,
+}
+
+/// Makes the prompt of an attempt.
+pub fn build(input: &PromptInput<'_>) -> String {
+    let mut sections = vec![head(input)];
+    sections.extend(note(input));
+    sections.push(body(input.task));
+    sections.extend(acceptance(input.task));
+    sections.extend(context(input));
+    sections.extend(dependencies(input.dependencies));
+    sections.extend(files(input.task));
+    sections.push(checks(input));
+    sections.extend(report(input));
+    let prompt = format!("{}\n", sections.join("\n\n"));
+    match input.agent.kind {
+        AdapterKind::Cline => cline::escape(&prompt),
+        AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => prompt,
+    }
+}
+
+fn head(input: &PromptInput<'_>) -> String {
+    let task = input.task;
+    let mut text = format!(
+        "# Task {}: {}\n\nDo this one task, alone and to its end, in the folder `{}`. Nobody can answer \
+         questions: decide yourself and say what you decided. Other agents work on other tasks; leave \
+         those to them.",
+        task.id,
+        one_line(&task.title),
+        input.workspace.display()
+    );
+    // Cline ends a command after half a minute, without an error.
+    if input.agent.kind == AdapterKind::Cline {
+        text.push_str(
+            " A shell command is ended after 30 seconds: start a longer one in the background with its \
+             output in a file, and look at the file until it is done.",
+        );
+    }
+    text
+}
+
+fn note(input: &PromptInput<'_>) -> Option<String> {
+    let note = input.note.map(str::trim).filter(|note| !note.is_empty());
+    if let Some(note) = note {
+        return Some(format!("## Mind this (attempt {})\n\n{note}", input.attempt));
+    }
+    (input.attempt > 1).then(|| {
+        format!(
+            "## Mind this (attempt {})\n\nAn earlier attempt did not succeed. The folder holds what it left: \
+             look at that first and go on from there.",
+            input.attempt
+        )
+    })
+}
+
+fn body(task: &TaskSpec) -> String {
+    let body = task.body.trim_matches(['\n', '\r']);
+    if body.trim().is_empty() {
+        format!("## The task\n\n{}", task.title)
+    } else {
+        format!("## The task\n\n{body}")
+    }
+}
+
+fn acceptance(task: &TaskSpec) -> Option<String> {
+    // What stands in the body anyway is not said twice.
+    let more: Vec<&String> =
+        task.acceptance.iter().filter(|line| !task.body.contains(line.as_str())).collect();
+    (!more.is_empty())
+        .then(|| format!("## It is done when\n\n{}", list(more.into_iter().map(String::as_str))))
+}
+
+fn context(input: &PromptInput<'_>) -> Option<String> {
+    let preamble = input.preamble.trim();
+    let title = one_line(input.plan_title);
+    let heading = match &input.task.group {
+        Some(group) => format!("## The plan it belongs to: {title} ({})", one_line(group)),
+        None => format!("## The plan it belongs to: {title}"),
+    };
+    match (title.is_empty(), preamble.is_empty()) {
+        (true, true) => None,
+        (_, true) => Some(heading),
+        (_, false) => Some(format!("{heading}\n\n{preamble}")),
+    }
+}
+
+fn dependencies(dependencies: &[(TaskId, String)]) -> Option<String> {
+    let lines = dependencies.iter().map(|(task, summary)| {
+        let summary = one_line(summary);
+        if summary.is_empty() { format!("{task}: done") } else { format!("{task}: {summary}") }
+    });
+    let lines: Vec<String> = lines.collect();
+    (!lines.is_empty())
+        .then(|| format!("## What was done before it\n\n{}", list(lines.iter().map(String::as_str))))
+}
+
+fn files(task: &TaskSpec) -> Option<String> {
+    if task.files.is_empty() && task.outputs.is_empty() {
+        return None;
+    }
+    let mut lines: Vec<String> = task
+        .files
+        .iter()
+        .map(|claim| {
+            let verb = match claim.verb {
+                Some(FileVerb::Create) => "create ",
+                Some(FileVerb::Modify) => "modify ",
+                Some(FileVerb::Delete) => "delete ",
+                Some(FileVerb::Test) => "test ",
+                Some(FileVerb::Read) => "only read ",
+                None => "",
+            };
+            format!("{verb}`{}`", claim.path)
+        })
+        .collect();
+    let declared = task.outputs.iter().filter(|path| !task.files.iter().any(|claim| claim.path == **path));
+    lines.extend(declared.map(|path| format!("leave behind `{path}`")));
+    Some(format!(
+        "## Its files\n\n{}\n\nThese are yours. Change others only where the task cannot be done without it.",
+        list(lines.iter().map(String::as_str))
+    ))
+}
+
+fn checks(input: &PromptInput<'_>) -> String {
+    let mut commands: Vec<&str> = Vec::new();
+    for command in input.task.verify.iter().chain(input.verify) {
+        if !commands.contains(&command.as_str()) {
+            commands.push(command);
+        }
+    }
+    let mut text =
+        "## How it is checked\n\nWhat counts is what is found afterwards, not what you say".to_owned();
+    if !input.task.outputs.is_empty() {
+        text.push_str(": every file that it has to leave behind is there and was changed");
+    }
+    if commands.is_empty() {
+        text.push('.');
+    } else {
+        text.push_str(if input.task.outputs.is_empty() { ": each" } else { ", and each" });
+        text.push_str(" of these commands exits 0. Run them yourself before you report.\n\n");
+        text.push_str(&fenced("sh", &commands.join("\n")));
+    }
+    text
+}
+
+fn report(input: &PromptInput<'_>) -> Option<String> {
+    let duty = match input.completion_rule {
+        CompletionRule::None => return None,
+        CompletionRule::Optional => "When you have finished, you may say what came of it",
+        CompletionRule::Required => {
+            "When you have finished, say what came of it. Without this the task counts as failed, whatever you did"
+        }
+    };
+    let skeleton = Completion {
+        schema: CompletionVersion::V1,
+        run_id: input.run_id.clone(),
+        task_id: input.task.id.clone(),
+        attempt: input.attempt,
+        status: CompletionStatus::Succeeded,
+        summary: "one to three sentences on what you did".to_owned(),
+        outputs: vec![Output { path: "path/within/the/workspace".to_owned(), change: Change::Created }],
+        verification: vec![Verification { command: "what you ran to check it".to_owned(), exit_code: 0 }],
+        error: None,
+        next_steps: Vec::new(),
+        source: CompletionSource::Agent,
+    };
+    let skeleton = serde_json::to_string_pretty(&skeleton).expect("a completion can be written");
+    Some(format!(
+        "## How to report\n\n{duty}. Write this file, as the last thing you do:\n\n{}\n\nwith this JSON, filled \
+         in truthfully and with no other fields:\n\n{}\n\n`status` is `succeeded`, `failed` or `blocked` (you \
+         need something that you cannot get); unless it succeeded, `error` is `{{\"kind\": \"a word\", \
+         \"message\": \"what happened\"}}`. `change` is `created`, `modified`, `deleted` or `unchanged`; \
+         `outputs` and `verification` may be empty lists. Where the command `orchestrate` is there, \
+         `orchestrate complete --help` tells how to have the file written for you.",
+        fenced("text", &input.completion.display().to_string()),
+        fenced("json", &skeleton)
+    ))
+}
+
+/// A fenced block whose fence is longer than any in the text.
+fn fenced(language: &str, text: &str) -> String {
+    let mut longest = 2;
+    let mut run = 0;
+    for character in text.chars() {
+        run = if character == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    let fence = "`".repeat(longest + 1);
+    format!("{fence}{language}\n{text}\n{fence}")
+}
+
+fn list<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let lines: Vec<String> = lines.map(|line| format!("- {line}")).collect();
+    lines.join("\n")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,122 @@
+//! Looking at a run that exists: finding it, reading its journal, saying whether it lives.
+
+use std::path::PathBuf;
+
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::engine::folders::RunFolders;
+use crate::model::event::Event;
+use crate::model::exit::ExitCode;
+use crate::model::ids::{RunId, TaskId};
+use crate::model::record::Lease;
+use crate::model::run::RunSpec;
+use crate::model::status::RunStatus;
+use crate::model::view::RunView;
+use crate::report::Liveness;
+use crate::store::{Store, StoreError};
+use crate::supervisor;
+
+/// A run as its journal tells it.
+pub struct KnownRun {
+    /// The store it is in.
+    pub store: Store,
+    /// What is or was run.
+    pub spec: RunSpec,
+    /// Its state.
+    pub view: RunView,
+    /// All its events.
+    pub events: Vec<Event>,
+    /// Where its files lie.
+    pub folders: RunFolders,
+}
+
+impl KnownRun {
+    /// Finds the run that `--run` names, or the latest of this project, and reads it.
+    pub fn find(context: &Context) -> Result<Self, CliError> {
+        let store = open(context)?;
+        let wanted = context.run.clone();
+        let run = store.find_run(wanted.as_deref())?;
+        Self::read(context, store, &run)
+    }
+
+    /// Reads the run `run`.
+    pub fn read(context: &Context, store: Store, run: &RunId) -> Result<Self, CliError> {
+        let spec = store.run_spec(run)?;
+        let events = store.events(run, 0)?;
+        let view = RunView::fold(&spec, &events)?;
+        let folders = context.folders(&spec.root, run);
+        Ok(Self { store, spec, view, events, folders })
+    }
+
+    /// Takes in what happened since the last look; says whether anything did.
+    pub fn refresh(&mut self) -> Result<bool, CliError> {
+        let new = self.store.events(&self.view.run_id, self.view.last_seq)?;
+        for event in &new {
+            self.view.apply(event)?;
+        }
+        let any = !new.is_empty();
+        self.events.extend(new);
+        Ok(any)
+    }
+
+    /// Whether its supervisor lives.
+    pub fn liveness(&self, context: &Context) -> Result<Liveness, CliError> {
+        if self.view.status != RunStatus::Running {
+            return Ok(Liveness::Ended);
+        }
+        let lease = self.store.lease(&self.view.run_id)?;
+        let alive = lease.is_some_and(|lease| lease_is_alive(context, &lease));
+        Ok(if alive { Liveness::Alive } else { Liveness::Dead })
+    }
+
+    /// The task `id`, or an error that names the ones there are.
+    pub fn task(&self, id: &TaskId) -> Result<&TaskId, CliError> {
+        if let Some(task) = self.view.task(id) {
+            return Ok(&task.id);
+        }
+        // People type ids without regard to case.
+        let mut same = self.view.tasks.iter().filter(|task| task.id.as_str().eq_ignore_ascii_case(id.as_str()));
+        if let (Some(task), None) = (same.next(), same.next()) {
+            return Ok(&task.id);
+        }
+        let known = self.view.tasks.iter().map(|task| task.id.as_str());
+        let error = CliError::new(
+            ExitCode::Usage,
+            format!("run {} has no task `{id}`", self.view.run_id),
+        );
+        Err(match crate::diagnostics::suggest(id.as_str(), known) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`orchestrate status` lists its tasks"),
+        })
+    }
+
+    /// The file of an attempt's folder.
+    pub fn attempt_file(&self, task: &TaskId, attempt: u32, name: &str) -> PathBuf {
+        self.folders.attempt(task, attempt).join(name)
+    }
+}
+
+/// Opens the store of this project to look at it.
+pub fn open(context: &Context) -> Result<Store, CliError> {
+    Store::open_existing(&context.state_dir)?.ok_or_else(|| {
+        CliError::new(
+            ExitCode::Usage,
+            format!("no run is known here: `{}` has no journal", context.shown(&context.state_dir)),
+        )
+        .hint("start one with `orchestrate --plan PLAN`, or look elsewhere with `-C DIR`")
+    })
+}
+
+/// Whether the holder of a lease lives: on this host its process tells, on another one the time.
+pub fn lease_is_alive(context: &Context, lease: &Lease) -> bool {
+    if lease.host == context.host {
+        supervisor::process_alive(lease.pid, &lease.pid_started)
+    } else {
+        lease.until > context.clock.now()
+    }
+}
+
+/// What a journal that names no such run says, kept apart so that callers can tell it.
+pub fn is_no_run(error: &StoreError) -> bool {
+    matches!(error, StoreError::NoRun { .. })
+}

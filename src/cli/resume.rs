@@ -1,0 +1,146 @@
+//! `resume` and `retry`: going on with a run that nobody supervises.
+
+use std::sync::Arc;
+
+use crate::cli::args::commands::{ResumeCommand, RetryCommand};
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::look::KnownRun;
+use crate::cli::requests::ask;
+use crate::cli::start::{self, Claim};
+use crate::engine::requests::input_of;
+use crate::model::exit::ExitCode;
+use crate::model::record::{Control, ControlAction};
+use crate::model::run::RunSpec;
+use crate::model::status::{RunStatus, TaskStatus};
+use crate::report::Liveness;
+use crate::scheduler::{Input, Scheduler};
+use crate::store::Store;
+
+/// What is to be different when a run goes on.
+#[derive(Debug, Default)]
+pub struct Going {
+    /// How many attempts may run at once.
+    pub jobs: Option<u32>,
+    /// Take every gate as approved.
+    pub yes_gates: bool,
+    /// Why money may be spent.
+    pub allow_paid: Option<String>,
+    /// Which tasks to run again.
+    pub retry: Option<Input>,
+}
+
+/// `orchestrate resume`.
+pub async fn resume(context: &Context, command: &ResumeCommand) -> Result<ExitCode, CliError> {
+    let run = KnownRun::find(context)?;
+    let going = Going {
+        jobs: command.jobs,
+        yes_gates: command.yes_gates,
+        allow_paid: command.allow_paid.then(|| command.reason.clone()).flatten(),
+        retry: None,
+    };
+    go_on(context, run, going).await
+}
+
+/// `orchestrate retry`: asks the supervisor of a run that goes on, else goes on itself.
+pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode, CliError> {
+    let mut run = KnownRun::find(context)?;
+    let mut tasks = Vec::new();
+    for task in &command.tasks {
+        let task = run.task(task)?.clone();
+        if run.view.task(&task).is_some_and(|task| task.status == TaskStatus::Succeeded) {
+            return Err(CliError::new(ExitCode::Usage, format!("task {task} succeeded: nothing to retry")));
+        }
+        tasks.push(task);
+    }
+    if let Some(agent) = &command.agent
+        && !run.spec.agents.contains_key(agent)
+    {
+        let error = CliError::new(ExitCode::Usage, format!("agent `{agent}` is not known to this run"));
+        let known = run.spec.agents.keys().map(String::as_str);
+        return Err(match crate::diagnostics::suggest(agent, known) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!(
+                "known ones: {}",
+                run.spec.agents.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            )),
+        });
+    }
+    let (layer, agent, say) = (command.layer, command.agent.clone(), command.say.clone());
+    if run.liveness(context)? == Liveness::Alive {
+        ask(context, &mut run, ControlAction::Retry { tasks, layer, agent, say })?;
+        context.ui.note("the run that goes on is asked to retry");
+        return Ok(ExitCode::Success);
+    }
+    if run.view.status == RunStatus::Succeeded {
+        return Err(CliError::new(ExitCode::NothingToRun, "every task of the run succeeded: nothing to retry"));
+    }
+    let retry = Some(Input::Retry { tasks, layer, agent, say });
+    go_on(context, run, Going { retry, ..Going::default() }).await
+}
+
+/// Takes over a run that nobody supervises and drives it to its end.
+pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<ExitCode, CliError> {
+    let id = run.view.run_id.clone();
+    if run.liveness(context)? == Liveness::Alive {
+        return Err(CliError::new(ExitCode::Held, format!("run {id} goes on: its supervisor lives"))
+            .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it"));
+    }
+    if run.view.status == RunStatus::Succeeded {
+        return Err(CliError::new(ExitCode::NothingToRun, format!("run {id} succeeded: nothing is left")));
+    }
+    let KnownRun { store, spec, events, view, .. } = run;
+    let requests = store.controls(&id, 0)?;
+    drop(store);
+    let spec = Arc::new(changed(context, spec, &going)?);
+    let mut store = Store::open(&context.state_dir, false)?;
+    let claim = Claim::take(context, &mut store, &spec)?;
+    let scheduler = Scheduler::recover(Arc::clone(&spec), &events)?;
+    let seen = requests.last().map_or(0, |(number, _)| *number);
+    let mut then: Vec<Input> =
+        requests.into_iter().filter_map(|(_, control)| still_asked(control, view.ended_at)).collect();
+    then.extend(going.retry);
+    context.ui.say(&format!("run {id}"));
+    let first =
+        Input::Resume { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence };
+    let driven = start::Driven {
+        spec,
+        scheduler,
+        store,
+        claim,
+        first,
+        then,
+        requests_seen: seen,
+        not_before: view.updated_at,
+    };
+    start::drive(context, driven).await
+}
+
+/// A request that was made while nobody supervised the run. Approvals hold whenever they were
+/// given; a stop was meant for the run as it went on then.
+fn still_asked(control: Control, ended_at: Option<crate::model::time::Timestamp>) -> Option<Input> {
+    let unseen = ended_at.is_none_or(|ended| control.at > ended);
+    match &control.action {
+        ControlAction::Approve { .. } => Some(input_of(control)),
+        ControlAction::Stop { tasks } if !tasks.is_empty() && unseen => Some(input_of(control)),
+        ControlAction::Retry { .. } if unseen && ended_at.is_some() => Some(input_of(control)),
+        ControlAction::Stop { .. } | ControlAction::Retry { .. } => None,
+    }
+}
+
+/// The run as before, with what was asked to be different, and with the agents that are installed
+/// here.
+fn changed(context: &Context, mut spec: RunSpec, going: &Going) -> Result<RunSpec, CliError> {
+    if let Some(jobs) = going.jobs {
+        if jobs == 0 {
+            return Err(CliError::new(ExitCode::Usage, "`--jobs` must be at least 1"));
+        }
+        spec.settings.jobs = jobs;
+    }
+    spec.settings.yes_gates |= going.yes_gates;
+    if let Some(reason) = &going.allow_paid {
+        spec.settings.allow_paid = Some(reason.clone());
+    }
+    start::find_agents(context, &mut spec.agents);
+    Ok(spec)
+}

@@ -1,0 +1,329 @@
+//! `run` and `check`: from a plan's name to its run, or to what would be run.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+
+use crate::cli::args::OutputForm;
+use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, PlanName, ReadingOptions, RunCommand, Selection};
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::locate::{self, PlanSource};
+use crate::cli::settings::Settings;
+use crate::cli::start::{self, Claim, Driven};
+use crate::cli::status::json;
+use crate::diagnostics::{self, Diagnostic};
+use crate::engine::folders::shown;
+use crate::engine::prepare::{make_private_folder, write_private_file};
+use crate::masking;
+use crate::model::check::Severity;
+use crate::model::exit::ExitCode;
+use crate::model::ids::{RunId, TaskId};
+use crate::model::run::{RunSpec, TickMode};
+use crate::model::task::{Entry, HeldReason, TaskSpec};
+use crate::plan::{self, CheckStyle, Plan, ReadOptions, ResolveOptions, Resolved, Role};
+use crate::report::text::count_of;
+use crate::scheduler::ladder::{Choice, Ladder};
+use crate::scheduler::{Input, Scheduler};
+use crate::store::Store;
+use crate::workspace;
+
+/// A plan's bytes, and what it is called.
+struct PlanText {
+    /// Absolute; none: standard input.
+    path: Option<PathBuf>,
+    /// Relative to the working directory where it lies below it: for people.
+    shown: String,
+    bytes: Vec<u8>,
+}
+
+/// A plan that was read, with what was made of it.
+struct ReadPlan {
+    file: PlanText,
+    text: String,
+    plan: Plan,
+    resolved: Resolved,
+}
+
+impl ReadPlan {
+    fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.plan.diagnostics.iter().chain(&self.resolved.diagnostics)
+    }
+
+    fn has_errors(&self) -> bool {
+        self.diagnostics().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Says everything that is wrong or odd, on stderr.
+    fn show_diagnostics(&self, context: &Context) {
+        let all: Vec<Diagnostic> = self.diagnostics().cloned().collect();
+        if all.is_empty() || (context.ui.quiet && !self.has_errors()) {
+            return;
+        }
+        let shown = diagnostics::render(&self.file.shown, &self.text, &all, context.ui.stderr.color);
+        context.ui.say(&masking::mask(&shown));
+    }
+
+    /// The error that ends the command where the plan has mistakes.
+    fn refuse(&self) -> Result<(), CliError> {
+        if !self.has_errors() {
+            return Ok(());
+        }
+        let documents = self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown)).collect();
+        let mistakes = self.diagnostics().filter(|known| known.severity == Severity::Error).count();
+        let count = count_of(u64::try_from(mistakes).unwrap_or(u64::MAX), "mistake");
+        Err(CliError::new(ExitCode::InvalidInput, format!("`{}` has {count}: nothing was run", self.file.shown))
+            .with_diagnostics(documents))
+    }
+}
+
+/// `orchestrate run`.
+pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, CliError> {
+    let mut settings = context.settings_for(&command.options)?;
+    let (reading, selection) = (&command.reading, &command.selection);
+    let read = read_plan(context, &settings, &command.plan, reading, selection, command.options.force)?;
+    if command.options.dry_run {
+        return show_check(context, &read, false);
+    }
+    if read.has_errors() {
+        read.show_diagnostics(context);
+        read.refuse()?;
+    }
+    if let Some(asked) = settings.redis.as_ref().filter(|asked| asked.required) {
+        return Err(CliError::new(ExitCode::Store, asked.message()).hint(asked.hint()));
+    }
+    start::find_agents(context, &mut settings.agents);
+    let spec = Arc::new(spec_of(context, &settings, &read));
+    if let Err(error) = runnable(&spec) {
+        read.show_diagnostics(context);
+        return Err(error);
+    }
+    let mut store = Store::open(&context.state_dir, false)?;
+    workspace::git::keep_out_of_commits(&context.state_dir).map_err(anyhow::Error::from)?;
+    let claim = Claim::begin(context, &mut store, &spec)?;
+    let folders = context.folders(&spec.root, &spec.run_id);
+    make_private_folder(folders.run())?;
+    write_private_file(&folders.run().join("plan.md"), &read.file.bytes)?;
+    context.ui.say(&format!("run {}", spec.run_id));
+    read.show_diagnostics(context);
+    let first = Input::Start { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence };
+    let driven = Driven {
+        scheduler: Scheduler::new(Arc::clone(&spec)),
+        store,
+        claim,
+        first,
+        then: warnings(&settings),
+        requests_seen: 0,
+        not_before: spec.created_at,
+        spec,
+    };
+    start::drive(context, driven).await
+}
+
+/// What a person should know of the settings, kept with the run.
+fn warnings(settings: &Settings) -> Vec<Input> {
+    let redis = settings.redis.iter().map(|asked| Input::Warn {
+        code: "no-redis".to_owned(),
+        message: asked.message(),
+        hint: None,
+    });
+    let others = settings.warnings.iter().map(|warning| Input::Warn {
+        code: warning.code.to_owned(),
+        message: warning.message.clone(),
+        hint: warning.hint.clone(),
+    });
+    redis.chain(others).collect()
+}
+
+/// `orchestrate check`.
+pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
+    let settings = context.settings()?;
+    let read = read_plan(context, &settings, &command.plan, &command.reading, &command.selection, false)?;
+    show_check(context, &read, command.explain)
+}
+
+fn show_check(context: &Context, read: &ReadPlan, explain: bool) -> Result<ExitCode, CliError> {
+    let check = plan::check(&read.plan, &read.resolved, &read.file.shown);
+    match context.output {
+        OutputForm::Human => {
+            let style = CheckStyle {
+                width: context.ui.stdout.width,
+                explain,
+                color: context.ui.stdout.color,
+            };
+            context.ui.data(&masking::mask(&plan::render_check(&check, &style)))?;
+            read.show_diagnostics(context);
+        }
+        OutputForm::Json | OutputForm::Ndjson => {
+            context.ui.data(&masking::mask(&json(&check)?))?;
+            if read.has_errors() {
+                read.show_diagnostics(context);
+                // The document was printed: it carries the mistakes.
+                return Ok(ExitCode::InvalidInput);
+            }
+        }
+    }
+    read.refuse()?;
+    Ok(ExitCode::Success)
+}
+
+fn read_plan(
+    context: &Context,
+    settings: &Settings,
+    name: &PlanName,
+    reading: &ReadingOptions,
+    selection: &Selection,
+    force: bool,
+) -> Result<ReadPlan, CliError> {
+    let max_size = reading.max_plan_size.unwrap_or(ReadOptions::MAX_SIZE);
+    let file = plan_text(context, &name.get(), max_size)?;
+    let assume_done: Vec<String> = reading.assume_done.iter().map(|id| id.as_str().to_owned()).collect();
+    let options = ReadOptions {
+        path: Some(file.shown.clone()),
+        format: reading.format.clone(),
+        granularity: reading.granularity.map(|size| match size {
+            Granularity::Leaf => plan::Granularity::Leaf,
+            Granularity::Task => plan::Granularity::Task,
+            Granularity::Group => plan::Granularity::Group,
+        }),
+        boxes_all: reading.boxes == Some(BoxRule::All),
+        as_one: reading.as_one,
+        max_size,
+        assume_done: assume_done.clone(),
+    };
+    let plan = plan::read(&file.bytes, &options);
+    let texts = |ids: &[TaskId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
+    let roles = settings.roles.iter().map(|(name, role)| {
+        (name.clone(), Role { agent: role.agent.clone(), layer: role.layer })
+    });
+    let resolved = plan::resolve(
+        &plan,
+        &ResolveOptions {
+            agents: settings.agents.keys().cloned().collect(),
+            roles: roles.collect(),
+            default_agent: settings.agent.clone(),
+            agent_for: settings
+                .agent_for
+                .iter()
+                .map(|(task, agent)| (task.as_str().to_owned(), agent.clone()))
+                .collect(),
+            timeout: settings.timeout,
+            retries: settings.retries,
+            only: texts(&selection.only),
+            with_deps: selection.with_deps,
+            skip: texts(&selection.skip),
+            assume_done,
+            force,
+        },
+    );
+    let text = String::from_utf8_lossy(&file.bytes).into_owned();
+    Ok(ReadPlan { file, text, plan, resolved })
+}
+
+/// Finds the plan and reads its bytes, at most one more than `max_size` of them.
+fn plan_text(context: &Context, name: &Path, max_size: u64) -> Result<PlanText, CliError> {
+    let found = locate::find_plan(name, &context.directory, &context.root).map_err(|error| {
+        let mut cli = CliError::new(ExitCode::InvalidInput, error.to_string());
+        cli.hints = error.hints();
+        cli
+    })?;
+    let limit = max_size.saturating_add(1);
+    let mut bytes = Vec::new();
+    let (path, shown) = match found.source {
+        PlanSource::Stdin => {
+            std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(|error| {
+                CliError::new(ExitCode::InvalidInput, format!("cannot read the plan from standard input: {error}"))
+            })?;
+            (None, "-".to_owned())
+        }
+        PlanSource::File(path) => {
+            let shown = context.shown(&path);
+            std::fs::File::open(&path)
+                .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+                .map_err(|error| CliError::new(ExitCode::InvalidInput, format!("cannot read `{shown}`: {error}")))?;
+            (Some(path), shown)
+        }
+        PlanSource::Folder(path) => {
+            return Err(CliError::new(
+                ExitCode::InvalidInput,
+                format!("`{}` is a folder of tasks, which this version does not read", context.shown(&path)),
+            )
+            .hint("name one of its files"));
+        }
+    };
+    if found.searched {
+        context.ui.note(&format!("plan {shown}"));
+    }
+    Ok(PlanText { path, shown, bytes })
+}
+
+fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan) -> RunSpec {
+    let mut tasks = read.resolved.tasks.clone();
+    if settings.run.tick == TickMode::Never || read.file.path.is_none() {
+        for task in &mut tasks {
+            task.tick = None;
+        }
+    }
+    let digest = Sha256::digest(&read.file.bytes);
+    RunSpec {
+        run_id: RunId(Ulid::generate().to_string()),
+        project: settings.project.clone(),
+        prefix: settings.prefix.clone(),
+        root: context.root.clone(),
+        plan: read.file.path.as_ref().map_or_else(|| "-".to_owned(), |path| shown(&context.root, path)),
+        plan_path: read.file.path.clone(),
+        plan_title: read.plan.title.clone(),
+        plan_hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        preamble: read.plan.preamble.clone(),
+        created_at: context.clock.now(),
+        host: context.host.clone(),
+        settings: settings.run.clone(),
+        tasks,
+        layers: settings.layers.clone(),
+        agents: settings.agents.clone(),
+        providers: settings.providers.clone(),
+        reports: settings.reports.clone(),
+    }
+}
+
+/// Whether anything is to be run, and could be.
+fn runnable(spec: &RunSpec) -> Result<(), CliError> {
+    let to_run: Vec<&TaskSpec> = spec.tasks.iter().filter(|task| may_run(task)).collect();
+    if to_run.is_empty() {
+        let error = CliError::new(ExitCode::NothingToRun, format!("`{}`: nothing to run", spec.plan));
+        let held = spec.tasks.iter().filter(|task| matches!(task.entry, Entry::Hold { .. })).count();
+        let done = spec.tasks.iter().filter(|task| task.plan_status.is_met()).count();
+        return Err(error
+            .hint(format!("{done} of {} done or skipped, {held} held", spec.tasks.len()))
+            .hint("`orchestrate check` shows each task and why; `--force` runs a plan that is done again"));
+    }
+    let mut missing = BTreeSet::new();
+    for task in &to_run {
+        let ladder = Ladder::of(task, &Choice::default(), spec);
+        // A task that only lacks an approval, or a layer, fails by itself and says so.
+        if ladder.missing.is_empty() || !ladder.steps.is_empty() || !ladder.unpaid.is_empty() {
+            return Ok(());
+        }
+        missing.extend(ladder.missing.into_iter().map(|rung| rung.agent));
+    }
+    let names: Vec<&str> = missing.iter().map(String::as_str).collect();
+    Err(CliError::new(
+        ExitCode::Environment,
+        format!("no agent that these tasks could use is installed: {}", names.join(", ")),
+    )
+    .hint("install one, or name its program in `orchestrate.toml` under `[agents.NAME] program`")
+    .hint("`orchestrate models` shows which are found"))
+}
+
+/// Whether the task is to be run, now or once a gate has been let pass.
+fn may_run(task: &TaskSpec) -> bool {
+    match &task.entry {
+        Entry::Run => true,
+        Entry::Skip { .. } => false,
+        Entry::Hold { reasons } => reasons.iter().all(|reason| matches!(reason, HeldReason::Gate(_))),
+    }
+}

@@ -1,0 +1,83 @@
+//! `schema`, `completions` and `models list`: what the program itself knows.
+
+use crate::agents;
+use crate::cli::args;
+use crate::cli::args::OutputForm;
+use crate::cli::args::commands::{CompletionsCommand, ModelsCommand, SchemaCommand};
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::status::json;
+use crate::model::exit::ExitCode;
+use crate::model::layer::Cost;
+use crate::report::text;
+use crate::schema::SchemaKind;
+
+/// `orchestrate schema`.
+pub fn schema(context: &Context, command: &SchemaCommand) -> Result<ExitCode, CliError> {
+    let Some(name) = &command.name else {
+        let names: String = SchemaKind::ALL.iter().map(|kind| format!("{}\n", kind.name())).collect();
+        context.ui.data(&names)?;
+        return Ok(ExitCode::Success);
+    };
+    let Some(kind) = SchemaKind::from_name(name) else {
+        let error = CliError::new(ExitCode::Usage, format!("there is no schema `{name}`"));
+        let names = SchemaKind::ALL.iter().map(|kind| kind.name());
+        return Err(match crate::diagnostics::suggest(name, names) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`orchestrate schema` lists their names"),
+        });
+    };
+    context.ui.data(kind.text())?;
+    Ok(ExitCode::Success)
+}
+
+/// `orchestrate completions SHELL`.
+pub fn completions(context: &Context, command: &CompletionsCommand) -> Result<ExitCode, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(command.shell, &mut args::definition(), "orchestrate", &mut script);
+    context.ui.bytes(&script)?;
+    Ok(ExitCode::Success)
+}
+
+/// `orchestrate models [list]`.
+pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, CliError> {
+    let settings = context.settings()?;
+    let mut rows = Vec::new();
+    for layer in &settings.layers {
+        let agent = settings.agents.get(&layer.agent);
+        let found = agent.and_then(|agent| {
+            agents::find::find_program(agent, &context.environment, &context.root)
+        });
+        let usable = match (&agent, &found) {
+            (None, _) => "unknown agent",
+            (Some(_), None) => "not installed",
+            (Some(_), Some(_)) => "installed",
+        };
+        rows.push((layer, usable));
+    }
+    if context.output != OutputForm::Human {
+        let list: Vec<serde_json::Value> = rows
+            .iter()
+            .map(|(layer, usable)| serde_json::json!({ "layer": layer, "agent_state": usable }))
+            .collect();
+        context.ui.data(&json(&list)?)?;
+        return Ok(ExitCode::Success);
+    }
+    let agent_width = rows.iter().map(|(layer, _)| layer.agent.len()).max().unwrap_or(0);
+    let model_width = rows.iter().map(|(layer, _)| layer.model.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (layer, usable) in rows {
+        let cost = match layer.cost {
+            Cost::Free => "free",
+            Cost::Paid => "paid",
+        };
+        out.push_str(&format!(
+            "{:>2}  {}  {}  {cost}  {usable}\n",
+            layer.layer,
+            text::pad(&layer.agent, agent_width),
+            text::pad(&layer.model, model_width),
+        ));
+    }
+    context.ui.data(&out)?;
+    Ok(ExitCode::Success)
+}

@@ -1,0 +1,161 @@
+//! From a run's description to its end: claim, reporters, engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::agents;
+use crate::cli::args::OutputForm;
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::look;
+use crate::cli::ui::terminal_size;
+use crate::engine::ending::result_of;
+use crate::engine::prepare::{Surroundings, make_private_folder};
+use crate::engine::{Engine, EngineParts};
+use crate::model::agent::AgentSpec;
+use crate::model::exit::ExitCode;
+use crate::model::record::{Lease, LeaseVersion};
+use crate::model::run::RunSpec;
+use crate::model::time::Timestamp;
+use crate::report::{self, Reporter};
+use crate::scheduler::{Input, Scheduler};
+use crate::store::{Store, StoreError};
+use crate::supervisor;
+use crate::workspace::Checkout;
+
+/// How long a lease lasts unless it is renewed.
+const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The claim on a run: nobody else supervises it meanwhile.
+#[derive(Debug)]
+pub struct Claim {
+    /// What stands in the shared state.
+    pub lease: Lease,
+}
+
+impl Claim {
+    /// Writes a new run down and takes it and its tasks' keys, or says who holds them.
+    pub fn begin(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, CliError> {
+        let (lease, now) = Self::lease(context, store, spec)?;
+        store
+            .begin_run(spec, &lease, now, &|held| look::lease_is_alive(context, held))
+            .map_err(|error| with_a_way_out(error, spec))?;
+        Ok(Self { lease })
+    }
+
+    /// Takes a run that is known and its tasks' keys, or says who holds them.
+    pub fn take(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, CliError> {
+        let (lease, now) = Self::lease(context, store, spec)?;
+        store.acquire_lease(spec, &lease, now, &|held| look::lease_is_alive(context, held))?;
+        Ok(Self { lease })
+    }
+
+    fn lease(
+        context: &Context,
+        store: &mut Store,
+        spec: &RunSpec,
+    ) -> Result<(Lease, Timestamp), CliError> {
+        let now = context.clock.now();
+        let pid = std::process::id();
+        let lease = Lease {
+            schema: LeaseVersion::V1,
+            run_id: spec.run_id.clone(),
+            host: context.host.clone(),
+            pid,
+            pid_started: supervisor::process_started(pid).unwrap_or_default(),
+            fence: store.next_fence(&spec.prefix, now)?,
+            until: now + LEASE,
+        };
+        Ok((lease, now))
+    }
+}
+
+/// Names the call by which a run can go on beside the one that holds its tasks.
+fn with_a_way_out(error: StoreError, spec: &RunSpec) -> CliError {
+    let held_task = matches!(&error, StoreError::Held { task: Some(_), .. });
+    let mut cli = CliError::from(error);
+    if held_task {
+        cli.hints = vec![
+            "wait for it with `orchestrate wait`, or stop it with `orchestrate stop`".to_owned(),
+            format!("to run both: orchestrate --plan {} --id-prefix second-", spec.plan),
+        ];
+    }
+    cli
+}
+
+/// A run that is ready to be driven.
+pub struct Driven {
+    /// What is run.
+    pub spec: Arc<RunSpec>,
+    /// Who decides.
+    pub scheduler: Scheduler,
+    /// Where it is recorded.
+    pub store: Store,
+    /// The claim on it.
+    pub claim: Claim,
+    /// Its start or resumption.
+    pub first: Input,
+    /// What was asked of it while nobody supervised it.
+    pub then: Vec<Input>,
+    /// The last of those requests.
+    pub requests_seen: u64,
+    /// When something happened in it last.
+    pub not_before: Timestamp,
+}
+
+/// Fills in where the programs of the agents are.
+pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>) {
+    for agent in known.values_mut() {
+        agent.found = agents::find::find_program(agent, &context.environment, &context.root);
+    }
+}
+
+/// Drives a run to its end and prints its result.
+pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliError> {
+    let Driven { spec, scheduler, store, claim, first, then, requests_seen, not_before } = driven;
+    let folders = context.folders(&spec.root, &spec.run_id);
+    make_private_folder(folders.run())?;
+    let workspace = Box::new(Checkout::new(&spec.root, folders.run(), spec.plan_path.as_deref()));
+    let program_folder =
+        std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));
+    let engine = Engine::new(EngineParts {
+        spec: Arc::clone(&spec),
+        scheduler,
+        store,
+        workspace,
+        reporters: reporters(context),
+        folders: folders.clone(),
+        surroundings: Surroundings {
+            environment: context.environment.clone(),
+            home: context.home.clone(),
+            program_folder,
+        },
+        clock: context.clock.not_before(not_before),
+        lease: claim.lease,
+        requests_seen,
+        interactive: context.ui.interactive,
+    })?;
+    let end = engine.drive(first, then).await?;
+    if context.output == OutputForm::Json {
+        let result = result_of(&spec, &end.view, &folders);
+        context.ui.data(&report::result_json(&result))?;
+    }
+    Ok(end.exit)
+}
+
+fn reporters(context: &Context) -> Vec<Box<dyn Reporter>> {
+    let stderr = context.ui.stderr_writer();
+    let style = context.ui.stderr;
+    let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+    reporters.push(if context.ui.quiet {
+        report::quiet(stderr, style)
+    } else if context.ui.interactive {
+        report::live_sized(stderr, style, Box::new(terminal_size))
+    } else {
+        report::plain(stderr, style)
+    });
+    if context.output == OutputForm::Ndjson {
+        reporters.push(report::ndjson(context.ui.stdout_writer()));
+    }
+    reporters
+}

@@ -1,0 +1,126 @@
+//! `status`, `runs`, `why` and `report`: what is known of runs.
+
+use std::time::Duration;
+
+use crate::cli::args::OutputForm;
+use crate::cli::args::commands::{ReportCommand, ReportForm, RunsCommand, StatusCommand, WhyCommand};
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::look::{self, KnownRun};
+use crate::cli::watch::Watch;
+use crate::engine::ending::result_of;
+use crate::model::exit::ExitCode;
+use crate::model::status::RunStatus;
+use crate::report::{self, Liveness};
+
+/// How often a picture that is watched is drawn anew though nothing happened, for its times.
+const REDRAW: Duration = Duration::from_secs(1);
+
+/// `orchestrate status`.
+pub async fn status(context: &Context, command: &StatusCommand) -> Result<ExitCode, CliError> {
+    let mut run = KnownRun::find(context)?;
+    if !command.watch || context.output != OutputForm::Human {
+        print_status(context, &run)?;
+        return Ok(ExitCode::Success);
+    }
+    let mut watch = Watch::begin(&context.state_dir);
+    loop {
+        let liveness = run.liveness(context)?;
+        let text = report::status(&run.spec, &run.view, liveness, &context.ui.stdout, context.clock.now());
+        // Home and clear to the end: a picture that stays in one place.
+        let clear = if context.ui.stdout_terminal { "\x1b[H\x1b[2J" } else { "" };
+        if !context.ui.bytes(format!("{clear}{text}").as_bytes())? {
+            return Ok(ExitCode::Success);
+        }
+        if liveness != Liveness::Alive {
+            return Ok(ExitCode::Success);
+        }
+        watch.changed(REDRAW).await;
+        run.refresh()?;
+    }
+}
+
+fn print_status(context: &Context, run: &KnownRun) -> Result<(), CliError> {
+    match context.output {
+        OutputForm::Human => {
+            let liveness = run.liveness(context)?;
+            let text = report::status(&run.spec, &run.view, liveness, &context.ui.stdout, context.clock.now());
+            context.ui.data(&text)?;
+        }
+        OutputForm::Json => {
+            let mut result = result_of(&run.spec, &run.view, &run.folders);
+            if run.liveness(context)? == Liveness::Dead {
+                result.status = RunStatus::Lost;
+            }
+            context.ui.data(&report::result_json(&result))?;
+        }
+        OutputForm::Ndjson => {
+            for event in &run.events {
+                context.ui.data(&report::event_json(event))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `orchestrate runs`.
+pub fn runs(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliError> {
+    let store = look::open(context)?;
+    let mut list = store.runs()?;
+    for summary in &mut list {
+        if summary.status == RunStatus::Running {
+            let lease = store.lease(&summary.run_id)?;
+            if !lease.is_some_and(|lease| look::lease_is_alive(context, &lease)) {
+                summary.status = RunStatus::Lost;
+            }
+        }
+    }
+    if let Some(limit) = command.limit {
+        list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    match context.output {
+        OutputForm::Human => context.ui.data(&report::runs(&list, &context.ui.stdout, context.clock.now()))?,
+        OutputForm::Json => context.ui.data(&json(&list)?)?,
+        OutputForm::Ndjson => {
+            for summary in &list {
+                context.ui.data(&json(summary)?)?;
+            }
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+/// `orchestrate why TASK`.
+pub fn why(context: &Context, command: &WhyCommand) -> Result<ExitCode, CliError> {
+    let run = KnownRun::find(context)?;
+    let task = run.task(&command.task)?.clone();
+    match context.output {
+        OutputForm::Human => {
+            context.ui.data(&report::why(&run.spec, &run.view, &task, &context.ui.stdout))?;
+        }
+        OutputForm::Json | OutputForm::Ndjson => {
+            let result = result_of(&run.spec, &run.view, &run.folders);
+            let found = result.tasks.iter().find(|known| known.id == task);
+            context.ui.data(&json(&found)?)?;
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+/// `orchestrate report`.
+pub fn report(context: &Context, command: &ReportCommand) -> Result<ExitCode, CliError> {
+    let run = KnownRun::find(context)?;
+    let result = result_of(&run.spec, &run.view, &run.folders);
+    let text = match command.form {
+        ReportForm::Md => report::markdown(&run.spec, &run.view, &result),
+        ReportForm::Json => report::result_json(&result),
+    };
+    context.ui.data(&text)?;
+    Ok(ExitCode::Success)
+}
+
+/// A value as one line of JSON.
+pub fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
+    serde_json::to_string(value)
+        .map_err(|error| CliError::new(ExitCode::Fault, format!("cannot write JSON: {error}")))
+}

@@ -1,0 +1,123 @@
+//! What is written when an attempt or a run has ended.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::engine::drive::EngineParts;
+use crate::engine::folders::RunFolders;
+use crate::engine::prepare::write_private_file;
+use crate::masking;
+use crate::model::completion::{
+    Completion, CompletionError, CompletionSource, CompletionStatus, CompletionVersion,
+};
+use crate::model::event::EventBody;
+use crate::model::result::RunResult;
+use crate::model::run::RunSpec;
+use crate::model::verdict::WitnessName;
+use crate::model::view::RunView;
+use crate::report::{self, EndPaths};
+
+/// Writes the completion of an attempt whose agent left none that is valid, so that every attempt
+/// has one. Does nothing for other events.
+pub(super) fn write_completion(
+    spec: &RunSpec,
+    folders: &RunFolders,
+    event: &EventBody,
+) -> anyhow::Result<()> {
+    let EventBody::AttemptEnded { task_id, attempt, verdict, .. } = event else { return Ok(()) };
+    let (status, error) = match &verdict.failure {
+        None => (CompletionStatus::Succeeded, None),
+        Some(failure) => (
+            CompletionStatus::Failed,
+            Some(CompletionError {
+                kind: failure.kind.as_str().to_owned(),
+                message: masking::mask(&failure.seen).into_owned(),
+            }),
+        ),
+    };
+    let process = verdict.witnesses.iter().find(|witness| witness.name == WitnessName::Process);
+    let seen = process.map_or("", |witness| witness.seen.as_str());
+    let completion = Completion {
+        schema: CompletionVersion::V1,
+        run_id: spec.run_id.clone(),
+        task_id: task_id.clone(),
+        attempt: *attempt,
+        status,
+        summary: format!("written by the supervisor, since the agent left none: {}", masking::mask(seen)),
+        outputs: Vec::new(),
+        verification: Vec::new(),
+        error,
+        next_steps: Vec::new(),
+        source: CompletionSource::Supervisor,
+    };
+    let folder = folders.attempt(task_id, *attempt);
+    if !folder.is_dir() {
+        // An attempt whose folder could not be made has nowhere to leave one; its record says why.
+        return Ok(());
+    }
+    let text = serde_json::to_vec_pretty(&completion).context("cannot write a completion as JSON")?;
+    write_private_file(&folder.join("completion.json"), &text)
+}
+
+/// The result of a run as its documents show it.
+pub fn result_of(spec: &RunSpec, view: &RunView, folders: &RunFolders) -> RunResult {
+    let report = folders.report();
+    let report = report.is_file().then(|| folders.shown(&report));
+    RunResult::of(spec, view, report, |task, attempt| folders.shown(&folders.attempt(task, attempt)))
+}
+
+/// Writes the reports, gives the run up and tells the reporters that it ended.
+pub(super) fn finish(parts: &mut EngineParts, view: &RunView) -> anyhow::Result<()> {
+    let spec = &parts.spec;
+    let report_path = parts.folders.report();
+    let mut result = result_of(spec, view, &parts.folders);
+    result.report = Some(parts.folders.shown(&report_path));
+    let markdown = report::markdown(spec, view, &result);
+    // A report that cannot be written must not hide how the run ended: it is told at the very end.
+    let mut problem = write_private_file(&report_path, markdown.as_bytes()).err();
+    for path in &spec.reports {
+        let written = write_report(path, &markdown, &result, parts);
+        problem = problem.or(written.err());
+    }
+    parts.store.sync()?;
+    parts.store.release_lease(&parts.spec, &parts.lease)?;
+    remove_data(&parts.folders);
+    let paths = EndPaths { report: Some(parts.folders.shown(&report_path)), branch: None };
+    let now = parts.clock.now();
+    for reporter in &mut parts.reporters {
+        reporter.finish(&parts.spec, view, &paths, now);
+    }
+    problem.map_or(Ok(()), Err)
+}
+
+fn write_report(path: &Path, markdown: &str, result: &RunResult, parts: &EngineParts) -> anyhow::Result<()> {
+    let form = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    let text = match form {
+        "json" => report::result_json(result),
+        "ndjson" | "jsonl" => {
+            let mut text = String::new();
+            for event in parts.store.events(&parts.spec.run_id, 0)? {
+                text.push_str(&report::event_json(&event));
+                text.push('\n');
+            }
+            text
+        }
+        _ => markdown.to_owned(),
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write the report `{}`", path.display()))
+}
+
+fn remove_data(folders: &RunFolders) {
+    match std::fs::remove_dir_all(folders.all_data()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(%error, folder = %folders.all_data().display(), "agents' data folders are left over");
+        }
+    }
+}

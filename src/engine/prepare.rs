@@ -1,0 +1,242 @@
+//! What has to be there before an attempt's process starts: folders, prompt, environment, command.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::agents::prompt::PromptInput;
+use crate::agents::{self, AttemptContext};
+use crate::engine::folders::RunFolders;
+use crate::model::agent::{AdapterKind, AgentSpec};
+use crate::model::completion::Completion;
+use crate::model::ids::{AttemptKey, RunId, TaskId};
+use crate::model::layer::Rung;
+use crate::model::run::RunSpec;
+use crate::model::task::TaskSpec;
+use crate::model::time::Span;
+use crate::model::view::RunView;
+use crate::schema;
+use crate::supervisor::{AttemptJob, CheckTicket};
+
+/// How long an agent that has left a valid completion may go on before it is ended.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// What preparing needs to know of this machine and user.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The environment of the caller.
+    pub environment: BTreeMap<String, String>,
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// The folder of our own program, so that agents can call it.
+    pub program_folder: Option<PathBuf>,
+}
+
+/// One attempt as the scheduler asks for it.
+#[derive(Debug, Clone)]
+pub struct AttemptOrder<'a> {
+    /// Which.
+    pub key: &'a AttemptKey,
+    /// The task.
+    pub task: &'a TaskSpec,
+    /// Where it runs.
+    pub rung: &'a Rung,
+    /// How long it may take.
+    pub timeout: Span,
+    /// What the agent has to know of earlier attempts.
+    pub note: Option<&'a str>,
+    /// The agent's session of the attempt before.
+    pub session: Option<&'a str>,
+}
+
+/// Makes everything an attempt needs and says how it is started.
+pub fn prepare(
+    spec: &RunSpec,
+    view: &RunView,
+    folders: &RunFolders,
+    surroundings: &Surroundings,
+    workspace: &Path,
+    order: &AttemptOrder<'_>,
+) -> anyhow::Result<AttemptJob> {
+    let agent = spec
+        .agents
+        .get(&order.rung.agent)
+        .ok_or_else(|| anyhow!("agent `{}` is not among the run's agents", order.rung.agent))?;
+    let AttemptKey { task: task_id, attempt } = order.key;
+    let folder = folders.attempt(task_id, *attempt);
+    make_private_folder(&folder)?;
+    let completion = folder.join("completion.json");
+    let prompt_file = folder.join("prompt.md");
+    let data = folders.data(task_id, *attempt);
+    if agent.kind != AdapterKind::Command {
+        let dependencies = dependency_reports(view, order.task);
+        let verify: Vec<String> = checks_of(spec, order.task);
+        let prompt = agents::prompt::build(&PromptInput {
+            task: order.task,
+            preamble: &spec.preamble,
+            plan_title: &spec.plan_title,
+            run_id: &spec.run_id,
+            attempt: *attempt,
+            dependencies: &dependencies,
+            verify: &verify,
+            completion: &completion,
+            workspace,
+            note: order.note,
+            agent,
+            completion_rule: agent.completion,
+        });
+        write_private_file(&prompt_file, prompt.as_bytes())?;
+    }
+    let environment = attempt_environment(spec, surroundings, agent, order, workspace, &completion);
+    let command = agents::command(&AttemptContext {
+        task: order.task,
+        agent,
+        rung: order.rung,
+        attempt: *attempt,
+        folder: &folder,
+        data: &data,
+        workspace,
+        completion: &completion,
+        prompt_file: &prompt_file,
+        environment,
+        home: surroundings.home.as_deref(),
+        session: order.session,
+        timeout: order.timeout,
+        idle_timeout: spec.settings.idle_timeout,
+    })?;
+    let grace = command.grace.unwrap_or(spec.settings.grace).0;
+    Ok(AttemptJob {
+        key: order.key.clone(),
+        run: spec.run_id.clone(),
+        command,
+        folder,
+        timeout: order.timeout.0,
+        idle_timeout: spec.settings.idle_timeout.0,
+        grace,
+        linger: LINGER,
+        completion,
+        accept: acceptor(spec.run_id.clone(), order.key.clone()),
+        output_limit: None,
+        reader: agents::reader(agent, order.rung.provider.as_deref()),
+    })
+}
+
+/// The commands that check a task: its own, then the run's, unless checks are off.
+pub fn checks_of(spec: &RunSpec, task: &TaskSpec) -> Vec<String> {
+    if spec.settings.no_verify {
+        return Vec::new();
+    }
+    task.verify.iter().chain(&spec.settings.verify).cloned().collect()
+}
+
+fn acceptor(
+    run: RunId,
+    key: AttemptKey,
+) -> Arc<dyn Fn(&[u8]) -> Result<Completion, Vec<String>> + Send + Sync> {
+    Arc::new(move |bytes| schema::completion(bytes, &run, &key))
+}
+
+/// What the tasks that this one depends on reported.
+fn dependency_reports(view: &RunView, task: &TaskSpec) -> Vec<(TaskId, String)> {
+    task.needs
+        .iter()
+        .filter_map(|need| {
+            let summary = view.task(&need.task)?.last_attempt()?.summary.clone()?;
+            Some((need.task.clone(), summary))
+        })
+        .collect()
+}
+
+fn attempt_environment(
+    spec: &RunSpec,
+    surroundings: &Surroundings,
+    agent: &AgentSpec,
+    order: &AttemptOrder<'_>,
+    workspace: &Path,
+    completion: &Path,
+) -> BTreeMap<String, String> {
+    let provider = order.rung.provider.as_ref().and_then(|name| spec.providers.get(name));
+    let key_env = provider.and_then(|provider| provider.key_env.as_deref());
+    let mut variables =
+        agents::environment::child_environment(&surroundings.environment, agent, key_env).variables;
+    add_to_path(&mut variables, surroundings.program_folder.as_deref());
+    let own = [
+        ("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned()),
+        ("ORCHESTRATE_TASK", order.key.task.as_str().to_owned()),
+        ("ORCHESTRATE_ATTEMPT", order.key.attempt.to_string()),
+        ("ORCHESTRATE_COMPLETION", completion.to_string_lossy().into_owned()),
+        ("ORCHESTRATE_WORKSPACE", workspace.to_string_lossy().into_owned()),
+        ("ORCHESTRATE_ROOT", spec.root.to_string_lossy().into_owned()),
+        // Agents and shells trust it more than the directory itself.
+        ("PWD", workspace.to_string_lossy().into_owned()),
+    ];
+    variables.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    variables
+}
+
+/// The environment of verify commands: as an agent of the kind `command` would have it.
+pub fn check_environment(
+    spec: &RunSpec,
+    surroundings: &Surroundings,
+    ticket: &CheckTicket,
+    directory: &Path,
+) -> BTreeMap<String, String> {
+    let mut variables = match spec.agents.get("command") {
+        Some(agent) => agents::environment::child_environment(&surroundings.environment, agent, None).variables,
+        None => BTreeMap::new(),
+    };
+    add_to_path(&mut variables, surroundings.program_folder.as_deref());
+    let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
+    set("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned());
+    set("ORCHESTRATE_ROOT", spec.root.to_string_lossy().into_owned());
+    set("ORCHESTRATE_WORKSPACE", directory.to_string_lossy().into_owned());
+    set("PWD", directory.to_string_lossy().into_owned());
+    if let CheckTicket::Task(key) = ticket {
+        set("ORCHESTRATE_TASK", key.task.as_str().to_owned());
+        set("ORCHESTRATE_ATTEMPT", key.attempt.to_string());
+    }
+    variables
+}
+
+/// Lets agents call `orchestrate complete`, behind everything the user's own PATH names.
+fn add_to_path(variables: &mut BTreeMap<String, String>, folder: Option<&Path>) {
+    let Some(folder) = folder else { return };
+    let name = variables
+        .keys()
+        .find(|name| name.eq_ignore_ascii_case("PATH"))
+        .cloned()
+        .unwrap_or_else(|| "PATH".to_owned());
+    let value = variables.remove(&name).unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&value).collect();
+    if !folders.iter().any(|known| known == folder) {
+        folders.push(folder.to_path_buf());
+    }
+    let joined = std::env::join_paths(folders).map_or(value, |joined| joined.to_string_lossy().into_owned());
+    variables.insert(name, joined);
+}
+
+/// Makes a folder that its owner alone may enter, with all above it.
+pub fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))
+}
+
+/// Writes a file that its owner alone may read, whole or not at all.
+pub fn write_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let context = || format!("cannot write `{}`", path.display());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
+    file.write_all(content).with_context(context)?;
+    file.persist(path).map_err(|error| error.error).with_context(context)?;
+    Ok(())
+}

@@ -1,0 +1,587 @@
+//! From what a reader found to a plan: groups, ids, fields, statuses, stated dependencies.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::facts;
+use super::facts::Facts;
+use super::fields;
+use super::found::Findings;
+use super::found::Found;
+use super::found::Holder;
+use super::generic;
+use super::lines::number;
+use super::matter::Matter;
+use super::names;
+use super::outline::Outline;
+use super::references;
+use super::references::Index;
+use super::references::Named;
+use super::titles;
+use super::types::Dependency;
+use super::types::Group;
+use super::types::Plan;
+use super::types::PlanTask;
+use super::types::ReadOptions;
+use super::words;
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+use crate::diagnostics::suggest;
+use crate::model::ids::TaskId;
+use crate::model::task::BoxPlace;
+use crate::model::task::HeldReason;
+use crate::model::task::PlanStatus;
+use crate::model::task::TaskKind;
+
+/// Suggestions are looked for only for the first mistakes: each costs a walk over all ids.
+const SUGGESTIONS: usize = 20;
+
+/// Makes the plan.
+pub(crate) fn plan(
+    outline: &Outline<'_>,
+    findings: Findings,
+    matter: Matter,
+    options: &ReadOptions,
+    diagnostics: Vec<Diagnostic>,
+) -> Plan {
+    let mut maker = Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0 };
+    maker.header(matter, &findings.tasks);
+    let (groups, group_facts) = maker.groups(&findings.tasks);
+    let group_of: BTreeMap<Holder, usize> = groups;
+    let mut facts: Vec<Facts> = Vec::with_capacity(findings.tasks.len());
+    let done_mark = done_mark(outline);
+    let mut steps = Steps::new(outline);
+    for found in &findings.tasks {
+        let group = found.holder.and_then(|holder| group_of.get(&holder).copied());
+        let fact = facts::read(outline, found, &mut maker.plan.diagnostics);
+        let task = maker.task(found, group, &fact, done_mark, &mut steps);
+        maker.plan.tasks.push(task);
+        facts.push(fact);
+    }
+    maker.ids(&findings.tasks);
+    maker.dependencies(&findings.tasks, &facts, &group_facts);
+    maker.plan
+}
+
+struct Maker<'o, 't> {
+    outline: &'o Outline<'t>,
+    options: &'o ReadOptions,
+    plan: Plan,
+    suggested: usize,
+}
+
+impl Maker<'_, '_> {
+    /// Title, status, mode and defaults from the document's header and front matter.
+    fn header(&mut self, matter: Matter, tasks: &[Found]) {
+        let outline = self.outline;
+        let first = outline.headings.first().filter(|heading| heading.level == 1);
+        let title = first.map(|heading| generic::plan_title(&heading.title));
+        self.plan.title = title.filter(|title| !title.is_empty()).or(matter.title).unwrap_or_default();
+        self.plan.depends_on_plans = matter.plans;
+        self.plan.mode_sequential = matter.sequential;
+        self.plan.defaults = matter.defaults;
+        let first_task = tasks.iter().map(|task| task.line).min().unwrap_or(outline.lines.len());
+        let after = first.map_or_else(|| outline.blocks.front_matter.as_ref().map_or(0, |m| m.end + 1), |h| h.after);
+        let end = outline.headings.iter().find(|heading| heading.line >= after).map_or(outline.lines.len(), |h| h.line);
+        let header = fields::read(outline, after..end.min(first_task).max(after), None);
+        let status_limit = after + 15;
+        let mut status = matter.status;
+        for field in &header {
+            let value = titles::clean(outline.lines.text.get(field.value.clone()).unwrap_or(""));
+            match field.key {
+                fields::Key::Status if field.line < status_limit => {
+                    status.get_or_insert(value);
+                }
+                fields::Key::Agent if generic::is_executor(&field.name) => {
+                    self.plan.defaults.agent.get_or_insert(facts::agent_name(&value));
+                }
+                _ => {}
+            }
+        }
+        self.plan.mode_sequential |= self.is_sequential(first_task);
+        if let Some(status) = &status {
+            self.plan.over = words::plan_is_over(status);
+            if words::begins_with(status, "draft") {
+                self.plan.diagnostics.push(Diagnostic::warning("plan-draft", Place::WHOLE, "the plan calls itself a draft"));
+            }
+        }
+        self.plan.status = status;
+        let holder = tasks.iter().filter_map(|task| match task.holder {
+            Some(Holder::Heading(heading)) => Some(outline.headings[heading].line),
+            Some(Holder::Item(_)) | None => None,
+        });
+        let body_start = holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min().unwrap_or(after);
+        outline.lines.slice(after, body_start.max(after)).trim().clone_into(&mut self.plan.preamble);
+    }
+
+    /// A `Mode: Sequential` line anywhere before the first task.
+    fn is_sequential(&self, first_task: usize) -> bool {
+        (0..first_task).any(|line| {
+            let text = self.outline.lines.get(line);
+            if text.len() > 200 || self.outline.kind(line) != super::blocks::LineKind::Text {
+                return false;
+            }
+            let text = text.trim_start().trim_start_matches(['-', '*', '+', ' ']);
+            fields::split(text).is_some_and(|(name, value)| {
+                let value = titles::clean(&text[value]);
+                fields::key_of(name) == Some(fields::Key::Mode)
+                    && words::begins_with(&value, "sequential")
+                    && !value.to_lowercase().contains("parallel")
+            })
+        })
+    }
+
+    /// The groups that hold tasks, directly or not, in the order of the file.
+    fn groups(&mut self, tasks: &[Found]) -> (BTreeMap<Holder, usize>, Vec<Facts>) {
+        let outline = self.outline;
+        let tops = outline.headings.iter().filter(|heading| heading.level == 1).count();
+        let around = |holder: Holder| match holder {
+            Holder::Heading(heading) => outline.headings[heading].parent.map(Holder::Heading),
+            Holder::Item(item) => {
+                let item = &outline.items[item];
+                match item.parent {
+                    Some(parent) => Some(Holder::Item(parent)),
+                    None => item.heading.map(Holder::Heading),
+                }
+            }
+        };
+        let is_title =
+            |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && tops == 1);
+        let line_of = |holder: &Holder| match holder {
+            Holder::Heading(heading) => outline.headings[*heading].line,
+            Holder::Item(item) => outline.items[*item].line,
+        };
+        let mut seen: BTreeSet<Holder> = BTreeSet::new();
+        for task in tasks {
+            let mut holder = task.holder;
+            while let Some(found) = holder.filter(|holder| !is_title(holder)) {
+                if !seen.insert(found) {
+                    break;
+                }
+                holder = around(found);
+            }
+        }
+        let mut sorted: Vec<Holder> = seen.into_iter().collect();
+        sorted.sort_by_key(line_of);
+        let index: BTreeMap<Holder, usize> = sorted.iter().enumerate().map(|(i, holder)| (*holder, i)).collect();
+        let first_lines: BTreeMap<Holder, usize> = {
+            let mut first = BTreeMap::new();
+            for task in tasks {
+                if let Some(holder) = task.holder {
+                    let line = first.entry(holder).or_insert(task.line);
+                    *line = task.line.min(*line);
+                }
+            }
+            first
+        };
+        let mut all_facts = Vec::with_capacity(sorted.len());
+        for holder in &sorted {
+            let (title, line, span, owner) = match holder {
+                Holder::Heading(heading) => {
+                    let heading = &outline.headings[*heading];
+                    let start = outline.lines.start(heading.line);
+                    let visible = outline.visible(heading.line);
+                    let raw = visible.get(heading.text.start - start..heading.text.end - start).unwrap_or("").to_owned();
+                    (raw, heading.line, heading.after..heading.own_end, None)
+                }
+                Holder::Item(item) => {
+                    let found = &outline.items[*item];
+                    (outline.paragraph(found), found.line, found.line + 1..found.end, Some(*item))
+                }
+            };
+            let end = first_lines.get(holder).copied().unwrap_or(span.end).clamp(span.start, span.end);
+            let fact = facts::of_group(outline, span.start..end, owner, &mut self.plan.diagnostics);
+            let parent = around(*holder).filter(|parent| !is_title(parent)).and_then(|parent| index.get(&parent).copied());
+            self.plan.groups.push(group(&title, line, parent, &fact));
+            all_facts.push(fact);
+        }
+        (index, all_facts)
+    }
+
+    fn task(
+        &mut self,
+        found: &Found,
+        group: Option<usize>,
+        fact: &Facts,
+        done_mark: char,
+        steps: &mut Steps<'_, '_>,
+    ) -> PlanTask {
+        let outline = self.outline;
+        let mut held = Vec::new();
+        let (done, total) = steps.count(found);
+        let of_steps = match (done, total) {
+            (_, 0) => None,
+            (0, _) => Some(PlanStatus::Open),
+            (done, total) if done == total => Some(PlanStatus::Done),
+            _ => Some(PlanStatus::InProgress),
+        };
+        let of_box = found.mark.map(|(_, mark)| mark.status());
+        let mut status = fact.status.or(found.status).or(found.title.status);
+        if status.is_none()
+            && let Some((line, mark)) = found.mark
+        {
+            let at = outline.lines.start(line) + mark.offset;
+            let place = outline.lines.place(at..at + mark.sign.len_utf8());
+            if mark.status().is_none() {
+                held.push(HeldReason::UnknownMarker(mark.sign.to_string()));
+                self.plan.diagnostics.push(
+                    Diagnostic::warning("unknown-marker", place, format!("nobody knows the mark `{}`: the task is held", mark.sign))
+                        .hint("write `[ ]` to have it run, `[x]` if it is done"),
+                );
+                status = Some(PlanStatus::Open);
+            } else if mark.sign == '-' {
+                self.plan.diagnostics.push(Diagnostic::warning("unknown-marker", place, "the mark `-` is taken as skipped"));
+            }
+        }
+        if let (Some(Some(boxed)), Some(PlanStatus::Done)) = (of_box, of_steps)
+            && status.is_none()
+            && boxed == PlanStatus::Open
+        {
+            self.plan.diagnostics.push(Diagnostic::warning(
+                "status-conflict",
+                Place::line(number(found.line)),
+                "the box is open though all steps below it are ticked: it is taken as open",
+            ));
+        }
+        let status = status.or(of_box.flatten()).or(of_steps).unwrap_or_default();
+        if let Some(gate) = &fact.gate {
+            held.push(HeldReason::Gate(gate.clone()));
+        }
+        for ancestor in ancestors(&self.plan.groups, group) {
+            let ancestor = &self.plan.groups[ancestor];
+            if let Some(gate) = &ancestor.gate {
+                held.push(HeldReason::Gate(gate.clone()));
+            }
+            if matches!(ancestor.status, Some(PlanStatus::Skipped | PlanStatus::Done)) {
+                held.push(HeldReason::GroupDeferred(ancestor.title.clone()));
+            }
+        }
+        let title = found.title.text.clone();
+        let kind = if fact.by_person {
+            TaskKind::Gate
+        } else if words::begins_with(&title, "checkpoint") {
+            TaskKind::Checkpoint
+        } else {
+            TaskKind::Task
+        };
+        let tick = found.mark.map(|(line, mark)| BoxPlace {
+            line: number(line),
+            column: u32::try_from(outline.lines.before(line) + mark.offset).unwrap_or(u32::MAX),
+            line_hash: outline.lines.hash(line),
+            tick: done_mark,
+        });
+        PlanTask {
+            id: TaskId::new(""),
+            title,
+            body: outline.lines.slice(found.body.start, fact.body_end.max(found.body.start)).to_owned(),
+            line: number(found.line),
+            status,
+            held,
+            kind,
+            group,
+            depends_on: Vec::new(),
+            states_dependencies: false,
+            missing: Vec::new(),
+            parallel: fact.parallel.or(if found.title.parallel { Some(true) } else { None }),
+            ordered: found.ordered,
+            optional: fact.optional.unwrap_or(false)
+                || found.title.optional
+                || found.mark.is_some_and(|(_, mark)| mark.star),
+            own: fact.defaults.clone(),
+            command: fact.command.clone(),
+            shell: fact.shell.clone(),
+            files: fact.files.clone(),
+            outputs: fact.outputs.clone(),
+            acceptance: fact.acceptance.clone(),
+            requirements: fact.requirements.clone(),
+            tick,
+        }
+    }
+
+    /// Gives every task its id: as written, or made from its title; unique in either case.
+    fn ids(&mut self, found: &[Found]) {
+        let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, task) in found.iter().enumerate() {
+            if let Some(id) = &task.id {
+                same.entry(id.as_str()).or_default().push(index);
+            }
+        }
+        let mut ids: Vec<Option<String>> = found.iter().map(|task| task.id.clone()).collect();
+        for (id, tasks) in same.into_iter().filter(|(_, tasks)| tasks.len() > 1) {
+            let groups: BTreeSet<Option<usize>> = tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
+            let restarted = !references::is_written_id(id) || id.starts_with(|c: char| c.is_ascii_digit());
+            if restarted && groups.len() == tasks.len() && !groups.contains(&None) {
+                for task in tasks {
+                    let group = self.plan.tasks[task].group.map(|group| group_code(&self.plan.groups[group]));
+                    ids[task] = group.map(|group| format!("{group}/{id}"));
+                }
+                continue;
+            }
+            let first = self.plan.tasks[tasks[0]].line;
+            for task in &tasks[1..] {
+                let line = self.plan.tasks[*task].line;
+                self.plan.diagnostics.push(
+                    Diagnostic::error(
+                        "duplicate-id",
+                        Place::line(line),
+                        format!("task `{id}` stands in this plan twice: on line {first} and on line {line}"),
+                    )
+                    .hint("give one of the two another id"),
+                );
+            }
+        }
+        let written: BTreeSet<String> = ids.iter().flatten().cloned().collect();
+        let mut used: BTreeSet<String> = BTreeSet::new();
+        let mut next: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, id) in ids.into_iter().enumerate() {
+            let (base, is_written) = match id {
+                Some(id) => (id, true),
+                None => (titles::id_of(&self.plan.tasks[index].title), false),
+            };
+            let mut id = base.clone();
+            while used.contains(&id) || (!is_written && written.contains(&id)) {
+                let count = next.entry(base.clone()).or_insert(1);
+                *count += 1;
+                id = format!("{base}-{count}");
+                if is_written && written.contains(&id) {
+                    continue;
+                }
+            }
+            used.insert(id.clone());
+            if self.plan.tasks[index].title.is_empty() {
+                self.plan.tasks[index].title.clone_from(&id);
+            }
+            self.plan.tasks[index].id = TaskId::new(id);
+        }
+    }
+
+    fn dependencies(&mut self, found: &[Found], facts: &[Facts], groups: &[Facts]) {
+        let mut index = Index::default();
+        for (task, source) in found.iter().enumerate() {
+            let made = &self.plan.tasks[task];
+            index.task(task, made.id.as_str(), source.id.as_deref(), made.group);
+        }
+        for (group, made) in self.plan.groups.iter().enumerate() {
+            index.group(group, &made.title, made.number.as_deref());
+        }
+        for (task, fact) in facts.iter().enumerate() {
+            let (id, group) = (self.plan.tasks[task].id.clone(), self.plan.tasks[task].group);
+            let mut stated = fact.depends.clone();
+            if let Some(text) = &found[task].title.depends {
+                stated.push((text.clone(), None));
+            }
+            if stated.is_empty() {
+                continue;
+            }
+            let name = format!("task `{id}`");
+            let (edges, missing) = self.resolve(&index, &name, &stated, group, false, found[task].line);
+            let made = &mut self.plan.tasks[task];
+            made.states_dependencies = true;
+            made.depends_on = edges;
+            made.held.extend(missing.iter().map(|id| HeldReason::MissingDependency(id.clone())));
+            made.missing = missing;
+        }
+        for (group, fact) in groups.iter().enumerate() {
+            if fact.depends.is_empty() {
+                continue;
+            }
+            let name = format!("group `{}`", self.plan.groups[group].title);
+            let line = usize::try_from(self.plan.groups[group].line).unwrap_or(1).saturating_sub(1);
+            let (mut edges, _) = self.resolve(&index, &name, &fact.depends, Some(group), true, line);
+            edges.retain(|edge| *edge != Dependency::Group(group));
+            self.plan.groups[group].states_dependencies = true;
+            self.plan.groups[group].depends_on = edges;
+        }
+    }
+
+    /// Resolves values to edges; what is not there is reported, and returned if it is of another plan.
+    fn resolve(
+        &mut self,
+        index: &Index,
+        name: &str,
+        stated: &[facts::Stated],
+        group: Option<usize>,
+        by_group: bool,
+        line: usize,
+    ) -> (Vec<Dependency>, Vec<String>) {
+        let mut edges = Vec::new();
+        let mut held = Vec::new();
+        let assumed: BTreeSet<String> = self.options.assume_done.iter().map(|id| names::folded(id)).collect();
+        for (value, start) in stated {
+            if references::is_none(value) {
+                continue;
+            }
+            for (part, range) in references::split(value) {
+                let place = start.map_or_else(
+                    || Place::line(number(line)),
+                    |start| self.outline.lines.place(start + range.start..start + range.end),
+                );
+                match index.read(part, group, by_group, self.plan.tasks.len()) {
+                    Named::Known(found) => edges.extend(found),
+                    Named::Missing(id) if !assumed.contains(&names::folded(&id)) => {
+                        self.suggested += 1;
+                        let near = (self.suggested <= SUGGESTIONS).then(|| suggest(&id, index.ids())).flatten();
+                        let without = format!("to run it without, add --assume-done {id}");
+                        let hint = match near {
+                            Some(near) => format!("did you mean `{near}`? To run it without, add --assume-done {id}"),
+                            None => without,
+                        };
+                        self.plan.diagnostics.push(
+                            Diagnostic::error(
+                                "missing-dependency",
+                                place,
+                                format!("{name} depends on `{id}`, which the plan does not have"),
+                            )
+                            .hint(hint),
+                        );
+                    }
+                    Named::Elsewhere(id) if !assumed.contains(&names::folded(&id)) => {
+                        self.plan.diagnostics.push(
+                            Diagnostic::warning(
+                                "missing-dependency",
+                                place,
+                                format!("{name} waits for `{id}`, which is not of this plan: it is held"),
+                            )
+                            .hint(format!("once that is done, add --assume-done {id}")),
+                        );
+                        held.push(id);
+                    }
+                    Named::Missing(_) | Named::Elsewhere(_) => {}
+                    Named::Words(words) => self.plan.diagnostics.push(
+                        Diagnostic::warning(
+                            "free-text-dependency",
+                            place,
+                            format!("{name} depends on `{}`, which names no task: it does not wait for it", short(&words)),
+                        )
+                        .hint("name the id of a task, or a group"),
+                    ),
+                }
+            }
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        (edges, held)
+    }
+}
+
+fn short(text: &str) -> String {
+    let clean = titles::clean(text);
+    if clean.chars().count() > 60 { clean.chars().take(59).chain(std::iter::once('…')).collect() } else { clean }
+}
+
+/// A group and those around it, innermost first.
+pub(crate) fn ancestors(groups: &[Group], group: Option<usize>) -> impl Iterator<Item = usize> {
+    std::iter::successors(group, |group| groups[*group].parent)
+}
+
+fn group_code(group: &Group) -> String {
+    match generic::phase_number(&group.title) {
+        Some((word, number)) => titles::id_of(&format!("{word} {number}")),
+        None => titles::id_of(&group.title),
+    }
+}
+
+fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts) -> Group {
+    let read = titles::read(raw);
+    let title = titles::clean(raw);
+    let lower = title.to_lowercase();
+    let inside = |word: &str| lower.split(['(', '（']).skip(1).any(|inner| words::begins_with(inner.trim(), word));
+    let parallel = fact.parallel.or_else(|| {
+        if inside("parallel") {
+            Some(true)
+        } else if inside("sequential") {
+            Some(false)
+        } else {
+            None
+        }
+    });
+    let limit = lower
+        .split(['(', '（'])
+        .skip(1)
+        .find(|inner| words::begins_with(inner.trim(), "parallel"))
+        .and_then(|inner| inner.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty()))
+        .and_then(|digits| digits.parse().ok());
+    let mut defaults = fact.defaults.clone();
+    defaults.priority = defaults.priority.or_else(|| tier(&title));
+    let number = generic::phase_number(&title).map(|(_, number)| number).or_else(|| {
+        let digits: String = title.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let digits = digits.trim_end_matches('.').trim_end_matches(".0").to_owned();
+        (!digits.is_empty()).then_some(digits)
+    });
+    let text = if read.text.is_empty() { title } else { titles::clean(&read.raw) };
+    Group {
+        number,
+        title: text,
+        line: number_of(line),
+        parent,
+        parallel,
+        limit,
+        gate: fact.gate.clone(),
+        status: fact.status.or(read.status),
+        depends_on: Vec::new(),
+        states_dependencies: false,
+        defaults,
+    }
+}
+
+fn number_of(line: usize) -> u32 {
+    number(line)
+}
+
+/// The priority that a tier's title carries: `Immediate (P0)`, `P1 — next`, `High Priority`.
+fn tier(title: &str) -> Option<u8> {
+    for word in title.split(|c: char| !c.is_alphanumeric()) {
+        let mut letters = word.chars();
+        if letters.next() == Some('P')
+            && let Some(digit) = letters.next().and_then(|c| c.to_digit(10))
+            && letters.next().is_none()
+        {
+            return u8::try_from(digit).ok();
+        }
+    }
+    let lower = title.to_lowercase();
+    ["critical priority", "high priority", "medium priority", "low priority"]
+        .iter()
+        .find(|words| lower.contains(**words))
+        .and_then(|words| words::priority(words))
+}
+
+/// The mark that this plan uses for done.
+fn done_mark(outline: &Outline<'_>) -> char {
+    let (mut small, mut capital) = (0_usize, 0_usize);
+    for mark in outline.items.iter().filter_map(|item| item.mark) {
+        small += usize::from(mark.sign == 'x');
+        capital += usize::from(mark.sign == 'X');
+    }
+    if capital > small { 'X' } else { 'x' }
+}
+
+/// Counts the boxes below tasks. Bodies that overlap are counted by sums, so that it stays linear.
+struct Steps<'o, 't> {
+    outline: &'o Outline<'t>,
+    /// For each item the ticked and all step boxes before it.
+    sums: Vec<(usize, usize)>,
+}
+
+impl<'o, 't> Steps<'o, 't> {
+    fn new(outline: &'o Outline<'t>) -> Self {
+        let mut sums = Vec::with_capacity(outline.items.len() + 1);
+        let (mut done, mut all) = (0, 0);
+        sums.push((0, 0));
+        for item in &outline.items {
+            if let Some(mark) = item.mark.filter(|_| !item.closed_label && !outline.is_closed(item.heading)) {
+                all += 1;
+                done += usize::from(matches!(mark.status(), Some(PlanStatus::Done | PlanStatus::Skipped)));
+            }
+            sums.push((done, all));
+        }
+        Self { outline, sums }
+    }
+
+    fn count(&mut self, found: &Found) -> (usize, usize) {
+        let items = &self.outline.items;
+        let from = items.partition_point(|item| item.line < found.body.start);
+        let to = items.partition_point(|item| item.line < found.body.end).max(from);
+        (self.sums[to].0 - self.sums[from].0, self.sums[to].1 - self.sums[from].1)
+    }
+}

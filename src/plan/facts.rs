@@ -1,0 +1,491 @@
+//! The fields of one task or group, with their values read and their mistakes reported.
+
+use std::ops::Range;
+
+use super::fields;
+use super::fields::Field;
+use super::fields::Key;
+use super::found::Found;
+use super::found::Source;
+use super::outline::Outline;
+use super::tables;
+use super::titles;
+use super::types::Defaults;
+use super::types::PlanCommand;
+use super::values;
+use super::words;
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+use crate::diagnostics::suggest;
+use crate::model::task::FileClaim;
+use crate::model::task::FileVerb;
+use crate::model::task::PlanStatus;
+use crate::model::time::Span;
+
+/// A value of a dependency, and the byte where it begins if it stands in the file as it is.
+pub(crate) type Stated = (String, Option<usize>);
+
+/// What the fields say.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) depends: Vec<Stated>,
+    pub(crate) defaults: Defaults,
+    pub(crate) by_person: bool,
+    pub(crate) command: Option<PlanCommand>,
+    pub(crate) shell: Option<PlanCommand>,
+    pub(crate) files: Vec<FileClaim>,
+    pub(crate) outputs: Vec<String>,
+    pub(crate) acceptance: Vec<String>,
+    pub(crate) requirements: Vec<String>,
+    pub(crate) status: Option<PlanStatus>,
+    pub(crate) parallel: Option<bool>,
+    pub(crate) optional: Option<bool>,
+    pub(crate) gate: Option<String>,
+    /// The first line after the body.
+    pub(crate) body_end: usize,
+}
+
+/// Reads the fields of a task.
+pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<Diagnostic>) -> Facts {
+    let mut reader = Reader::new(outline, diagnostics);
+    reader.facts.body_end = found.body.end;
+    match found.source {
+        Source::Item(item) => {
+            let mut list = fields::read(outline, found.fields.clone(), Some(item));
+            // A box at the margin with fields that are not indented: they run to the next heading,
+            // ruler or item with a box.
+            if outline.items[item].parent.is_none() && outline.items[item].mark.is_some() {
+                let end = loose_end(outline, found.body.end);
+                let loose = fields::read(outline, found.body.end..end, None);
+                if begins_with_bold_key(outline, found.body.end..end) {
+                    list.extend(loose);
+                    reader.facts.body_end = end;
+                }
+            }
+            reader.all(&list);
+        }
+        Source::Heading(_) => {
+            let list = fields::read(outline, found.fields.clone(), None);
+            reader.all(&list);
+        }
+        Source::None => {
+            let list = fields::read(outline, found.fields.clone(), None);
+            reader.all(&list.into_iter().filter(|f| f.key != Key::Agent || super::generic::is_executor(&f.name)).collect::<Vec<_>>());
+        }
+    }
+    for (key, range) in &found.cells {
+        let line = outline.lines.at(range.start);
+        let field = Field {
+            key: *key,
+            name: String::new(),
+            line,
+            value: range.clone(),
+            more: Vec::new(),
+            fences: Vec::new(),
+        };
+        if !range.is_empty() {
+            reader.one(&field);
+        }
+    }
+    if let Some(attributes) = &found.title.attributes {
+        reader.attributes(attributes, found.line);
+    }
+    reader.facts.shell = only_shell_fence(outline, found.body.start..reader.facts.body_end);
+    reader.facts
+}
+
+/// Reads the fields of a group.
+pub(crate) fn of_group(
+    outline: &Outline<'_>,
+    span: Range<usize>,
+    owner: Option<usize>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Facts {
+    let list = fields::read(outline, span, owner);
+    let mut reader = Reader::new(outline, diagnostics);
+    reader.all(&list);
+    reader.facts
+}
+
+/// Where fields that are not indented end: at a heading, a ruler, or a box.
+fn loose_end(outline: &Outline<'_>, start: usize) -> usize {
+    use super::blocks::LineKind;
+    let mut line = start;
+    while line < outline.lines.len() {
+        match outline.kind(line) {
+            LineKind::Heading | LineKind::Break => break,
+            LineKind::Text => {
+                if outline.item_at(line).is_some_and(|item| outline.items[item].mark.is_some() && outline.items[item].parent.is_none()) {
+                    break;
+                }
+            }
+            LineKind::Blank
+            | LineKind::Comment
+            | LineKind::FrontMatter
+            | LineKind::Fence
+            | LineKind::Code
+            | LineKind::Quote
+            | LineKind::Table => {}
+        }
+        line += 1;
+    }
+    line
+}
+
+/// Whether the first line of text is `**Key:** ...`.
+fn begins_with_bold_key(outline: &Outline<'_>, mut span: Range<usize>) -> bool {
+    let first = span.find(|line| !matches!(outline.kind(*line), super::blocks::LineKind::Blank));
+    first.is_some_and(|line| {
+        let text = outline.lines.get(line);
+        outline.kind(line) == super::blocks::LineKind::Text && text.starts_with("**") && fields::split(text).is_some()
+    })
+}
+
+fn only_shell_fence(outline: &Outline<'_>, body: Range<usize>) -> Option<PlanCommand> {
+    let first = outline.blocks.fences.partition_point(|fence| fence.line < body.start);
+    let mut shells = outline.blocks.fences[first..]
+        .iter()
+        .take_while(|fence| fence.line < body.end)
+        .filter(|fence| values::is_shell(&fence.info));
+    let only = shells.next()?;
+    if shells.next().is_some() {
+        return None;
+    }
+    let text = values::fence_text(outline, &only.inside);
+    (!text.is_empty()).then(|| PlanCommand { line: super::lines::number(only.line + 1), text })
+}
+
+/// The name of an agent in a value such as `` `bmad-dev` (or another) ``.
+pub(crate) fn agent_name(value: &str) -> String {
+    let clean = titles::clean(value);
+    if is_person(&clean) {
+        return clean;
+    }
+    let cut = clean.split(['(', '（', ',', '/', ';']).next().unwrap_or("");
+    let cut = cut.split(" or ").next().unwrap_or("").trim();
+    cut.trim_start_matches('@').trim().to_owned()
+}
+
+/// Whether who is named is a person: then the task is a gate.
+fn is_person(value: &str) -> bool {
+    let lower = value.trim().trim_start_matches('@').to_lowercase();
+    matches!(lower.as_str(), "user" | "manual" | "human" | "git (manual)")
+}
+
+struct Reader<'o, 't, 'd> {
+    outline: &'o Outline<'t>,
+    diagnostics: &'d mut Vec<Diagnostic>,
+    facts: Facts,
+    /// Keys that may stand once only, with name and line.
+    seen: Vec<(Key, String, usize)>,
+}
+
+impl<'o, 't, 'd> Reader<'o, 't, 'd> {
+    fn new(outline: &'o Outline<'t>, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        Self { outline, diagnostics, facts: Facts::default(), seen: Vec::new() }
+    }
+
+    fn all(&mut self, list: &[Field]) {
+        for field in list {
+            self.one(field);
+        }
+    }
+
+    fn value(&self, field: &Field) -> &'t str {
+        self.outline.lines.text.get(field.value.clone()).unwrap_or("")
+    }
+
+    fn place(&self, field: &Field) -> Place {
+        if field.value.is_empty() {
+            return Place::line(super::lines::number(field.line));
+        }
+        self.outline.lines.place(field.value.clone())
+    }
+
+    fn bad(&mut self, field: &Field, message: String) {
+        let place = self.place(field);
+        self.diagnostics.push(Diagnostic::error("bad-value", place, message));
+    }
+
+    /// Whether a key that may stand once only stands a second time.
+    fn again(&mut self, field: &Field) -> bool {
+        let folded = field.name.to_lowercase();
+        if let Some((_, name, line)) = self.seen.iter().find(|(key, ..)| *key == field.key) {
+            let first = super::lines::number(*line);
+            let place = Place::line(super::lines::number(field.line));
+            if *name == folded {
+                self.diagnostics.push(
+                    Diagnostic::error("duplicate-key", place, format!("`{}` stands here twice, first on line {first}", field.name))
+                        .hint("leave one of the two"),
+                );
+            } else if !field.name.is_empty() {
+                self.diagnostics.push(Diagnostic::warning(
+                    "two-values",
+                    place,
+                    format!("`{}` says again what line {first} said: the first counts", field.name),
+                ));
+            }
+            return true;
+        }
+        self.seen.push((field.key, folded, field.line));
+        false
+    }
+
+    fn one(&mut self, field: &Field) {
+        match field.key {
+            Key::DependsOn => self.depends(field),
+            Key::Files(verb) => self.files(field, verb),
+            Key::Output => self.outputs(field),
+            Key::Verify => self.verify(field),
+            Key::Acceptance => {
+                let parts = values::parts(self.outline, field).into_iter().map(|(text, _)| titles::clean(text));
+                self.facts.acceptance.extend(parts.filter(|text| !text.is_empty()));
+            }
+            Key::Requirements => {
+                let value = titles::clean(self.value(field));
+                self.facts.requirements.extend(value.split(',').map(|part| part.trim().to_owned()));
+            }
+            Key::Mode => {}
+            Key::Agent
+            | Key::Model
+            | Key::Layer
+            | Key::Command
+            | Key::Status
+            | Key::Priority
+            | Key::Timeout
+            | Key::Retries
+            | Key::Parallel
+            | Key::Optional
+            | Key::Gate => {
+                if !self.again(field) {
+                    self.scalar(field);
+                }
+            }
+        }
+    }
+
+    fn scalar(&mut self, field: &Field) {
+        let raw = self.value(field);
+        let value = titles::clean(raw);
+        if value.is_empty() && !matches!(field.key, Key::Command) {
+            return;
+        }
+        match field.key {
+            Key::Agent => {
+                self.facts.by_person = is_person(&value);
+                if !self.facts.by_person {
+                    let name = agent_name(raw);
+                    if !name.is_empty() && !matches!(name.as_str(), "-" | "—" | "TBD" | "none" | "None") {
+                        self.facts.defaults.agent = Some(name);
+                    }
+                }
+            }
+            Key::Model => {
+                let spans = values::code_spans(raw);
+                let model = spans.first().map_or(value, |(span, _)| (*span).to_owned());
+                let model = model.split([' ', ',', '(']).next().unwrap_or("").to_owned();
+                if !matches!(model.as_str(), "" | "-" | "—") {
+                    self.facts.defaults.model = Some(model);
+                }
+            }
+            Key::Layer => match value.parse() {
+                Ok(layer @ 1..=7) => self.facts.defaults.layer = Some(layer),
+                _ => self.bad(field, format!("`{value}` is no layer: 1 to 7")),
+            },
+            Key::Timeout => match value.parse::<Span>() {
+                Ok(timeout) => self.facts.defaults.timeout = Some(timeout),
+                Err(error) => self.bad(field, error.to_string()),
+            },
+            Key::Retries => match value.parse() {
+                Ok(retries) => self.facts.defaults.retries = Some(retries),
+                Err(_) => self.bad(field, format!("`{value}` is no number of retries")),
+            },
+            Key::Priority => match words::priority(&value) {
+                Some(priority) => self.facts.defaults.priority = Some(priority),
+                None => {
+                    let place = self.place(field);
+                    self.diagnostics.push(
+                        Diagnostic::warning("bad-priority", place, format!("`{value}` is no priority"))
+                            .hint("write P0 to P9, or critical, high, medium, low"),
+                    );
+                }
+            },
+            Key::Parallel => match words::yes_or_no(&value) {
+                Some(parallel) => self.facts.parallel = Some(parallel),
+                None => self.bad(field, format!("`{value}` is neither yes nor no")),
+            },
+            Key::Optional => match words::yes_or_no(&value) {
+                Some(optional) => self.facts.optional = Some(optional),
+                None => self.bad(field, format!("`{value}` is neither yes nor no")),
+            },
+            Key::Gate => match words::yes_or_no(&value) {
+                Some(false) => {}
+                Some(true) => self.facts.gate = Some("approval".to_owned()),
+                None => self.facts.gate = Some(value),
+            },
+            Key::Status => match tables::cell_status(raw.trim_matches(['*', '`', ' '])) {
+                Some(status) => {
+                    if words::begins_with(&value, "blocked") {
+                        let place = self.place(field);
+                        self.diagnostics.push(Diagnostic::warning("blocked", place, "the plan calls this blocked: it is taken as open"));
+                    }
+                    self.facts.status = Some(status);
+                }
+                None => {
+                    let place = self.place(field);
+                    self.diagnostics.push(
+                        Diagnostic::warning("unknown-status", place, format!("`{value}` is no status that is known: it changes nothing"))
+                            .hint("write open, in progress, done or skipped"),
+                    );
+                }
+            },
+            Key::Command => self.command(field),
+            Key::DependsOn
+            | Key::Files(_)
+            | Key::Verify
+            | Key::Acceptance
+            | Key::Requirements
+            | Key::Output
+            | Key::Mode => {}
+        }
+    }
+
+    fn depends(&mut self, field: &Field) {
+        let parts = values::parts(self.outline, field);
+        if parts.is_empty() {
+            self.facts.depends.push((String::new(), None));
+        }
+        for (text, range) in parts {
+            self.facts.depends.push((text.to_owned(), Some(range.start)));
+        }
+    }
+
+    fn files(&mut self, field: &Field, verb: Option<FileVerb>) {
+        for (text, range) in values::parts(self.outline, field) {
+            for claim in values::files(text, verb) {
+                match values::inside(&claim.path) {
+                    Some(path) => self.facts.files.push(FileClaim { verb: claim.verb, path }),
+                    None => {
+                        let place = self.outline.lines.place(range.clone());
+                        self.diagnostics.push(
+                            Diagnostic::warning("path-outside", place, format!("`{}` lies outside the project: it is left out", claim.path))
+                                .hint("name files relative to the project's root"),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn outputs(&mut self, field: &Field) {
+        for (text, _) in values::parts(self.outline, field) {
+            let paths = values::code_spans(text).into_iter().map(|(span, _)| span);
+            let paths = paths.filter(|path| path.contains(['/', '.']) && !path.contains([' ', '*', '?', '{', '[', ':']));
+            self.facts.outputs.extend(paths.filter_map(values::inside));
+        }
+    }
+
+    fn verify(&mut self, field: &Field) {
+        for (text, range) in values::parts(self.outline, field) {
+            let line = super::lines::number(self.outline.lines.at(range.start));
+            match values::only_spans(text) {
+                Some(spans) => {
+                    let commands = spans.into_iter().map(|(span, _)| PlanCommand { line, text: span.to_owned() });
+                    self.facts.defaults.verify.extend(commands);
+                }
+                None => self.facts.acceptance.push(titles::clean(text)),
+            }
+        }
+        self.fences(field);
+    }
+
+    fn fences(&mut self, field: &Field) {
+        for lines in &field.fences {
+            let fence = self.outline.blocks.fences.iter().find(|fence| fence.line == lines.start);
+            if let Some(fence) = fence.filter(|fence| values::is_shell(&fence.info)) {
+                let text = values::fence_text(self.outline, &fence.inside);
+                if !text.is_empty() {
+                    let line = super::lines::number(fence.line + 1);
+                    self.facts.defaults.verify.push(PlanCommand { line, text });
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, field: &Field) {
+        let parts = values::parts(self.outline, field);
+        let spans = match parts.as_slice() {
+            [(text, _)] => values::only_spans(text).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        match spans.as_slice() {
+            [(span, _)] => {
+                let line = super::lines::number(field.line);
+                self.facts.command = Some(PlanCommand { line, text: (*span).to_owned() });
+            }
+            _ if parts.is_empty() && field.fences.len() == 1 => {}
+            _ => self.bad(field, "a command is one code span and nothing else, such as `make test`".to_owned()),
+        }
+    }
+
+    /// `{agent=kilo depends=T001,T002 timeout=20m}`.
+    fn attributes(&mut self, text: &str, line: usize) {
+        let place = Place::line(super::lines::number(line));
+        self.diagnostics.push(
+            Diagnostic::warning("attributes", place, "attributes in braces are shown as they stand by everything that renders Markdown")
+                .hint("prefer a key list below the task, such as `- **Agent**: kilo`"),
+        );
+        for part in text.split_whitespace() {
+            let Some((name, value)) = part.split_once('=') else { continue };
+            let value = value.trim_matches(['"', '\'']);
+            let Some(key) = fields::key_of(name) else {
+                let known = ["agent", "model", "layer", "depends", "timeout", "retries", "priority", "files", "gate"];
+                let mut diagnostic = Diagnostic::warning("unknown-key", place, format!("there is no attribute `{name}`"));
+                if let Some(near) = suggest(name, known.into_iter()) {
+                    diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
+                }
+                self.diagnostics.push(diagnostic);
+                continue;
+            };
+            self.attribute(key, name, value, place);
+        }
+    }
+
+    fn attribute(&mut self, key: Key, name: &str, value: &str, place: Place) {
+        let defaults = &mut self.facts.defaults;
+        let good = match key {
+            Key::Agent => {
+                defaults.agent = Some(agent_name(value));
+                true
+            }
+            Key::Model => {
+                defaults.model = Some(value.to_owned());
+                true
+            }
+            Key::Layer => value.parse().ok().filter(|layer| (1..=7).contains(layer)).map(|layer| defaults.layer = Some(layer)).is_some(),
+            Key::Timeout => value.parse().ok().map(|timeout| defaults.timeout = Some(timeout)).is_some(),
+            Key::Retries => value.parse().ok().map(|retries| defaults.retries = Some(retries)).is_some(),
+            Key::Priority => words::priority(value).map(|priority| defaults.priority = Some(priority)).is_some(),
+            Key::DependsOn => {
+                self.facts.depends.push((value.to_owned(), None));
+                true
+            }
+            Key::Parallel => words::yes_or_no(value).map(|parallel| self.facts.parallel = Some(parallel)).is_some(),
+            Key::Optional => words::yes_or_no(value).map(|optional| self.facts.optional = Some(optional)).is_some(),
+            Key::Gate => {
+                self.facts.gate = Some(value.to_owned());
+                true
+            }
+            Key::Files(verb) => {
+                let paths = value.split(',').filter_map(values::inside);
+                self.facts.files.extend(paths.map(|path| FileClaim { verb, path }));
+                true
+            }
+            Key::Status => words::status(value).map(|status| self.facts.status = Some(status)).is_some(),
+            Key::Command | Key::Verify | Key::Acceptance | Key::Requirements | Key::Output | Key::Mode => true,
+        };
+        if !good {
+            self.diagnostics.push(Diagnostic::error("bad-value", place, format!("`{value}` is no value for `{name}`")));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Fields: `key: value` at the start of a list item or line, at the own level of a task or group.
+//!
+//! Keys are compared without case, `_`, `-` and spaces; a key that is not known is text. What a value
+//! means is read in `values`.
+
+use std::ops::Range;
+
+use super::blocks::LineKind;
+use super::outline::Outline;
+use crate::model::task::FileVerb;
+
+/// A field that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// What it waits for.
+    DependsOn,
+    /// Who does it.
+    Agent,
+    /// With which model.
+    Model,
+    /// From which layer.
+    Layer,
+    /// What the agent `command` runs.
+    Command,
+    /// Files it touches, with what is done to them.
+    Files(Option<FileVerb>),
+    /// Commands that check it.
+    Verify,
+    /// Criteria in words.
+    Acceptance,
+    /// Its status.
+    Status,
+    /// Its priority.
+    Priority,
+    /// Limit of one attempt.
+    Timeout,
+    /// Further attempts.
+    Retries,
+    /// Whether siblings run beside it.
+    Parallel,
+    /// Whether it runs only when asked for.
+    Optional,
+    /// A gate before it.
+    Gate,
+    /// Back references.
+    Requirements,
+    /// What it leaves behind.
+    Output,
+    /// One at a time, for a whole plan.
+    Mode,
+}
+
+/// A field with its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// Which.
+    pub(crate) key: Key,
+    /// As written.
+    pub(crate) name: String,
+    /// The line of the key.
+    pub(crate) line: usize,
+    /// Bytes of the value on that line.
+    pub(crate) value: Range<usize>,
+    /// Bytes of the lines and items that belong to the value.
+    pub(crate) more: Vec<Range<usize>>,
+    /// Lines of fences inside the value.
+    pub(crate) fences: Vec<Range<usize>>,
+}
+
+/// Finds the key of a name.
+pub(crate) fn key_of(name: &str) -> Option<Key> {
+    let folded: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-' | '*' | '`') && !c.is_whitespace())
+        .flat_map(char::to_lowercase)
+        .collect();
+    Some(match folded.as_str() {
+        "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs" | "závisína"
+        | "závislosti" | "依赖" | "依存" => Key::DependsOn,
+        "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible" => Key::Agent,
+        "model" | "modeltier" => Key::Model,
+        "layer" => Key::Layer,
+        "command" => Key::Command,
+        "files" | "file" | "location" | "package" | "packages" | "package(s)" | "touches" | "soubory" | "文件" => {
+            Key::Files(None)
+        }
+        "filestocreate" | "create" => Key::Files(Some(FileVerb::Create)),
+        "filestomodify" | "modifiedfiles" | "modify" => Key::Files(Some(FileVerb::Modify)),
+        "verify" | "validationcommands" => Key::Verify,
+        "verification" | "validation" | "validationcriteria" | "testscenarios" | "donewhen" | "acceptance"
+        | "acceptancecriteria" | "expected" => Key::Acceptance,
+        "status" | "state" | "stav" => Key::Status,
+        "priority" | "priorita" => Key::Priority,
+        "timeout" | "timelimit" => Key::Timeout,
+        "retries" | "maxretries" => Key::Retries,
+        "parallel" | "parallelsafe" => Key::Parallel,
+        "optional" => Key::Optional,
+        "gate" => Key::Gate,
+        "requirements" | "implements" | "validates" | "需求" | "ac" => Key::Requirements,
+        "output" | "outputs" | "deliverable" | "deliverables" => Key::Output,
+        "mode" | "executionmode" => Key::Mode,
+        _ => return None,
+    })
+}
+
+/// Cuts `**Key**: value`, `Key: value` or `_Key: value_` into the name and the bytes of the value.
+pub(crate) fn split(text: &str) -> Option<(&str, Range<usize>)> {
+    let colon = text.char_indices().take(48).find(|(_, c)| matches!(c, ':' | '：'))?;
+    let mut name = &text[..colon.0];
+    let lead = name.len() - name.trim_start_matches(['*', '_', ' ', '\t']).len();
+    let marks = name[..lead].trim();
+    name = name.trim_matches(['*', '_', ' ', '\t']);
+    if name.is_empty() || name.split_whitespace().count() > 4 || !name.starts_with(char::is_alphabetic) {
+        return None;
+    }
+    let mut start = colon.0 + colon.1.len_utf8();
+    let after = &text[start..];
+    // `http://x` and `a::b` are no fields.
+    if after.starts_with(['/', ':']) {
+        return None;
+    }
+    let bold = after.trim_start_matches(['*', '_']);
+    let closing = after.len() - bold.len();
+    if closing > 0 && (bold.is_empty() || bold.starts_with([' ', '\t']) || closing >= 2) {
+        start += closing;
+    }
+    let mut end = text.trim_end().len().max(start);
+    // One mark around key and value: the italic fields of Kiro.
+    if marks.len() == 1 && closing == 0 && text[start..end].ends_with(marks) {
+        end -= 1;
+    }
+    start += text[start..end].len() - text[start..end].trim_start().len();
+    end = start + text[start..end].trim_end().len();
+    Some((name, start..end))
+}
+
+/// Reads the fields of a task or group.
+///
+/// `span` is the lines to look at, `owner` the item they belong to (none: below a heading).
+pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usize>) -> Vec<Field> {
+    let mut fields: Vec<Field> = Vec::new();
+    // A field that stands on a line of its own takes the list below it as its value.
+    let mut collecting = false;
+    let mut line = span.start;
+    let mut blank = false;
+    while line < span.end {
+        match outline.kind(line) {
+            LineKind::Blank | LineKind::Comment => {
+                blank = true;
+                line += 1;
+                continue;
+            }
+            LineKind::Text => {}
+            LineKind::Fence => {
+                if collecting && let Some(field) = fields.last_mut() {
+                    let start = line;
+                    while line < span.end && outline.kind(line) == LineKind::Fence {
+                        line += 1;
+                    }
+                    field.fences.push(start..line);
+                    continue;
+                }
+                line += 1;
+                continue;
+            }
+            LineKind::Break => break,
+            LineKind::Heading | LineKind::FrontMatter | LineKind::Code | LineKind::Quote | LineKind::Table => {
+                collecting = false;
+                line += 1;
+                continue;
+            }
+        }
+        let next = if let Some(index) = outline.item_at(line) {
+            let item = &outline.items[index];
+            let end = item.end.min(span.end);
+            let direct = item.parent == owner && item.mark.is_none();
+            let found = if direct { push_fields(outline, &mut fields, item.text.clone(), line) } else { 0 };
+            if found > 0 {
+                collecting = false;
+                let last = fields.len() - 1;
+                collect(outline, &mut fields[last], line + 1..end);
+            } else if collecting && item.parent == owner && item.mark.is_none() {
+                if let Some(field) = fields.last_mut() {
+                    field.more.push(item.text.clone());
+                    collect(outline, field, line + 1..end);
+                }
+            } else {
+                collecting = false;
+            }
+            end.max(line + 1)
+        } else {
+            let start = outline.lines.start(line);
+            let range = start..outline.lines.end(line);
+            if push_fields(outline, &mut fields, range.clone(), line) > 0 {
+                collecting = true;
+            } else if collecting && !blank {
+                if let Some(field) = fields.last_mut() {
+                    field.more.push(range);
+                }
+            } else {
+                collecting = false;
+            }
+            line + 1
+        };
+        blank = false;
+        line = next;
+    }
+    fields
+}
+
+/// Adds the field, or the several that `|` keeps apart, that stand in some bytes; returns how many.
+fn push_fields(outline: &Outline<'_>, fields: &mut Vec<Field>, range: Range<usize>, line: usize) -> usize {
+    let start = outline.lines.start(line);
+    let visible = outline.visible(line);
+    let mut from = range.start - start;
+    let mut count = 0;
+    while let Some(text) = visible.get(from..range.end - start) {
+        let Some((name, mut value)) = split(text) else { break };
+        let next = text.find(" | **").filter(|at| *at > value.start);
+        if let Some(at) = next {
+            value.end = value.start + text[value.start..at].trim_end().len();
+        }
+        if let Some(key) = key_of(name) {
+            let value = start + from + value.start..start + from + value.end;
+            let name = name.to_owned();
+            fields.push(Field { key, name, line, value, more: Vec::new(), fences: Vec::new() });
+            count += 1;
+        }
+        match next {
+            Some(at) => from += at + 3,
+            None => break,
+        }
+    }
+    count
+}
+
+/// Adds the lines below a field's item to its value.
+fn collect(outline: &Outline<'_>, field: &mut Field, span: Range<usize>) {
+    let mut line = span.start;
+    while line < span.end {
+        match outline.kind(line) {
+            LineKind::Text => {
+                if let Some(index) = outline.item_at(line) {
+                    field.more.push(outline.items[index].text.clone());
+                } else {
+                    field.more.push(outline.lines.start(line)..outline.lines.end(line));
+                }
+                line += 1;
+            }
+            LineKind::Fence => {
+                let start = line;
+                while line < span.end && outline.kind(line) == LineKind::Fence {
+                    line += 1;
+                }
+                field.fences.push(start..line);
+            }
+            LineKind::Blank
+            | LineKind::Comment
+            | LineKind::Heading
+            | LineKind::Break
+            | LineKind::FrontMatter
+            | LineKind::Code
+            | LineKind::Quote
+            | LineKind::Table => line += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(Key, String, usize)> {
+        let outline = Outline::read(text);
+        read(&outline, 0..outline.lines.len(), None)
+            .into_iter()
+            .map(|field| (field.key, text[field.value].to_owned(), field.more.len()))
+            .collect()
+    }
+
+    #[test]
+    fn all_ways_to_write_a_field() {
+        for text in [
+            "- **Depends on**: T1",
+            "- **Depends on:** T1",
+            "- depends_on: T1",
+            "- __Depends-On__: T1",
+            "**Depends on：** T1",
+            "- _Depends: T1_",
+            "_Depends: T1_",
+            "- *Blocked by: T1*",
+            "- 依赖：T1",
+        ] {
+            assert_eq!(pairs(text), [(Key::DependsOn, "T1".to_owned(), 0)], "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_field() {
+        for text in ["- **Colour**: red", "- see http://x", "- agent", "- a b c d e agent: x", "- [ ] Agent: x"] {
+            assert_eq!(pairs(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn several_on_a_line_and_lists_below() {
+        assert_eq!(
+            pairs("**Depends on:** Step 2 | **Parallel with:** Step 4 | **Model:** opus"),
+            [(Key::DependsOn, "Step 2".to_owned(), 0), (Key::Model, "opus".to_owned(), 0)]
+        );
+        assert_eq!(
+            pairs("**Files:**\n\n- a\n- b\n\nText\n\n- c\n"),
+            [(Key::Files(None), String::new(), 2)]
+        );
+        assert_eq!(pairs("- **Files**:\n  - a\n  - b\n- x\n"), [(Key::Files(None), String::new(), 2)]);
+        let outline = Outline::read("- [ ] x\n  - **Agent**: kilo\n    - **Model**: nested is text\n");
+        assert_eq!(read(&outline, 1..3, Some(0)).len(), 1);
+    }
+}

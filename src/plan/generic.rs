@@ -1,0 +1,463 @@
+//! The rules by which any Markdown is read: the first that finds a task decides for the whole file.
+//!
+//! Named headings, numbered or named boxes, tables with ids, numbered bold items with boxes, plain
+//! boxes, phases without boxes, a card. Explicit beats implicit, words beat numbers, numbers beat
+//! nesting.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::fields;
+use super::found::Findings;
+use super::found::Found;
+use super::found::Holder;
+use super::found::heading_task;
+use super::found::item_task;
+use super::names;
+use super::names::Shape;
+use super::names::Written;
+use super::outline::Outline;
+use super::tables;
+use super::titles;
+use super::words;
+
+/// Words whose boxes are tasks, whatever lies below them, by preference.
+const BOX_WORDS: &[&str] = &["task", "story", "unit", "issue", "fix", "step", "iteration", "part"];
+
+/// Reads a plan by the first rule that finds a task.
+pub(crate) fn read(outline: &Outline<'_>) -> Findings {
+    let rules: [(fn(&Outline<'_>) -> Vec<Found>, &'static str); 7] = [
+        (named_headings, "named headings"),
+        (named_boxes, "boxes with ids"),
+        (tables::read, "a table with ids"),
+        (bold_items, "numbered bold items with boxes below"),
+        (plain_boxes, "plain boxes"),
+        (phases, "phases with numbered items"),
+        (card, "a card: the whole file is one task"),
+    ];
+    for (rule, name) in rules {
+        let tasks = rule(outline);
+        if !tasks.is_empty() {
+            return Findings { tasks, rule: name };
+        }
+    }
+    Findings::default()
+}
+
+/// Every box outside fences, for `--boxes all`.
+pub(crate) fn all_boxes(outline: &Outline<'_>) -> Findings {
+    let tasks = (0..outline.items.len())
+        .filter(|item| outline.items[*item].mark.is_some())
+        .map(|item| item_task(outline, item, written_before(outline, item).map(|w| (w.id, w.after))))
+        .collect();
+    Findings { tasks, rule: "every box (--boxes all)" }
+}
+
+/// The whole plan as one task, for `--as-one`, or as a card.
+pub(crate) fn whole(outline: &Outline<'_>) -> Found {
+    let first = outline.headings.first().filter(|heading| heading.level == 1);
+    let title = first.map_or_else(String::new, |heading| plan_title(&heading.title));
+    let line = first.map_or(0, |heading| heading.line);
+    Found {
+        line,
+        id: None,
+        title: titles::Title { raw: title.clone(), text: title, ..titles::Title::default() },
+        mark: None,
+        body: first.map_or(0, |heading| heading.after)..outline.lines.len(),
+        fields: first.map_or(0, |heading| heading.after)..first.map_or(0, |heading| heading.own_end),
+        source: super::found::Source::None,
+        holder: None,
+        ordered: false,
+        status: None,
+        cells: Vec::new(),
+    }
+}
+
+/// A document's title without the words that only say what it is.
+pub(crate) fn plan_title(title: &str) -> String {
+    let lower = title.to_lowercase();
+    for kind in ["tasks:", "task plan:", "implementation plan:", "plan:", "gap analysis:", "task list:"] {
+        if lower.starts_with(kind) && title.is_char_boundary(kind.len()) {
+            return title[kind.len()..].trim().to_owned();
+        }
+    }
+    title.to_owned()
+}
+
+/// The id in front of an item's title.
+fn written_before(outline: &Outline<'_>, item: usize) -> Option<Written> {
+    let found = &outline.items[item];
+    let start = found.text.start - outline.lines.start(found.line);
+    let visible = outline.visible(found.line);
+    let text = visible.get(start..)?;
+    names::written(text).or_else(|| {
+        // `[P] T012 title`: marks before the id.
+        let rest = text.strip_prefix("[P]").or_else(|| text.strip_prefix("(P)"))?;
+        let lead = text.len() - rest.trim_start().len();
+        names::written(&text[lead..]).map(|written| Written { after: written.after + lead, ..written })
+    })
+}
+
+fn named_headings(outline: &Outline<'_>) -> Vec<Found> {
+    let mut classes: BTreeMap<usize, Vec<(usize, Written)>> = BTreeMap::new();
+    let mut prefixes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut named: Vec<(usize, Written)> = Vec::new();
+    // "Id alone" stands between Fix and Step in the order of preference.
+    let rank = |word: usize| if word < 5 { word } else { word + 1 };
+    for (index, heading) in outline.headings.iter().enumerate() {
+        if !(2..=4).contains(&heading.level) {
+            continue;
+        }
+        let start = outline.lines.start(heading.line);
+        let visible = outline.visible(heading.line);
+        let text = visible.get(heading.text.start - start..heading.text.end - start).unwrap_or("");
+        let skip = super::boxes::box_at(text).map_or(0, |(_, _, _, length)| {
+            length + text[length..].len() - text[length..].trim_start().len()
+        });
+        let emoji = text[skip..].len()
+            - text[skip..].trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '*' | '[' | '`')).len();
+        let Some(mut written) = names::written(&text[skip + emoji..]).filter(|written| written.ends) else {
+            continue;
+        };
+        written.after += emoji;
+        match &written.shape {
+            Shape::Word(word) if names::WORDS[*word] != "subtask" => {
+                classes.entry(rank(*word)).or_default().push((index, written));
+            }
+            Shape::Name(prefix) => {
+                *prefixes.entry(prefix.clone()).or_default() += 1;
+                named.push((index, written));
+            }
+            Shape::Word(_) | Shape::Number(_) => {}
+        }
+    }
+    named.retain(|(_, written)| match &written.shape {
+        Shape::Name(prefix) => prefixes.get(prefix).is_some_and(|count| *count > 1),
+        Shape::Word(_) | Shape::Number(_) => false,
+    });
+    classes.insert(5, named);
+    let Some(chosen) = classes.into_values().find(|headings| headings.len() > 1) else {
+        return Vec::new();
+    };
+    // A named heading with named headings below it is a group.
+    let parents: BTreeSet<usize> =
+        chosen.iter().flat_map(|(heading, _)| ancestors(outline, *heading)).collect();
+    let word = matches!(chosen[0].1.shape, Shape::Word(_));
+    let mut tasks: Vec<Found> = chosen
+        .into_iter()
+        .filter(|(heading, _)| !parents.contains(heading))
+        .map(|(heading, written)| heading_task(outline, heading, Some((written.id, written.after))))
+        .collect();
+    if word {
+        join_boxes(outline, &mut tasks);
+    }
+    tasks
+}
+
+fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
+    std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent).collect()
+}
+
+/// A checklist of the same tasks gives them their boxes.
+fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
+    let mut by_id: BTreeMap<String, Option<usize>> = BTreeMap::new();
+    for (index, task) in tasks.iter().enumerate() {
+        if let Some(id) = &task.id {
+            by_id.entry(names::folded(id)).and_modify(|known| *known = None).or_insert(Some(index));
+        }
+    }
+    for (index, item) in outline.items.iter().enumerate() {
+        let Some(mark) = item.mark else { continue };
+        let Some(written) = written_before(outline, index) else { continue };
+        if !matches!(written.shape, Shape::Word(_)) {
+            continue;
+        }
+        if let Some(Some(task)) = by_id.get(&names::folded(&written.id)) {
+            let task = &mut tasks[*task];
+            if task.mark.is_none() && !task.body.contains(&item.line) && !inside_any(outline, item.heading) {
+                task.line = item.line;
+                task.mark = Some((item.line, mark));
+            }
+        }
+    }
+}
+
+/// Whether a heading is named like a task: a box below it is one of its steps.
+fn inside_any(outline: &Outline<'_>, heading: Option<usize>) -> bool {
+    heading.is_some_and(|heading| {
+        names::written(&outline.headings[heading].title)
+            .is_some_and(|written| written.ends && matches!(written.shape, Shape::Word(_)))
+    })
+}
+
+fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
+    let mut found: Vec<(usize, Written)> = Vec::new();
+    for (index, item) in outline.items.iter().enumerate() {
+        if item.mark.is_some()
+            && let Some(written) = written_before(outline, index)
+        {
+            found.push((index, written));
+        }
+    }
+    let closed = |item: usize| {
+        let item = &outline.items[item];
+        item.closed_label || outline.is_closed(item.heading)
+    };
+    for word in BOX_WORDS {
+        let chosen: Vec<&(usize, Written)> = found
+            .iter()
+            .filter(|(item, written)| {
+                matches!(&written.shape, Shape::Word(index) if names::WORDS[*index] == *word) && !closed(*item)
+            })
+            .collect();
+        if !chosen.is_empty() {
+            let holders = BTreeMap::new();
+            return with_siblings(outline, chosen.into_iter().cloned().collect(), &holders);
+        }
+    }
+    let prefixes = letters_in_use(&found);
+    let numbers: BTreeSet<String> = found
+        .iter()
+        .filter(|(_, written)| matches!(written.shape, Shape::Number(_)))
+        .map(|(_, written)| written.id.trim_end_matches(".0").to_owned())
+        .collect();
+    let parents_of_numbers: BTreeSet<String> =
+        numbers.iter().filter(|id| depth(id) == 2).filter_map(|id| parent_number(id)).collect();
+    let mut holders: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut chosen: Vec<(usize, Written)> = Vec::new();
+    let mut last_parent: BTreeMap<String, usize> = BTreeMap::new();
+    for (item, written) in found {
+        let keep = match &written.shape {
+            Shape::Word(_) => false,
+            Shape::Name(prefix) => {
+                let spec_kit = prefix == "T" && written.id.len() >= 4;
+                let known = spec_kit
+                    || prefixes.get(prefix).is_some_and(|ids| ids.len() > 1 || (written.set_off && prefixes.len() == 1));
+                known && (spec_kit || !closed(item))
+            }
+            Shape::Number(level) => {
+                let bare = written.id.trim_end_matches(".0");
+                let heading = outline.items[item].heading;
+                let own = !closed(item) || heading.is_some_and(|heading| numbered_like(outline, heading, bare));
+                let task = match *level {
+                    1 => {
+                        let is_group = parents_of_numbers.contains(bare);
+                        if is_group {
+                            last_parent.insert(bare.to_owned(), item);
+                        }
+                        !is_group
+                    }
+                    2 => {
+                        if let Some(parent) = parent_number(bare).and_then(|parent| last_parent.get(&parent)) {
+                            holders.insert(item, *parent);
+                        }
+                        true
+                    }
+                    _ => two_deep(bare).is_some_and(|parent| !numbers.contains(parent)),
+                };
+                own && task
+            }
+        };
+        if keep {
+            chosen.push((item, written));
+        }
+    }
+    // A named box with named boxes below it is their group.
+    let above: BTreeSet<usize> = chosen.iter().filter_map(|(item, _)| outline.items[*item].parent).collect();
+    for (item, _) in &chosen {
+        if let Some(parent) = outline.items[*item].parent {
+            holders.entry(*item).or_insert(parent);
+        }
+    }
+    chosen.retain(|(item, _)| !above.contains(item));
+    with_siblings(outline, chosen, &holders)
+}
+
+/// The letters of ids with the numbers that follow them.
+fn letters_in_use(found: &[(usize, Written)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut prefixes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (_, written) in found {
+        if let Shape::Name(prefix) = &written.shape {
+            prefixes.entry(prefix.clone()).or_default().insert(written.id.clone());
+        }
+    }
+    prefixes
+}
+
+fn depth(id: &str) -> usize {
+    id.bytes().filter(|byte| *byte == b'.').count() + 1
+}
+
+fn parent_number(id: &str) -> Option<String> {
+    id.split('.').next().map(str::to_owned)
+}
+
+/// The first two numbers of an id.
+fn two_deep(id: &str) -> Option<&str> {
+    let (first, _) = id.match_indices('.').nth(1)?;
+    id.get(..first)
+}
+
+/// Whether a heading carries the number under which an id stands: `## 6. Verification` with `6.1`.
+fn numbered_like(outline: &Outline<'_>, heading: usize, id: &str) -> bool {
+    let digits: String = outline.headings[heading].title.chars().take_while(char::is_ascii_digit).collect();
+    !digits.is_empty() && parent_number(id).as_deref() == Some(&digits)
+}
+
+/// Makes tasks of items with ids, and of the boxes without one in the same lists.
+fn with_siblings(
+    outline: &Outline<'_>,
+    chosen: Vec<(usize, Written)>,
+    holders: &BTreeMap<usize, usize>,
+) -> Vec<Found> {
+    let mut lists: BTreeMap<(Option<usize>, usize, usize), Option<usize>> = BTreeMap::new();
+    for (item, _) in &chosen {
+        let found = &outline.items[*item];
+        lists.entry((found.parent, found.list, found.indent)).or_insert(holders.get(item).copied());
+    }
+    let groups: BTreeSet<usize> = holders.values().copied().collect();
+    let mut by_item: BTreeMap<usize, (Option<Written>, Option<usize>)> = BTreeMap::new();
+    for (index, item) in outline.items.iter().enumerate() {
+        if item.mark.is_none() || item.closed_label || groups.contains(&index) {
+            continue;
+        }
+        let Some(holder) = lists.get(&(item.parent, item.list, item.indent)) else { continue };
+        if written_before(outline, index).is_none() && !outline.is_closed(item.heading) {
+            by_item.insert(index, (None, *holder));
+        }
+    }
+    for (item, written) in chosen {
+        by_item.insert(item, (Some(written), holders.get(&item).copied()));
+    }
+    by_item
+        .into_iter()
+        .map(|(item, (written, holder))| {
+            let ordered = written.is_some();
+            let mut task = item_task(outline, item, written.map(|written| (written.id, written.after)));
+            if let Some(holder) = holder {
+                task.holder = Some(Holder::Item(holder));
+            }
+            task.ordered |= ordered;
+            task
+        })
+        .collect()
+}
+
+fn bold_items(outline: &Outline<'_>) -> Vec<Found> {
+    let with_boxes: BTreeSet<usize> = outline
+        .items
+        .iter()
+        .filter(|item| item.mark.is_some())
+        .filter_map(|item| item.parent)
+        .collect();
+    (0..outline.items.len())
+        .filter(|index| {
+            let item = &outline.items[*index];
+            item.ordinal.is_some()
+                && item.mark.is_none()
+                && item.parent.is_none()
+                && !item.closed_label
+                && !outline.is_closed(item.heading)
+                && with_boxes.contains(index)
+                && outline.lines.text[item.text.clone()].starts_with("**")
+        })
+        .map(|item| item_task(outline, item, None))
+        .collect()
+}
+
+fn plain_boxes(outline: &Outline<'_>) -> Vec<Found> {
+    // A card's boxes are its checklist, unless a heading or label says otherwise by not being closed.
+    (0..outline.items.len())
+        .filter(|index| {
+            let item = &outline.items[*index];
+            item.mark.is_some() && !item.below_box && !item.closed_label && !outline.is_closed(item.heading)
+        })
+        .map(|index| {
+            let mut task = item_task(outline, index, None);
+            if let Some(parent) = outline.items[index].parent {
+                task.holder = Some(Holder::Item(parent));
+            }
+            task
+        })
+        .collect()
+}
+
+/// Whether a heading is a phase: the word, then a number or letter.
+pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
+    let bare = words::without_number(title);
+    for word in ["Phase", "Wave", "Sprint", "Stage", "Milestone", "Chunk", "Tier", "Fáze"] {
+        if words::begins_with(bare, &word.to_lowercase()) {
+            let rest = bare.get(word.len()..).unwrap_or("").trim_start_matches([' ', '-', '#']);
+            let number: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
+            let number = number.trim_end_matches('.').to_owned();
+            let short = number.chars().count() <= 2 || number.starts_with(|c: char| c.is_ascii_digit());
+            return (!number.is_empty() && short).then_some((word, number));
+        }
+    }
+    None
+}
+
+fn phases(outline: &Outline<'_>) -> Vec<Found> {
+    let mut tasks = Vec::new();
+    let phase_headings: Vec<usize> = (0..outline.headings.len())
+        .filter(|heading| phase_number(&outline.headings[*heading].title).is_some() && !outline.headings[*heading].closed)
+        .collect();
+    let mut item = 0;
+    for index in phase_headings {
+        let heading = &outline.headings[index];
+        let parts = outline.headings.get(index + 1).is_some_and(|next| next.parent == Some(index));
+        let before = tasks.len();
+        item = item.max(outline.items.partition_point(|item| item.line < heading.line));
+        while let Some(found) = outline.items.get(item).filter(|found| found.line < heading.own_end) {
+            if found.ordinal.is_some() && found.parent.is_none() && !found.closed_label {
+                tasks.push(item_task(outline, item, None));
+            }
+            item += 1;
+        }
+        if tasks.len() == before && !parts {
+            tasks.push(heading_task(outline, index, None));
+        }
+    }
+    tasks
+}
+
+fn card(outline: &Outline<'_>) -> Vec<Found> {
+    let end = outline.headings.get(1).map_or(outline.lines.len(), |heading| heading.line);
+    let start = outline.headings.first().filter(|heading| heading.level == 1).map_or(0, |heading| heading.after);
+    let executor = fields::read(outline, start..end.max(start), None)
+        .iter()
+        .any(|field| is_executor(&field.name));
+    if executor { vec![whole(outline)] } else { Vec::new() }
+}
+
+/// Whether the name of a header field says who does the work, not who wrote the document.
+pub(crate) fn is_executor(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.starts_with("executor") || name.starts_with("assigned") || name.starts_with("assignee")
+}
+
+/// Every group as one task, for `--granularity group`.
+pub(crate) fn groups(outline: &Outline<'_>, findings: Findings) -> Findings {
+    let mut tasks = Vec::new();
+    let mut seen = BTreeSet::new();
+    for found in findings.tasks {
+        let Some(holder) = found.holder else {
+            tasks.push(found);
+            continue;
+        };
+        if !seen.insert(holder) {
+            continue;
+        }
+        tasks.push(match holder {
+            Holder::Heading(heading) => {
+                let mut task = heading_task(outline, heading, None);
+                task.body = outline.headings[heading].after..outline.headings[heading].own_end;
+                task
+            }
+            Holder::Item(item) => {
+                item_task(outline, item, written_before(outline, item).map(|written| (written.id, written.after)))
+            }
+        });
+    }
+    Findings { tasks, rule: "every group is one task (--granularity group)" }
+}

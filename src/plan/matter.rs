@@ -1,0 +1,148 @@
+//! Front matter: the plan's own status and title, and `orchestrate:` with defaults for its tasks.
+
+use super::lines::Lines;
+use super::outline::Outline;
+use super::types::Defaults;
+use super::types::PlanCommand;
+use super::words;
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+use crate::model::time::Span;
+
+/// What the front matter says.
+#[derive(Debug, Default)]
+pub(crate) struct Matter {
+    /// `title` or `name`.
+    pub(crate) title: Option<String>,
+    /// `status`.
+    pub(crate) status: Option<String>,
+    /// `orchestrate:`.
+    pub(crate) defaults: Defaults,
+    /// `mode: sequential` below it.
+    pub(crate) sequential: bool,
+    /// `dependencies` that are files.
+    pub(crate) plans: Vec<String>,
+}
+
+/// Reads the front matter of a plan, if it has one.
+pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> Matter {
+    let mut matter = Matter::default();
+    let Some(inside) = outline.blocks.front_matter.clone() else { return matter };
+    let lines = &outline.lines;
+    let yaml = lines.slice(inside.start, inside.end);
+    let value: serde_json::Value = match serde_saphyr::from_str(yaml) {
+        Ok(value) => value,
+        Err(error) => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or("not YAML");
+            diagnostics.push(
+                Diagnostic::warning(
+                    "front-matter",
+                    Place::line(super::lines::number(inside.start)),
+                    format!("the front matter cannot be read: {first}"),
+                )
+                .hint("the tasks are taken from the text below it"),
+            );
+            return matter;
+        }
+    };
+    let text = |key: &str| value.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+    matter.title = text("title").or_else(|| text("name"));
+    matter.status = text("status");
+    if let Some(list) = value.get("dependencies").and_then(|list| list.as_array()) {
+        matter.plans = list.iter().filter_map(|plan| plan.as_str()).map(str::to_owned).collect();
+    }
+    match value.get("orchestrate") {
+        None | Some(serde_json::Value::Null) => {}
+        Some(serde_json::Value::Object(map)) => {
+            for (key, value) in map {
+                one(lines, inside.clone(), key, value, &mut matter, diagnostics);
+            }
+        }
+        Some(_) => diagnostics.push(Diagnostic::error(
+            "bad-value",
+            place(lines, inside, "orchestrate"),
+            "`orchestrate` in the front matter is no mapping",
+        )),
+    }
+    matter
+}
+
+fn one(
+    lines: &Lines<'_>,
+    inside: std::ops::Range<usize>,
+    key: &str,
+    value: &serde_json::Value,
+    matter: &mut Matter,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let text = match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => return,
+        serde_json::Value::Array(_)
+        | serde_json::Value::Object(_)
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_) => value.to_string(),
+    };
+    let at = place(lines, inside, key);
+    let mut bad = |what: String| diagnostics.push(Diagnostic::error("bad-value", at, what));
+    let defaults = &mut matter.defaults;
+    match key {
+        "agent" => defaults.agent = Some(text),
+        "model" => defaults.model = Some(text),
+        "layer" => match text.parse() {
+            Ok(layer @ 1..=7) => defaults.layer = Some(layer),
+            _ => bad(format!("`{text}` is no layer: 1 to 7")),
+        },
+        "timeout" => match text.parse::<Span>() {
+            Ok(timeout) => defaults.timeout = Some(timeout),
+            Err(error) => bad(error.to_string()),
+        },
+        "retries" => match text.parse() {
+            Ok(retries) => defaults.retries = Some(retries),
+            Err(_) => bad(format!("`{text}` is no number of retries")),
+        },
+        "priority" => match words::priority(&text) {
+            Some(priority) => defaults.priority = Some(priority),
+            None => bad(format!("`{text}` is no priority: 0 to 9, P0 to P9, or critical, high, medium, low")),
+        },
+        "verify" => {
+            let commands = match value {
+                serde_json::Value::Array(list) => {
+                    list.iter().filter_map(|command| command.as_str()).map(str::to_owned).collect()
+                }
+                _ => vec![text],
+            };
+            let line = at.line;
+            defaults.verify = commands.into_iter().map(|text| PlanCommand { line, text }).collect();
+        }
+        "mode" => matter.sequential = words::begins_with(&text, "sequential"),
+        "format" => {}
+        _ => {
+            let known = ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];
+            let mut diagnostic =
+                Diagnostic::warning("unknown-key", at, format!("`orchestrate` in the front matter has no key `{key}`"));
+            if let Some(near) = crate::diagnostics::suggest(key, known.into_iter()) {
+                diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
+            }
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// The place of a key's value in the front matter.
+fn place(lines: &Lines<'_>, inside: std::ops::Range<usize>, key: &str) -> Place {
+    for line in inside.clone() {
+        let text = lines.get(line);
+        let lead = text.len() - text.trim_start().len();
+        if let Some(rest) = text[lead..].strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix(':')) {
+            let value = rest.split(" #").next().unwrap_or("").trim();
+            if value.is_empty() {
+                return Place::line(super::lines::number(line));
+            }
+            let start = lines.start(line) + text.len() - rest.len() + (rest.len() - rest.trim_start().len());
+            return lines.place(start..start + value.len());
+        }
+    }
+    Place::line(super::lines::number(inside.start))
+}

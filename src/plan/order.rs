@@ -1,0 +1,550 @@
+//! What waits for what: stated edges, barriers between groups, numbers and marks inside them.
+//!
+//! Stated edges come first. A topological order of tasks and groups, nearest to the order of the
+//! file, is made of them; whatever order implies is added along that order, and an implied edge
+//! that would run against it is left out. So implied edges never close a ring: only what the plan
+//! states can, and that is reported.
+//!
+//! Edges stay few. A barrier joins the last tasks of what stands before it to the first ones of what
+//! follows; where both are many (more than [`PAIRS`] edges), the last of the former waits for the
+//! others and stands for them all. That costs one task some time and keeps `m + n` edges for `m * n`.
+//!
+//! Tasks that are done, skipped or optional order nothing: what follows them waits for what stood
+//! before them.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
+
+use super::types::Dependency;
+use super::types::Plan;
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+use crate::model::task::EdgeRule;
+
+/// The most edges that a single join may have before one task stands for the others.
+const PAIRS: usize = 4_096;
+
+/// An edge between tasks by index: the second waits for the first.
+pub(crate) type Edge = (usize, usize, EdgeRule);
+
+/// The edges of a plan, and the ring if the stated ones close one.
+#[derive(Debug, Default)]
+pub(crate) struct Order {
+    /// Sorted by who waits, then by what for; at most one for each pair.
+    pub(crate) edges: Vec<Edge>,
+    /// The tasks of a ring, in order.
+    pub(crate) ring: Vec<usize>,
+}
+
+/// Works out the order of the tasks for which `live` holds; edges of stated dependencies are kept for
+/// all. `optional` tasks wait for others, and nobody waits for them.
+pub(crate) fn order(plan: &Plan, live: &dyn Fn(usize) -> bool, optional: &dyn Fn(usize) -> bool) -> Order {
+    let graph = Stated::new(plan);
+    let (rank, ring) = graph.rank(plan);
+    let mut walk = Walk {
+        plan,
+        live,
+        optional,
+        rank,
+        edges: BTreeMap::new(),
+        covered: vec![false; plan.tasks.len()],
+        exits: vec![Vec::new(); plan.groups.len()],
+        entries: vec![Vec::new(); plan.groups.len()],
+        used: vec![0; plan.groups.len()],
+    };
+    for (task, found) in plan.tasks.iter().enumerate() {
+        for dependency in &found.depends_on {
+            if let Dependency::Task(first) = dependency {
+                walk.add(*first, task, EdgeRule::Explicit);
+            }
+        }
+    }
+    if plan.mode_sequential {
+        walk.one_at_a_time();
+    } else {
+        walk.all();
+    }
+    let edges = walk.edges.into_iter().map(|((to, from), rule)| (from, to, rule)).collect();
+    Order { edges, ring }
+}
+
+/// The mistake that a ring is.
+pub(crate) fn ring_diagnostic(plan: &Plan, ring: &[usize]) -> Option<Diagnostic> {
+    let first = *ring.first()?;
+    let mut names: Vec<String> = ring.iter().take(12).map(|task| format!("`{}`", plan.tasks[*task].id)).collect();
+    if ring.len() > 12 {
+        names.push(format!("{} more", ring.len() - 12));
+    }
+    names.push(format!("`{}`", plan.tasks[first].id));
+    let message = if ring.len() == 1 {
+        format!("task `{}` depends on itself", plan.tasks[first].id)
+    } else {
+        format!("these tasks wait for each other: {}", names.join(" -> "))
+    };
+    Some(
+        Diagnostic::error("cycle", Place::line(plan.tasks[first].line), message)
+            .hint("take out one of these dependencies"),
+    )
+}
+
+/// The stated dependencies as a graph: tasks, and a start and an end for each group.
+struct Stated {
+    after: Vec<Vec<usize>>,
+    before_count: Vec<usize>,
+    tasks: usize,
+}
+
+impl Stated {
+    fn new(plan: &Plan) -> Self {
+        let tasks = plan.tasks.len();
+        let nodes = tasks + 2 * plan.groups.len();
+        let mut graph = Self { after: vec![Vec::new(); nodes], before_count: vec![0; nodes], tasks };
+        for (group, found) in plan.groups.iter().enumerate() {
+            if let Some(parent) = found.parent {
+                graph.edge(graph.start(parent), graph.start(group));
+                graph.edge(graph.end(group), graph.end(parent));
+            }
+            graph.edge(graph.start(group), graph.end(group));
+            for dependency in &found.depends_on {
+                let from = graph.node(*dependency);
+                graph.edge(from, graph.start(group));
+            }
+        }
+        for (task, found) in plan.tasks.iter().enumerate() {
+            if let Some(group) = found.group {
+                graph.edge(graph.start(group), task);
+                graph.edge(task, graph.end(group));
+            }
+            for dependency in &found.depends_on {
+                let from = graph.node(*dependency);
+                graph.edge(from, task);
+            }
+        }
+        graph
+    }
+
+    fn start(&self, group: usize) -> usize {
+        self.tasks + 2 * group
+    }
+
+    fn end(&self, group: usize) -> usize {
+        self.tasks + 2 * group + 1
+    }
+
+    fn node(&self, dependency: Dependency) -> usize {
+        match dependency {
+            Dependency::Task(task) => task,
+            Dependency::Group(group) => self.end(group),
+        }
+    }
+
+    fn edge(&mut self, from: usize, to: usize) {
+        self.after[from].push(to);
+        self.before_count[to] += 1;
+    }
+
+    /// A place for each task in an order that fits what is stated, and the tasks of a ring.
+    fn rank(&self, plan: &Plan) -> (Vec<usize>, Vec<usize>) {
+        let line = |node: usize| -> (u32, usize) {
+            if node < self.tasks {
+                (plan.tasks[node].line, node)
+            } else {
+                // Starts and ends cost nothing: they go as soon as they may.
+                (0, node)
+            }
+        };
+        let mut waiting = self.before_count.clone();
+        let mut ready: BinaryHeap<Reverse<(u32, usize)>> =
+            (0..waiting.len()).filter(|node| waiting[*node] == 0).map(|node| Reverse(line(node))).collect();
+        let mut rank = vec![usize::MAX; self.tasks];
+        let mut next = 0;
+        while let Some(Reverse((_, node))) = ready.pop() {
+            if node < self.tasks {
+                rank[node] = next;
+                next += 1;
+            }
+            for after in &self.after[node] {
+                waiting[*after] -= 1;
+                if waiting[*after] == 0 {
+                    ready.push(Reverse(line(*after)));
+                }
+            }
+        }
+        let mut ring = Vec::new();
+        if waiting.iter().any(|count| *count > 0) {
+            ring = self.ring(&waiting);
+            for place in rank.iter_mut().filter(|place| **place == usize::MAX) {
+                *place = next;
+                next += 1;
+            }
+        }
+        (rank, ring)
+    }
+
+    /// Walks backwards from a node that never became ready until one comes up a second time.
+    fn ring(&self, waiting: &[usize]) -> Vec<usize> {
+        let mut before = vec![usize::MAX; waiting.len()];
+        for (from, after) in self.after.iter().enumerate().filter(|(from, _)| waiting[*from] > 0) {
+            for to in after {
+                before[*to] = before[*to].min(from);
+            }
+        }
+        let Some(mut node) = waiting.iter().position(|count| *count > 0) else { return Vec::new() };
+        let mut seen = BTreeSet::new();
+        while seen.insert(node) && before[node] != usize::MAX {
+            node = before[node];
+        }
+        let first = node;
+        let mut ring = Vec::new();
+        loop {
+            if node < self.tasks {
+                ring.push(node);
+            }
+            node = before[node];
+            if node == first || node == usize::MAX {
+                break;
+            }
+        }
+        if ring.is_empty() {
+            // A ring of groups alone: any task in it will do to show the place.
+            ring.extend(waiting[..self.tasks].iter().position(|count| *count > 0));
+        }
+        ring
+    }
+}
+
+/// Tasks that have to be finished before what comes next.
+#[derive(Debug, Clone)]
+struct Frontier {
+    tasks: Vec<usize>,
+    rule: EdgeRule,
+    /// Edges made from them so far, so that many small joins do not add up.
+    used: usize,
+}
+
+impl Frontier {
+    fn new(tasks: Vec<usize>, rule: EdgeRule) -> Self {
+        Self { tasks, rule, used: 0 }
+    }
+}
+
+struct Walk<'p> {
+    plan: &'p Plan,
+    live: &'p dyn Fn(usize) -> bool,
+    optional: &'p dyn Fn(usize) -> bool,
+    rank: Vec<usize>,
+    edges: BTreeMap<(usize, usize), EdgeRule>,
+    /// Tasks that something later in their group waits for.
+    covered: Vec<bool>,
+    exits: Vec<Vec<usize>>,
+    entries: Vec<Vec<usize>>,
+    /// Edges made from the exits of each group, so that many who name it do not add up.
+    used: Vec<usize>,
+}
+
+/// What stands directly in a group, in the order of the file.
+enum Child {
+    Task(usize),
+    Group(usize),
+}
+
+impl Walk<'_> {
+    fn add(&mut self, from: usize, to: usize, rule: EdgeRule) {
+        if from != to {
+            // What is stated outranks what is implied; the rules are in that order.
+            let known = self.edges.entry((to, from)).or_insert(rule);
+            *known = rule.min(*known);
+        }
+    }
+
+    /// Lets a task wait for a frontier.
+    fn join(&mut self, from: &mut Frontier, to: usize) {
+        from.used = from.used.saturating_add(from.tasks.len());
+        if from.tasks.len() > 1 && from.used > PAIRS {
+            self.collapse(&mut from.tasks);
+        }
+        for before in &from.tasks {
+            if self.rank[*before] < self.rank[to] {
+                self.add(*before, to, from.rule);
+            }
+        }
+    }
+
+    /// Lets the last task of a frontier wait for the others and stand for them.
+    fn collapse(&mut self, from: &mut Vec<usize>) {
+        let Some(last) = from.iter().copied().max_by_key(|task| self.rank[*task]) else { return };
+        for before in from.iter().copied().filter(|task| *task != last).collect::<Vec<_>>() {
+            self.add(before, last, EdgeRule::Barrier);
+            self.covered[before] = true;
+        }
+        from.clear();
+        from.push(last);
+    }
+
+    /// `Mode: Sequential`: every task waits for the one before it.
+    fn one_at_a_time(&mut self) {
+        let mut tasks: Vec<usize> = (0..self.plan.tasks.len()).filter(|task| (self.live)(*task)).collect();
+        tasks.sort_by_key(|task| self.rank[*task]);
+        let mut last = None;
+        for task in tasks {
+            if let Some(last) = last {
+                self.add(last, task, EdgeRule::Order);
+            }
+            if !(self.optional)(task) {
+                last = Some(task);
+            }
+        }
+    }
+
+    fn all(&mut self) {
+        let mut children: Vec<Vec<Child>> = (0..=self.plan.groups.len()).map(|_| Vec::new()).collect();
+        let top = self.plan.groups.len();
+        let mut all: Vec<(u32, bool, usize)> = Vec::with_capacity(self.plan.tasks.len() + top);
+        all.extend(self.plan.tasks.iter().enumerate().map(|(task, found)| (found.line, true, task)));
+        all.extend(self.plan.groups.iter().enumerate().map(|(group, found)| (found.line, false, group)));
+        all.sort_unstable();
+        for (_, is_task, index) in all {
+            if is_task {
+                children[self.plan.tasks[index].group.unwrap_or(top)].push(Child::Task(index));
+            } else {
+                children[self.plan.groups[index].parent.unwrap_or(top)].push(Child::Group(index));
+            }
+        }
+        self.walk(None, &children, top, Frontier::new(Vec::new(), EdgeRule::Barrier));
+        self.stated_groups();
+    }
+
+    /// Orders what stands in a group; `base` is what has to be finished before any of it. Returns what has
+    /// to be finished before what comes after it. Groups nest as deep as headings and lists may.
+    fn walk(&mut self, group: Option<usize>, children: &[Vec<Child>], index: usize, base: Frontier) -> Frontier {
+        let parallel = group.and_then(|group| self.plan.groups[group].parallel);
+        let mut base = base;
+        let mut side = Vec::new();
+        let mut at = 0;
+        let list = &children[index];
+        let from_base = list
+            .iter()
+            .filter(|child| match child {
+                Child::Group(child) => parallel == Some(true) || self.plan.groups[*child].states_dependencies,
+                Child::Task(_) => false,
+            })
+            .count();
+        if base.tasks.len() > 1 && base.tasks.len().saturating_mul(from_base) > PAIRS {
+            self.collapse(&mut base.tasks);
+        }
+        let mut front = base.clone();
+        let mut untouched = true;
+        while at < list.len() {
+            match list[at] {
+                Child::Task(_) => {
+                    let start = at;
+                    while matches!(list.get(at), Some(Child::Task(_))) {
+                        at += 1;
+                    }
+                    let mut tasks: Vec<usize> = list[start..at]
+                        .iter()
+                        .filter_map(|child| match child {
+                            Child::Task(task) if (self.live)(*task) => Some(*task),
+                            Child::Task(_) | Child::Group(_) => None,
+                        })
+                        .collect();
+                    tasks.sort_by_key(|task| self.rank[*task]);
+                    if parallel == Some(true) {
+                        if !tasks.is_empty() {
+                            let start = base.clone();
+                            let mut out = self.segment(group, &tasks, parallel, &mut base, start, true);
+                            if out.tasks != base.tasks {
+                                side.append(&mut out.tasks);
+                            }
+                        }
+                    } else if !tasks.is_empty() {
+                        front = self.segment(group, &tasks, parallel, &mut base, front, untouched);
+                        untouched = false;
+                    }
+                }
+                Child::Group(child) => {
+                    let stated = self.plan.groups[child].states_dependencies;
+                    let free = parallel == Some(true);
+                    let before = if stated || free { base.clone() } else { Frontier::new(front.tasks.clone(), EdgeRule::Barrier) };
+                    let at_base = stated || free || untouched;
+                    let marks = before.tasks.clone();
+                    let out = self.walk(Some(child), children, child, before);
+                    if at_base && let Some(group) = group {
+                        let inner = self.entries[child].clone();
+                        self.entries[group].extend(inner);
+                    }
+                    let passed_through = out.tasks == marks;
+                    if stated || free {
+                        if !passed_through {
+                            side.extend(out.tasks);
+                        }
+                    } else if !passed_through {
+                        front = Frontier::new(out.tasks, EdgeRule::Barrier);
+                        untouched = false;
+                    }
+                    at += 1;
+                }
+            }
+        }
+        let nothing = untouched && side.is_empty();
+        if !side.is_empty() {
+            if untouched {
+                front = Frontier::new(side, EdgeRule::Barrier);
+            } else {
+                front.tasks.extend(side);
+            }
+        }
+        front.tasks.retain(|task| !self.covered[*task]);
+        front.tasks.sort_unstable();
+        front.tasks.dedup();
+        if let Some(group) = group {
+            // A group whose tasks are all done lets through what was before it, and is itself finished.
+            if !nothing {
+                self.exits[group].clone_from(&front.tasks);
+            }
+        }
+        front
+    }
+
+    /// Orders tasks that stand side by side in a group, given in rank order.
+    fn segment(
+        &mut self,
+        group: Option<usize>,
+        tasks: &[usize],
+        parallel: Option<bool>,
+        base: &mut Frontier,
+        front: Frontier,
+        untouched: bool,
+    ) -> Frontier {
+        let numbered = tasks.iter().any(|task| self.plan.tasks[*task].ordered);
+        let in_order = parallel != Some(true) && (numbered || parallel == Some(false));
+        let mut front = front;
+        let mut fresh = untouched;
+        // The tasks of a run that may go together, and those that stand beside the order.
+        let mut run: Vec<usize> = Vec::new();
+        for task in tasks.iter().copied() {
+            let found = &self.plan.tasks[task];
+            let optional = (self.optional)(task);
+            if found.states_dependencies {
+                let inside = self.waits_inside(task, group);
+                if !inside {
+                    self.join(base, task);
+                    self.enter(group, task);
+                }
+                self.cover(task, group);
+                if !optional {
+                    run.push(task);
+                }
+                continue;
+            }
+            let marked = found.parallel == Some(true) && parallel != Some(false);
+            let together = !in_order || marked;
+            if !together && !run.is_empty() {
+                self.advance(&mut front, &mut run, &mut fresh);
+            }
+            self.join(&mut front, task);
+            if fresh {
+                self.enter(group, task);
+            }
+            if optional {
+                continue;
+            }
+            run.push(task);
+            if !together {
+                self.advance(&mut front, &mut run, &mut fresh);
+            }
+        }
+        if !run.is_empty() {
+            self.advance(&mut front, &mut run, &mut fresh);
+        }
+        front
+    }
+
+    /// Makes a run the new frontier. What it leaves out (it could not be joined) is rare and stays.
+    fn advance(&mut self, front: &mut Frontier, run: &mut Vec<usize>, fresh: &mut bool) {
+        run.retain(|task| !self.covered[*task]);
+        if run.is_empty() {
+            return;
+        }
+        *front = Frontier::new(std::mem::take(run), EdgeRule::Order);
+        *fresh = false;
+    }
+
+    fn enter(&mut self, group: Option<usize>, task: usize) {
+        if let Some(group) = group {
+            self.entries[group].push(task);
+        }
+    }
+
+    /// Whether a task waits for a sibling that is still to be done: then it waits for what was before both.
+    fn waits_inside(&self, task: usize, group: Option<usize>) -> bool {
+        self.plan.tasks[task].depends_on.iter().any(|dependency| match dependency {
+            Dependency::Task(first) => {
+                *first != task
+                    && self.plan.tasks[*first].group == group
+                    && (self.live)(*first)
+                    && !(self.optional)(*first)
+            }
+            Dependency::Group(_) => false,
+        })
+    }
+
+    /// Siblings that a task waits for need not be waited for by what waits for it.
+    fn cover(&mut self, task: usize, group: Option<usize>) {
+        if (self.optional)(task) {
+            return;
+        }
+        for dependency in &self.plan.tasks[task].depends_on {
+            if let Dependency::Task(first) = dependency
+                && *first != task
+                && self.plan.tasks[*first].group == group
+                && self.rank[*first] < self.rank[task]
+            {
+                self.covered[*first] = true;
+            }
+        }
+    }
+
+    /// Edges to and from groups that the plan states.
+    fn stated_groups(&mut self) {
+        let plan = self.plan;
+        for (task, found) in plan.tasks.iter().enumerate() {
+            for dependency in &found.depends_on {
+                if let Dependency::Group(group) = dependency {
+                    self.after_group(*group, &[task]);
+                }
+            }
+        }
+        for (group, found) in plan.groups.iter().enumerate() {
+            let mut entries = std::mem::take(&mut self.entries[group]);
+            entries.sort_unstable();
+            entries.dedup();
+            for dependency in &found.depends_on {
+                match dependency {
+                    Dependency::Task(task) => {
+                        for entry in &entries {
+                            self.add(*task, *entry, EdgeRule::Explicit);
+                        }
+                    }
+                    Dependency::Group(first) => self.after_group(*first, &entries),
+                }
+            }
+        }
+    }
+
+    fn after_group(&mut self, group: usize, tasks: &[usize]) {
+        let mut exits = std::mem::take(&mut self.exits[group]);
+        self.used[group] = self.used[group].saturating_add(exits.len().saturating_mul(tasks.len()));
+        if exits.len() > 1 && self.used[group] > PAIRS {
+            self.collapse(&mut exits);
+        }
+        for task in tasks {
+            for exit in &exits {
+                self.add(*exit, *task, EdgeRule::Explicit);
+            }
+        }
+        self.exits[group] = exits;
+    }
+}

@@ -1,0 +1,382 @@
+//! What a plan says it waits for: values such as `T001, T003-T005 and Phase 2 (needs the schema)`.
+//!
+//! A part names a task, a group, something shaped like an id that is not there, or nothing but
+//! words. Parentheses and words after an id are reasons.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::generic::phase_number;
+use super::names;
+use super::names::Shape;
+use super::types::Dependency;
+use super::words;
+
+/// The longest part that is looked at; what is longer is prose.
+const LONGEST_PART: usize = 400;
+
+/// What a part of a value names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Tasks or groups of this plan.
+    Known(Vec<Dependency>),
+    /// Shaped like an id of this plan, which has no such task.
+    Missing(String),
+    /// Shaped like an id of another plan: this one has none of its kind.
+    Elsewhere(String),
+    /// Free words.
+    Words(String),
+}
+
+/// All names by which tasks and groups can be referred to.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    exact: BTreeMap<String, usize>,
+    folded: BTreeMap<String, Option<usize>>,
+    local: BTreeMap<(Option<usize>, String), usize>,
+    groups: BTreeMap<String, Option<usize>>,
+    group_words: BTreeMap<String, Option<usize>>,
+    letters: BTreeSet<String>,
+    numbers: bool,
+}
+
+impl Index {
+    /// Makes a task known: by its id, by the id as written, and within its group.
+    pub(crate) fn task(&mut self, index: usize, id: &str, written: Option<&str>, group: Option<usize>) {
+        self.exact.entry(id.to_owned()).or_insert(index);
+        for name in [Some(id), written].into_iter().flatten() {
+            let folded = names::folded(name);
+            self.local.entry((group, folded.clone())).or_insert(index);
+            self.folded
+                .entry(folded)
+                .and_modify(|known| {
+                    if *known != Some(index) {
+                        *known = None;
+                    }
+                })
+                .or_insert(Some(index));
+        }
+        if let Some(written) = written {
+            match letters(written) {
+                Some(letters) => {
+                    self.letters.insert(letters.to_lowercase());
+                }
+                None => self.numbers = true,
+            }
+        }
+    }
+
+    /// Makes a group known: by its number, its title and the first word of it.
+    pub(crate) fn group(&mut self, index: usize, title: &str, number: Option<&str>) {
+        let mut add = |map: bool, name: String| {
+            let map = if map { &mut self.groups } else { &mut self.group_words };
+            if !name.is_empty() {
+                map.entry(name)
+                    .and_modify(|known| {
+                        if *known != Some(index) {
+                            *known = None;
+                        }
+                    })
+                    .or_insert(Some(index));
+            }
+        };
+        if let Some(number) = number {
+            add(true, names::folded(number));
+        }
+        add(false, names::folded(title));
+        let bare = match phase_number(title) {
+            Some(_) => title.split_once([':', '—', '–']).map_or("", |(_, rest)| rest.trim()),
+            None => words::without_number(title),
+        };
+        let bare = bare.split(['(', '（']).next().unwrap_or("").trim();
+        add(false, names::folded(bare));
+        if let Some(word) = bare.split_whitespace().next().filter(|word| word.len() > 2) {
+            add(false, names::folded(word));
+        }
+    }
+
+    /// Ids to suggest.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.exact.keys().map(String::as_str)
+    }
+
+    /// The task of an id, compared loosely, the same group first.
+    pub(crate) fn find(&self, id: &str, group: Option<usize>) -> Option<usize> {
+        if let Some(task) = self.exact.get(id) {
+            return Some(*task);
+        }
+        let folded = names::folded(id);
+        self.local.get(&(group, folded.clone())).copied().or_else(|| self.folded.get(&folded).copied().flatten())
+    }
+
+    /// What a part of a value names. `group` is the group of who depends; a group itself prefers groups.
+    pub(crate) fn read(&self, part: &str, group: Option<usize>, by_group: bool, task_count: usize) -> Named {
+        let part = part.trim_matches(|c: char| c.is_whitespace() || "[]`'\"*_.".contains(c));
+        if part.len() > LONGEST_PART {
+            return Named::Words(part.chars().take(60).collect());
+        }
+        if !by_group && let Some(task) = self.find(part, group) {
+            return Named::Known(vec![Dependency::Task(task)]);
+        }
+        if let Some(found) = self.group_words.get(&names::folded(part)).copied().flatten() {
+            return Named::Known(vec![Dependency::Group(found)]);
+        }
+        if let Some(named) = self.at_start(part, group, by_group, task_count) {
+            return named;
+        }
+        // `Foundational (Phase 2)`: the only id stands inside.
+        if let Some((_, inner)) = part.split_once(['(', '（'])
+            && let Some(Named::Known(found)) = self.at_start(inner.trim_end_matches([')', '）']), group, by_group, task_count)
+        {
+            return Named::Known(found);
+        }
+        let word = part.split_whitespace().next().unwrap_or("");
+        let alone = part.split(['(', '（']).next().unwrap_or("").trim() == word;
+        if alone
+            && !by_group
+            && !word.is_empty()
+            && crate::diagnostics::suggest(word, self.ids().take(1_000)).is_some()
+        {
+            return Named::Missing(word.to_owned());
+        }
+        if alone && let Some(found) = self.group_words.get(&names::folded(word)).copied().flatten() {
+            return Named::Known(vec![Dependency::Group(found)]);
+        }
+        Named::Words(part.to_owned())
+    }
+
+    /// Reads `[word] id [range] [reason]`.
+    fn at_start(&self, part: &str, group: Option<usize>, by_group: bool, task_count: usize) -> Option<Named> {
+        let (kind, id, rest) = reference(part)?;
+        let first = self.lookup(kind, id, group, by_group);
+        let rest = rest.trim_start();
+        let range = ["..", "–", "—", "-", "to "].iter().find_map(|sign| rest.strip_prefix(sign));
+        if let Some(second) = range.and_then(|rest| reference(rest.trim_start()))
+            && let (Some(Dependency::Task(from)), Some(Dependency::Task(to))) =
+                (first, self.lookup(kind, second.1, group, by_group))
+            && from <= to
+            && to < task_count
+        {
+            return Some(Named::Known((from..=to).map(Dependency::Task).collect()));
+        }
+        if let (Some(Dependency::Group(from)), Some(second)) = (first, range.and_then(|r| reference(r.trim_start())))
+            && let Some(Dependency::Group(to)) = self.lookup(kind, second.1, group, by_group)
+            && from <= to
+        {
+            return Some(Named::Known((from..=to).map(Dependency::Group).collect()));
+        }
+        if let Some(found) = first {
+            return Some(Named::Known(vec![found]));
+        }
+        let written = if kind == Kind::Bare { id.to_owned() } else { part[..part.len() - rest.len()].trim().to_owned() };
+        let of_this_plan = match letters(id) {
+            Some(letters) => self.letters.contains(&letters.to_lowercase()),
+            None if kind == Kind::Bare => {
+                // A bare number with words after it ("20 beta users") is prose.
+                if !rest.is_empty() && !rest.starts_with(['(', '（', ':']) {
+                    return None;
+                }
+                self.numbers
+            }
+            None => true,
+        };
+        Some(if of_this_plan { Named::Missing(written) } else { Named::Elsewhere(written) })
+    }
+
+    fn lookup(&self, kind: Kind, id: &str, group: Option<usize>, by_group: bool) -> Option<Dependency> {
+        let task = || self.find(id, group).map(Dependency::Task);
+        let by_number = || self.groups.get(&names::folded(id)).copied().flatten().map(Dependency::Group);
+        match kind {
+            Kind::Group => by_number(),
+            Kind::Task => task().or_else(by_number),
+            Kind::Bare if by_group => by_number().or_else(task),
+            Kind::Bare => task().or_else(by_number),
+        }
+    }
+}
+
+/// What the word before an id says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Task,
+    Group,
+    Bare,
+}
+
+/// Reads an id with the word before it; returns what is left.
+fn reference(text: &str) -> Option<(Kind, &str, &str)> {
+    let text = text.trim_start_matches(['#', '[', '`', '*', '"', '\'']);
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let word = text[..letters].to_ascii_lowercase();
+    let kind = match word.as_str() {
+        "task" | "tasks" | "unit" | "units" | "step" | "steps" | "story" | "stories" | "issue" | "fix" | "part"
+        | "agent" | "agents" => Kind::Task,
+        "phase" | "phases" | "wave" | "waves" | "sprint" | "stage" | "milestone" | "group" | "tier" | "section" => {
+            Kind::Group
+        }
+        _ => Kind::Bare,
+    };
+    let from = if kind == Kind::Bare {
+        0
+    } else {
+        letters + text[letters..].len() - text[letters..].trim_start_matches([' ', '-', '#', '\u{a0}']).len()
+    };
+    let length = id_length(&text[from..])?;
+    Some((kind, &text[from..from + length], text[from + length..].trim_start_matches(['`', '*', ']', '"', '\''])))
+}
+
+/// The length of an id: letters and a number, or a number alone.
+fn id_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        let letters = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        if letters > 10 || (letters == 0 && at > 0) {
+            return None;
+        }
+        at += letters;
+        let dash = at > 0 && bytes.get(at) == Some(&b'-');
+        let next = bytes.get(at + usize::from(dash))?;
+        if next.is_ascii_digit() {
+            at += usize::from(dash);
+            break;
+        }
+        if !dash {
+            return None;
+        }
+        at += 1;
+    }
+    loop {
+        at += bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let dot = bytes.get(at) == Some(&b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+        if !dot {
+            break;
+        }
+        at += 1;
+    }
+    if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
+        at += 1;
+    }
+    let boundary = text[at..].chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    boundary.then_some(at)
+}
+
+/// The letters of an id that begins with some.
+fn letters(id: &str) -> Option<&str> {
+    let end = id.find(|c: char| c.is_ascii_digit())?;
+    let letters = id[..end].trim_end_matches(['-', '_']);
+    (!letters.is_empty()).then_some(letters)
+}
+
+/// Whether a value says that nothing is waited for.
+pub(crate) fn is_none(value: &str) -> bool {
+    let value = value.trim_matches(|c: char| c.is_whitespace() || "`*_\"'".contains(c));
+    let bare = value.trim_matches(['[', ']', '-', '—', '–', '.', ' ']);
+    bare.is_empty()
+        || ["none", "nothing", "n/a", "žádné", "žádná", "无", "なし"].iter().any(|word| words::begins_with(bare, word))
+}
+
+/// Cuts a value at commas and the like, outside parentheses; parts with their bytes.
+pub(crate) fn split(value: &str) -> Vec<(&str, Range<usize>)> {
+    let mut parts = Vec::new();
+    let mut depth = 0_usize;
+    let mut from = 0;
+    let mut push = |from: usize, to: usize| {
+        let part = &value[from..to];
+        let start = from + part.len() - part.trim_start().len();
+        let trimmed = part.trim().trim_end_matches('.');
+        if !trimmed.is_empty() {
+            parts.push((trimmed, start..start + trimmed.len()));
+        }
+    };
+    let mut skip_to = 0;
+    for (at, c) in value.char_indices() {
+        if at < skip_to {
+            continue;
+        }
+        match c {
+            '(' | '（' => depth += 1,
+            ')' | '）' => depth = depth.saturating_sub(1),
+            ',' | ';' | '，' | '、' | '&' | '+' | '；' if depth == 0 => {
+                push(from, at);
+                from = at + c.len_utf8();
+            }
+            ' ' if depth == 0 && value[at..].starts_with(" and ") => {
+                push(from, at);
+                from = at + 5;
+                skip_to = from;
+            }
+            _ => {}
+        }
+    }
+    push(from, value.len());
+    parts
+}
+
+/// Whether an id has letters or digits in the shape of an id.
+pub(crate) fn is_written_id(text: &str) -> bool {
+    names::written(text).is_some_and(|written| !matches!(written.shape, Shape::Word(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index() -> Index {
+        let mut index = Index::default();
+        for (task, id) in ["T001", "T002", "T003", "T004"].iter().enumerate() {
+            index.task(task, id, Some(id), None);
+        }
+        index.task(4, "write-the-guide", None, None);
+        index.group(0, "Phase 1: Setup", Some("1"));
+        index.group(1, "Phase 2: Foundational work", Some("2"));
+        index
+    }
+
+    fn tasks(part: &str) -> Named {
+        index().read(part, None, false, 5)
+    }
+
+    fn known(of: &[usize]) -> Named {
+        Named::Known(of.iter().map(|task| Dependency::Task(*task)).collect())
+    }
+
+    #[test]
+    fn tasks_by_all_their_names() {
+        for text in ["T001", "t1", "Task T001", "#T001", "`T001`", "[T001]", "T001 (needs it)", "T001 for the schema"] {
+            assert_eq!(tasks(text), known(&[0]), "{text}");
+        }
+        assert_eq!(tasks("T002-T004"), known(&[1, 2, 3]));
+        assert_eq!(tasks("T002..T003"), known(&[1, 2]));
+        assert_eq!(tasks("write-the-guide"), known(&[4]));
+    }
+
+    #[test]
+    fn groups_by_number_title_and_first_word() {
+        for text in ["Phase 2", "Foundational (Phase 2)", "phase 2 complete", "Foundational"] {
+            assert_eq!(tasks(text), Named::Known(vec![Dependency::Group(1)]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there() {
+        assert_eq!(tasks("T01"), known(&[0]));
+        assert_eq!(tasks("T009"), Named::Missing("T009".to_owned()));
+        assert_eq!(tasks("BACK-545"), Named::Elsewhere("BACK-545".to_owned()));
+        assert_eq!(tasks("write-teh-guide"), Named::Missing("write-teh-guide".to_owned()));
+        assert_eq!(tasks("webhook endpoint"), Named::Words("webhook endpoint".to_owned()));
+        assert_eq!(tasks("20 beta users"), Named::Words("20 beta users".to_owned()));
+    }
+
+    #[test]
+    fn values_are_cut_outside_parentheses() {
+        let parts: Vec<&str> =
+            split("Unit 3 (needs a, b), Unit 1 and T2; 4.").into_iter().map(|(part, _)| part).collect();
+        assert_eq!(parts, ["Unit 3 (needs a, b)", "Unit 1", "T2", "4"]);
+        for none in ["", "-", "—", "none", "None (root)", "[]", "n/a", "无"] {
+            assert!(is_none(none), "{none}");
+        }
+        assert!(!is_none("nonexistent"));
+    }
+}

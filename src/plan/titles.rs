@@ -1,0 +1,321 @@
+//! Titles and ids as people read them: without box, marks, emphasis and asides.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::words;
+use crate::model::task::PlanStatus;
+
+/// The longest id that is made from a title, in characters.
+const LONGEST_ID: usize = 40;
+
+/// A title with what was taken out of it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Title {
+    /// What is left, with emphasis and code marks still in it.
+    pub(crate) raw: String,
+    /// The same without them.
+    pub(crate) text: String,
+    /// `[P]` or `(P)`.
+    pub(crate) parallel: bool,
+    /// What stands in `(depends on ...)`.
+    pub(crate) depends: Option<String>,
+    /// What a word or sign at its end says.
+    pub(crate) status: Option<PlanStatus>,
+    /// `{agent=kilo}` at its end.
+    pub(crate) attributes: Option<String>,
+    /// `(optional)` at its end, or `Optional:` at its start.
+    pub(crate) optional: bool,
+}
+
+/// Reads a title after box and id.
+pub(crate) fn read(text: &str) -> Title {
+    let mut title = Title::default();
+    let mut rest = text.trim();
+    if let Some(open) = rest.rfind('{').filter(|_| rest.ends_with('}'))
+        && rest[open..].contains('=')
+    {
+        title.attributes = Some(rest[open + 1..rest.len() - 1].to_owned());
+        rest = rest[..open].trim_end();
+    }
+    while let Some((tag, after)) = leading_tag(rest) {
+        match tag {
+            "P" | "p" => title.parallel = true,
+            _ if is_story(tag) => {}
+            _ => break,
+        }
+        rest = after.trim_start();
+    }
+    let struck = rest.strip_prefix("~~").is_some_and(|inner| {
+        inner.find("~~").is_some_and(|end| {
+            let after = inner[end + 2..].trim();
+            after.is_empty() || aside(after).is_some_and(|word| words::status(word) == Some(PlanStatus::Skipped))
+        })
+    });
+    if struck {
+        title.status = Some(PlanStatus::Skipped);
+    }
+    loop {
+        let before = rest;
+        rest = rest.trim_end();
+        rest = trailing(rest, &mut title);
+        if rest.len() == before.trim_end().len() {
+            break;
+        }
+    }
+    let rest = rest.strip_suffix([':', '：']).unwrap_or(rest).trim_end();
+    title.optional |= words::begins_with(rest, "optional:");
+    rest.clone_into(&mut title.raw);
+    title.text = clean(rest);
+    title
+}
+
+/// Takes one aside off the end of a title, if there is one.
+fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
+    for mark in ["[P]", "(P)"] {
+        if let Some(before) = rest.strip_suffix(mark) {
+            title.parallel = true;
+            return before;
+        }
+    }
+    if let Some(before) = rest.strip_suffix(" - CRITICAL").or_else(|| rest.strip_suffix(" - CRITICAL**")) {
+        return before;
+    }
+    let last = rest.chars().next_back();
+    if let Some(status) = last.filter(|c| *c != '\u{fe0f}').and_then(words::sign) {
+        title.status = title.status.or(Some(status));
+        return rest.trim_end_matches(|c: char| words::sign(c).is_some());
+    }
+    if rest.ends_with('\u{fe0f}') {
+        return rest.trim_end_matches('\u{fe0f}');
+    }
+    // An aside in the middle of bold text, `**Title (AC: #1)**`, ends before the marks.
+    let bare = rest.trim_end_matches('*');
+    let marks = &rest[bare.len()..];
+    if let Some((open, inner)) = last_parentheses(bare) {
+        let lower = inner.to_lowercase();
+        if lower.starts_with("depends on") || lower.starts_with("depends:") {
+            title.depends = Some(inner[inner.len().min(10)..].trim_start_matches(':').trim().to_owned());
+            return kept(&rest[..open], marks);
+        }
+        if lower.starts_with("ac:") || lower.starts_with("ac #") || is_stamp(inner) {
+            return kept(&rest[..open], marks);
+        }
+        if lower == "optional" {
+            title.optional = true;
+            return kept(&rest[..open], marks);
+        }
+        if let Some(status) = words::only_status(inner) {
+            title.status = title.status.or(Some(status));
+            return kept(&rest[..open], marks);
+        }
+    }
+    if let Some(open) = bare.rfind('[').filter(|_| bare.ends_with(']'))
+        && let Some(status) = words::only_status(&bare[open + 1..bare.len() - 1])
+    {
+        title.status = title.status.or(Some(status));
+        return kept(&rest[..open], marks);
+    }
+    for dash in [" — ", " – ", " - ", "：", ": "] {
+        if let Some(at) = rest.rfind(dash) {
+            let word = rest[at + dash.len()..].trim().trim_matches('*');
+            let shouted = word.chars().next().is_some_and(char::is_uppercase) || !word.is_ascii();
+            if shouted && words::only_status(word) == Some(PlanStatus::Skipped) {
+                title.status = Some(PlanStatus::Skipped);
+                return &rest[..at];
+            }
+        }
+    }
+    if let Some(word) = aside(rest.rsplit(' ').next().unwrap_or(""))
+        && rest.ends_with("**")
+        && words::only_status(word) == Some(PlanStatus::Skipped)
+    {
+        title.status = Some(PlanStatus::Skipped);
+        return rest.rfind(' ').map_or(rest, |at| &rest[..at]);
+    }
+    rest
+}
+
+/// What is left of a title before an aside inside bold text: the closing marks are dropped with it,
+/// since all emphasis goes in the end.
+fn kept<'t>(before: &'t str, _marks: &str) -> &'t str {
+    before.trim_end()
+}
+
+/// A text wholly in parentheses or bold.
+fn aside(text: &str) -> Option<&str> {
+    let text = text.trim();
+    text.strip_prefix("**")
+        .and_then(|text| text.strip_suffix("**"))
+        .or_else(|| text.strip_prefix('(').and_then(|text| text.strip_suffix(')')))
+}
+
+fn last_parentheses(text: &str) -> Option<(usize, &str)> {
+    let (close, open) = if text.ends_with(')') { (')', '(') } else { ('）', '（') };
+    let inner = text.strip_suffix(close)?;
+    let at = inner.rfind(open)?;
+    Some((at, inner[at + open.len_utf8()..].trim()))
+}
+
+/// `2026-05-06 00:00Z` and the like.
+fn is_stamp(text: &str) -> bool {
+    text.len() >= 10
+        && text.bytes().take(4).all(|byte| byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"-:/.+TZ ".contains(&byte))
+}
+
+fn is_story(tag: &str) -> bool {
+    tag == "Story"
+        || tag.split('+').all(|part| {
+            part.strip_prefix("US").is_some_and(|number| {
+                number.starts_with(|c: char| c.is_ascii_digit()) && number.chars().all(char::is_alphanumeric)
+            })
+        })
+}
+
+fn leading_tag(text: &str) -> Option<(&str, &str)> {
+    let (close, inner) = if let Some(inner) = text.strip_prefix('[') {
+        (']', inner)
+    } else {
+        (')', text.strip_prefix('(')?)
+    };
+    let end = inner.find(close)?;
+    let after = &inner[end + 1..];
+    (!after.starts_with('(')).then_some((&inner[..end], after))
+}
+
+/// A text without emphasis, code marks, link targets and emoji, white space collapsed.
+pub(crate) fn clean(text: &str) -> String {
+    let text = without_links(text);
+    let mut plain = String::with_capacity(text.len());
+    let mut space = false;
+    let bytes = text.as_bytes();
+    for (index, c) in text.char_indices() {
+        // An underscore inside a word is a letter of a name, not emphasis.
+        let inside_word = c == '_'
+            && index.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric())
+            && bytes.get(index + 1).is_some_and(u8::is_ascii_alphanumeric);
+        if matches!(c, '*' | '`') || (c == '_' && !inside_word) || is_emoji(c) {
+            continue;
+        }
+        if c == '~' && (bytes.get(index + 1) == Some(&b'~') || index.checked_sub(1).is_some_and(|i| bytes[i] == b'~')) {
+            continue;
+        }
+        if c.is_whitespace() {
+            space = true;
+        } else if !c.is_control() {
+            if space && !plain.is_empty() {
+                plain.push(' ');
+            }
+            space = false;
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+fn is_emoji(c: char) -> bool {
+    matches!(u32::from(c), 0x2600..=0x27bf | 0x2b50..=0x2b55 | 0x1f000..=0x1faff | 0xfe0f | 0x200d | 0x231a..=0x23ff)
+}
+
+/// Replaces `[text](target)` by the text.
+fn without_links(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains("](") {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(middle) = rest.find("](") {
+        let Some(length) = rest[middle..].find(')') else { break };
+        match rest[..middle].rfind('[') {
+            Some(open) => {
+                plain.push_str(&rest[..open]);
+                plain.push_str(&rest[open + 1..middle]);
+            }
+            None => plain.push_str(&rest[..middle]),
+        }
+        rest = &rest[middle + length + 1..];
+    }
+    plain.push_str(rest);
+    plain.into()
+}
+
+/// Makes an id of a title: NFKC, lower case, letters and digits kept, the rest `-`, 40 characters at most.
+pub(crate) fn id_of(title: &str) -> String {
+    let mut id = String::new();
+    let mut length = 0;
+    let mut dash = false;
+    let mut last_dash = None;
+    for c in title.nfkc().flat_map(char::to_lowercase) {
+        // Combining marks belong to the letter before them.
+        let kept = c.is_alphanumeric() || (length > 0 && unicode_normalization::char::is_combining_mark(c));
+        if !kept {
+            dash = length > 0;
+            continue;
+        }
+        let needed = 1 + usize::from(dash);
+        if length + needed > LONGEST_ID {
+            // Cut at a dash, unless the title is one long word.
+            if !dash && let Some(at) = last_dash {
+                id.truncate(at);
+            }
+            break;
+        }
+        if dash {
+            last_dash = Some(id.len());
+            id.push('-');
+            dash = false;
+        }
+        id.push(c);
+        length += needed;
+    }
+    if id.is_empty() { "task".to_owned() } else { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asides_are_dropped_and_remembered() {
+        let title = read("[P] [US1] Create `User` model in src/user.rs (depends on T001, T002)");
+        assert_eq!(title.text, "Create User model in src/user.rs");
+        assert!(title.parallel);
+        assert_eq!(title.depends.as_deref(), Some("T001, T002"));
+        assert_eq!(read("**Create endpoint** (AC: #1, #2)").text, "Create endpoint");
+        assert_eq!(read("**Create endpoint (AC: #1)** - CRITICAL ✅").text, "Create endpoint");
+        assert_eq!(read("Fix it (2026-05-06 00:00Z)").text, "Fix it");
+        assert_eq!(read("Update target:").text, "Update target");
+        assert_eq!(read("Use {braces}").attributes, None);
+        assert_eq!(read("Do it {agent=kilo timeout=20m}").attributes.as_deref(), Some("agent=kilo timeout=20m"));
+    }
+
+    #[test]
+    fn status_words_stand_off_from_the_title() {
+        assert_eq!(read("Write tests — DEFERRED (needs setup)").status, Some(PlanStatus::Skipped));
+        assert_eq!(read("Write tests - DEFERRED").status, Some(PlanStatus::Skipped));
+        assert_eq!(read("~~Write tests~~").status, Some(PlanStatus::Skipped));
+        assert_eq!(read("~~Write~~ Extend tests").status, None);
+        assert_eq!(read("Foundation (Complete ✓)").status, Some(PlanStatus::Done));
+        assert_eq!(read("Setup [DONE]").status, Some(PlanStatus::Done));
+        assert_eq!(read("Setup ✅").status, Some(PlanStatus::Done));
+        assert_eq!(read("Add the DEFERRED state").status, None);
+        assert_eq!(read("Make the list open").status, None);
+    }
+
+    #[test]
+    fn emphasis_goes_and_names_stay() {
+        assert_eq!(clean("**Do** `a_b_c` _now_ ~~x~~ ~5 [docs](http://a/b)"), "Do a_b_c now x ~5 docs");
+        assert_eq!(clean("🎯 Plan  🚀"), "Plan");
+    }
+
+    #[test]
+    fn ids_are_short_and_stable() {
+        assert_eq!(id_of("Define Shared State Schema: Create it"), "define-shared-state-schema-create-it");
+        assert_eq!(id_of("Příliš žluťoučký kůň"), "příliš-žluťoučký-kůň");
+        assert_eq!(id_of("实现计划：第一"), "实现计划-第一");
+        assert_eq!(id_of("!!!"), "task");
+        let long = id_of("one two three four five six seven eight nine ten");
+        assert_eq!(long, "one-two-three-four-five-six-seven-eight");
+        assert_eq!(id_of(&"a".repeat(100)).len(), 40);
+    }
+}

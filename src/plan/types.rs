@@ -1,0 +1,214 @@
+//! What a plan says, as plain data: tasks, groups, the places of both.
+
+use crate::diagnostics::Diagnostic;
+use crate::model::check::CheckEdge;
+use crate::model::check::Ignored;
+use crate::model::ids::TaskId;
+use crate::model::task::BoxPlace;
+use crate::model::task::FileClaim;
+use crate::model::task::HeldReason;
+use crate::model::task::PlanStatus;
+use crate::model::task::TaskKind;
+use crate::model::time::Span;
+
+/// How finely a plan is cut into tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Granularity {
+    /// Every box is a task of its own.
+    Leaf,
+    /// As the rules say.
+    Task,
+    /// Every group is one task.
+    Group,
+}
+
+/// How a plan is to be read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// The path as shown; some formats are known by it.
+    pub path: Option<String>,
+    /// The format to read it as, instead of the one that is found.
+    pub format: Option<String>,
+    /// How finely it is cut.
+    pub granularity: Option<Granularity>,
+    /// Take every box outside fences as a task.
+    pub boxes_all: bool,
+    /// Take the whole plan as one task.
+    pub as_one: bool,
+    /// The largest plan that is read, in bytes.
+    pub max_size: u64,
+    /// Ids that are taken as done, in the plan or not.
+    pub assume_done: Vec<String>,
+}
+
+impl ReadOptions {
+    /// The largest plan that is read unless said otherwise: 8 MiB.
+    pub const MAX_SIZE: u64 = 8 * 1024 * 1024;
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            path: None,
+            format: None,
+            granularity: None,
+            boxes_all: false,
+            as_one: false,
+            max_size: Self::MAX_SIZE,
+            assume_done: Vec::new(),
+        }
+    }
+}
+
+/// What a task or group waits for because the plan says so: an index into the tasks or groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dependency {
+    /// A task.
+    Task(usize),
+    /// All tasks of a group.
+    Group(usize),
+}
+
+/// A command with the line it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanCommand {
+    /// 1-based.
+    pub line: u32,
+    /// As written.
+    pub text: String,
+}
+
+/// Values that hold for a task unless something nearer to it says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// Name of an agent or role.
+    pub agent: Option<String>,
+    /// A model.
+    pub model: Option<String>,
+    /// A layer of the hierarchy.
+    pub layer: Option<u8>,
+    /// How long one attempt may take.
+    pub timeout: Option<Span>,
+    /// Further attempts after the first.
+    pub retries: Option<u32>,
+    /// 0 to 9.
+    pub priority: Option<u8>,
+    /// Commands that check every task.
+    pub verify: Vec<PlanCommand>,
+}
+
+/// A group: a phase, a tier, a parent task, a heading over a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Group {
+    /// Its number or name as references use it, such as `3` of `Phase 3`.
+    pub number: Option<String>,
+    /// One line.
+    pub title: String,
+    /// 1-based.
+    pub line: u32,
+    /// The group around it.
+    pub parent: Option<usize>,
+    /// Whether its tasks run side by side (yes), one after another (no), or as the rules say.
+    pub parallel: Option<bool>,
+    /// How many of its tasks may run at once, where its title says so.
+    pub limit: Option<u32>,
+    /// The gate before its tasks.
+    pub gate: Option<String>,
+    /// What the plan says of it.
+    pub status: Option<PlanStatus>,
+    /// What it says it waits for.
+    pub depends_on: Vec<Dependency>,
+    /// Whether it says what it waits for, be it nothing: then order implies nothing for it.
+    pub states_dependencies: bool,
+    /// Values for its tasks.
+    pub defaults: Defaults,
+}
+
+/// A task as the plan says it, before names are resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanTask {
+    /// Unique in the plan.
+    pub id: TaskId,
+    /// One line.
+    pub title: String,
+    /// All that belongs to it, verbatim.
+    pub body: String,
+    /// 1-based line of its box or heading.
+    pub line: u32,
+    /// Box, field or steps.
+    pub status: PlanStatus,
+    /// Why it will not start though it is open.
+    pub held: Vec<HeldReason>,
+    /// Work, checkpoint or gate.
+    pub kind: TaskKind,
+    /// Innermost group.
+    pub group: Option<usize>,
+    /// What it says it waits for.
+    pub depends_on: Vec<Dependency>,
+    /// Whether it says what it waits for, be it nothing.
+    pub states_dependencies: bool,
+    /// Dependencies on things that the plan does not have.
+    pub missing: Vec<String>,
+    /// `[P]`, or its `Parallel` field.
+    pub parallel: Option<bool>,
+    /// Whether numbers put it after its earlier siblings.
+    pub ordered: bool,
+    /// Runs only when asked for.
+    pub optional: bool,
+    /// What it says itself: agent, model, limits, checks.
+    pub own: Defaults,
+    /// What the agent `command` is to run.
+    pub command: Option<PlanCommand>,
+    /// The only shell fence of its body.
+    pub shell: Option<PlanCommand>,
+    /// Files it says it touches.
+    pub files: Vec<FileClaim>,
+    /// Paths it says it leaves behind.
+    pub outputs: Vec<String>,
+    /// Criteria in words.
+    pub acceptance: Vec<String>,
+    /// Back references, never dependencies.
+    pub requirements: Vec<String>,
+    /// Its box.
+    pub tick: Option<BoxPlace>,
+}
+
+/// A plan as read. Mistakes are in its diagnostics; what could be read is there all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Its title, or nothing.
+    pub title: String,
+    /// Its own status, as written.
+    pub status: Option<String>,
+    /// Whether that status says that it is over: nothing runs unless forced.
+    pub over: bool,
+    /// One task at a time, in order.
+    pub mode_sequential: bool,
+    /// The reader that was used.
+    pub format: String,
+    /// Why that one.
+    pub format_reason: String,
+    /// What stands before the first task's group: goal and constraints, for every task.
+    pub preamble: String,
+    /// In the order of the file.
+    pub tasks: Vec<PlanTask>,
+    /// In the order of the file.
+    pub groups: Vec<Group>,
+    /// What waits for what among tasks that are still to be done.
+    pub edges: Vec<CheckEdge>,
+    /// Boxes that are no tasks.
+    pub ignored: Vec<Ignored>,
+    /// Values of the front matter and the header.
+    pub defaults: Defaults,
+    /// Other plans that it names as its dependencies.
+    pub depends_on_plans: Vec<String>,
+    /// Mistakes and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Plan {
+    /// Whether nothing of it may be run.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}

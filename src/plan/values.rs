@@ -1,0 +1,206 @@
+//! What the values of fields mean: files, commands, durations, counts.
+
+use std::ops::Range;
+
+use super::fields::Field;
+use super::outline::Outline;
+use crate::model::task::FileClaim;
+use crate::model::task::FileVerb;
+
+/// A text with the bytes it stands on.
+pub(crate) type Piece<'t> = (&'t str, Range<usize>);
+
+/// The code spans of a text, without their marks.
+pub(crate) fn code_spans(text: &str) -> Vec<Piece<'_>> {
+    let bytes = text.as_bytes();
+    let mut spans = Vec::new();
+    let mut at = 0;
+    // A span ends at as many marks as it began with; runs without a match are text. Remembering the
+    // lengths that were sought in vain keeps this linear.
+    let mut vain = [false; 8];
+    while let Some(open) = memchr::memchr(b'`', &bytes[at..]).map(|offset| at + offset) {
+        let long = bytes[open..].iter().take_while(|byte| **byte == b'`').count();
+        let start = open + long;
+        at = start;
+        if vain.get(long).copied().unwrap_or(true) {
+            continue;
+        }
+        let mut from = start;
+        let mut close = None;
+        while let Some(next) = memchr::memchr(b'`', &bytes[from..]).map(|offset| from + offset) {
+            let count = bytes[next..].iter().take_while(|byte| **byte == b'`').count();
+            if count == long {
+                close = Some(next);
+                break;
+            }
+            from = next + count;
+        }
+        match close {
+            Some(close) => {
+                let inner = &text[start..close];
+                let lead = inner.len() - inner.trim_start().len();
+                let trimmed = inner.trim();
+                if !trimmed.is_empty() {
+                    spans.push((trimmed, start + lead..start + lead + trimmed.len()));
+                }
+                at = close + long;
+            }
+            None => vain[long] = true,
+        }
+    }
+    spans
+}
+
+/// The code spans of a text that consists of nothing else but separators; none if it says more.
+pub(crate) fn only_spans(text: &str) -> Option<Vec<Piece<'_>>> {
+    let spans = code_spans(text);
+    let mut rest = String::new();
+    let mut from = 0;
+    for (_, range) in &spans {
+        rest.push_str(text.get(from..range.start)?);
+        from = range.end;
+    }
+    rest.push_str(text.get(from..)?);
+    let words = rest.replace(['`', ',', ';', '.'], " ");
+    let nothing = words.split_whitespace().all(|word| matches!(word, "and" | "&" | "&&" | "then"));
+    (nothing && !spans.is_empty()).then_some(spans)
+}
+
+/// All parts of a field's value, with their places.
+pub(crate) fn parts<'t>(outline: &Outline<'t>, field: &Field) -> Vec<Piece<'t>> {
+    std::iter::once(&field.value)
+        .chain(&field.more)
+        .filter_map(|range| {
+            let text = outline.lines.text.get(range.clone())?;
+            let trimmed = text.trim();
+            let start = range.start + (text.len() - text.trim_start().len());
+            (!trimmed.is_empty()).then(|| (trimmed, start..start + trimmed.len()))
+        })
+        .collect()
+}
+
+/// The files that a part of a `Files` field names.
+pub(crate) fn files(text: &str, verb: Option<FileVerb>) -> Vec<FileClaim> {
+    let (verb, rest) = verb_before(text).map_or((verb, text), |(verb, rest)| (Some(verb), rest));
+    let spans = code_spans(rest);
+    let words: Vec<&str> = if spans.is_empty() {
+        rest.split([',', ';', '，', '、']).map(str::trim).filter(|word| is_path(word)).collect()
+    } else {
+        spans.iter().map(|(span, _)| *span).filter(|span| !span.contains(char::is_whitespace)).collect()
+    };
+    words.into_iter().map(|path| FileClaim { verb, path: without_lines(path).replace('\\', "/") }).collect()
+}
+
+/// `Create: path`, `Modify path`.
+fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
+    let text = text.trim_start_matches(['*', '_']);
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let verb = match text[..letters].to_ascii_lowercase().as_str() {
+        "create" | "new" | "add" => FileVerb::Create,
+        "modify" | "update" | "edit" | "change" => FileVerb::Modify,
+        "delete" | "remove" => FileVerb::Delete,
+        "test" | "tests" => FileVerb::Test,
+        "read" | "reference" => FileVerb::Read,
+        _ => return None,
+    };
+    let rest = text[letters..].trim_start_matches(['*', '_']);
+    (rest.starts_with([':', '：', ' '])).then(|| (verb, rest.trim_start_matches([':', '：', ' ', '*', '_'])))
+}
+
+/// Whether a bare word may be a path.
+fn is_path(word: &str) -> bool {
+    !word.is_empty()
+        && !word.contains(char::is_whitespace)
+        && word.contains(['/', '.', '*', '\\'])
+        && !word.contains("://")
+        && word.chars().any(char::is_alphanumeric)
+        && !word.eq_ignore_ascii_case("n/a")
+}
+
+/// A path without `:12` or `:12-30` behind it.
+fn without_lines(path: &str) -> &str {
+    match path.rsplit_once(':') {
+        Some((before, lines))
+            if !lines.is_empty() && lines.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b',') =>
+        {
+            before
+        }
+        _ => path,
+    }
+}
+
+/// A path relative to the root, with `/` and without `.` and `..`; none if it leads outside.
+pub(crate) fn inside(path: &str) -> Option<String> {
+    let path = path.strip_prefix("file:///").map_or(path, |rest| rest);
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    if path.starts_with('/') || path.starts_with('~') || drive {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            _ => parts.push(part),
+        }
+    }
+    let folder = path.ends_with('/') && !parts.is_empty();
+    let joined = parts.join("/");
+    (!joined.is_empty()).then(|| if folder { format!("{joined}/") } else { joined })
+}
+
+/// The commands inside lines of fences, one a fence, as they stand.
+pub(crate) fn fence_text(outline: &Outline<'_>, inside: &Range<usize>) -> String {
+    let indent = inside
+        .clone()
+        .filter(|line| !outline.lines.get(*line).trim().is_empty())
+        .map(|line| outline.lines.get(line).len() - outline.lines.get(line).trim_start().len())
+        .min()
+        .unwrap_or(0);
+    let lines: Vec<&str> =
+        inside.clone().map(|line| outline.lines.get(line).get(indent..).unwrap_or("").trim_end()).collect();
+    lines.join("\n").trim_matches('\n').to_owned()
+}
+
+/// Whether the words after a fence's marks say that it holds shell commands.
+pub(crate) fn is_shell(info: &str) -> bool {
+    let word = info.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    matches!(word.to_ascii_lowercase().as_str(), "sh" | "bash" | "shell" | "zsh" | "console")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_end_at_as_many_marks() {
+        let spans: Vec<&str> = code_spans("`a` ``b`c`` ` d").into_iter().map(|(span, _)| span).collect();
+        assert_eq!(spans, ["a", "b`c"]);
+        assert_eq!(only_spans("`a`, `b` and `c`").unwrap().len(), 3);
+        assert!(only_spans("run `a`").is_none());
+        assert!(only_spans("all of it").is_none());
+    }
+
+    #[test]
+    fn files_are_spans_or_words_that_look_like_paths() {
+        let paths = |text| files(text, None).into_iter().map(|claim| claim.path).collect::<Vec<_>>();
+        assert_eq!(paths("`a/b.rs`, `c`"), ["a/b.rs", "c"]);
+        assert_eq!(paths("src/a.rs, tests/*"), ["src/a.rs", "tests/*"]);
+        assert_eq!(paths("none"), Vec::<String>::new());
+        assert_eq!(files("Create: `a.rs:1-20`", None), [FileClaim {
+            verb: Some(FileVerb::Create),
+            path: "a.rs".to_owned()
+        }]);
+    }
+
+    #[test]
+    fn paths_stay_inside() {
+        assert_eq!(inside("./a//b/../c").as_deref(), Some("a/c"));
+        assert_eq!(inside("src/").as_deref(), Some("src/"));
+        for path in ["/etc/passwd", "../a", "a/../../b", "~/x", "C:/x", "."] {
+            assert_eq!(inside(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What to do about a task that is not done: the commands that fit, each with why. One place, used
+//! by every form.
+
+use crate::model::agent::AgentSpec;
+use crate::model::failure::FailureKind;
+use crate::model::layer::{Cost, Layer};
+use crate::model::run::RunSpec;
+use crate::model::status::TaskStatus;
+use crate::model::task::HeldReason;
+use crate::model::view::TaskView;
+use crate::report::text;
+
+/// A command to type, and what it is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// As one can paste it; words in capitals are to be filled in.
+    pub command: String,
+    /// A few words.
+    pub why: String,
+}
+
+/// What to do about a failure of `kind`, a line each: the command, then what it is good for.
+pub fn advice(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<String> {
+    lined_up(&steps(kind, spec, task))
+}
+
+/// The steps in lines, in two columns.
+pub(super) fn lined_up(steps: &[Step]) -> Vec<String> {
+    let column = steps.iter().map(|step| text::width(&step.command)).max().unwrap_or(0).max(34);
+    steps.iter().map(|step| format!("{}   {}", text::pad(&step.command, column), step.why)).collect()
+}
+
+/// What to do about a failure of `kind`.
+pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
+    let the = Commands::of(spec, task);
+    let steps = match kind {
+        FailureKind::AgentNotFound => vec![
+            doctor("what is missing, and how to install it"),
+            the.another_layer("again, by an agent that is there"),
+            the.retry("again, once it is installed"),
+        ],
+        FailureKind::UsageError => vec![
+            the.logs("what it printed"),
+            doctor("whether this version of the agent is known"),
+            the.another_layer("again, by another agent"),
+        ],
+        FailureKind::NotLoggedIn => vec![
+            doctor("who is logged in, and how to log in"),
+            the.retry("again, once it is logged in"),
+            the.another_layer("again, by another model"),
+        ],
+        FailureKind::OutOfCredits => vec![
+            step("orchestrate models spend", "what was spent"),
+            the.another_layer("again, by another provider"),
+            the.retry("again, once there are credits"),
+        ],
+        FailureKind::RateLimited => {
+            vec![the.another_layer("again, by another model"), the.retry("again, once the limit has passed")]
+        }
+        FailureKind::Overloaded | FailureKind::ProviderUnreachable => vec![
+            doctor("what can be reached from here"),
+            the.retry("again, later"),
+            the.another_layer("again, by another provider"),
+        ],
+        FailureKind::ModelUnknown => vec![
+            step("orchestrate models check", "which names of models the agents do not know"),
+            the.another_layer("again, by another model"),
+        ],
+        FailureKind::ContextOverflow => vec![
+            the.logs("what filled the context"),
+            the.another_layer("again, by another model"),
+            the.say("tell it what to leave out"),
+        ],
+        FailureKind::PermissionRejected => vec![
+            the.logs("which permission it asked for"),
+            the.another_layer("again, by another agent"),
+            the.say("tell it to do without"),
+        ],
+        FailureKind::TimedOut => vec![
+            the.logs("what it did in that time"),
+            the.say("tell it to do less"),
+            the.again_with("--timeout DURATION", "give every attempt more time"),
+        ],
+        FailureKind::Stalled
+        | FailureKind::Exited
+        | FailureKind::NoCompletion
+        | FailureKind::BadCompletion => vec![
+            the.logs("what it printed"),
+            the.retry("again"),
+            the.another_layer("again, by another model"),
+        ],
+        FailureKind::OutputMissing | FailureKind::NoChange => vec![
+            the.logs("what it printed"),
+            the.another_layer("again, by another model"),
+            the.say("again, with a word to the agent"),
+        ],
+        FailureKind::Killed | FailureKind::OverLimit => vec![
+            the.logs("what it printed last"),
+            doctor("how much memory there is for agents"),
+            the.retry("again"),
+        ],
+        FailureKind::ReportedFailed | FailureKind::VerifyFailed => vec![
+            the.logs("what was tried and printed"),
+            the.say("again, with a word to the agent"),
+            the.another_layer("again, by another model"),
+        ],
+        FailureKind::ReportedBlocked => {
+            vec![the.say("answer what it asks for"), the.logs("what it tried")]
+        }
+        FailureKind::MergeConflict => {
+            vec![the.diff("what it changed"), the.retry("again, on top of what was landed meanwhile")]
+        }
+        FailureKind::OwnershipViolation => {
+            vec![the.diff("whose files it changed"), the.say("tell it which files are its own")]
+        }
+        FailureKind::HierarchyViolation => vec![
+            step("orchestrate models check", "which models and aliases are allowed"),
+            the.another_layer("again, by another model"),
+        ],
+        FailureKind::BudgetExhausted => vec![
+            step("orchestrate models spend", "what was spent on what"),
+            the.again_with("--budget USD", "allow more"),
+        ],
+        FailureKind::NoLayerLeft => vec![
+            doctor("which agents and providers could be used"),
+            step("orchestrate resume", "go on, once a provider is back"),
+        ],
+        FailureKind::PaymentNotApproved => vec![
+            step("orchestrate models list", "what the paid layers are"),
+            the.again_with("--allow-paid --reason TEXT", "approve them"),
+        ],
+        FailureKind::Lost => vec![the.retry("again"), the.logs("what it printed until then")],
+    };
+    steps.into_iter().flatten().collect()
+}
+
+/// What to do about a task as it stands, whatever keeps it from being done.
+pub(super) fn for_task(spec: &RunSpec, task: &TaskView) -> Vec<Step> {
+    let the = Commands::of(spec, task);
+    let steps = match task.status {
+        TaskStatus::Failed => {
+            let kind = task.failure.as_ref().map_or(FailureKind::Exited, |failure| failure.kind);
+            return steps(kind, spec, task);
+        }
+        TaskStatus::Blocked => match &task.blocked_by {
+            Some(by) => {
+                let by = text::shell_word(&text::clean(by.as_str()));
+                vec![
+                    step(&format!("orchestrate why {by}"), "what blocks it"),
+                    step(&format!("orchestrate retry {by}"), "again, and this one after it"),
+                ]
+            }
+            None => vec![the.retry("again")],
+        },
+        TaskStatus::Held => task.held.iter().map(|reason| the.held(reason)).collect(),
+        TaskStatus::Cancelled => vec![the.retry("again"), the.logs("what it printed until then")],
+        TaskStatus::Pending if !task.attempts.is_empty() => {
+            vec![step("orchestrate resume", "go on"), the.logs("what it printed until then")]
+        }
+        TaskStatus::Running | TaskStatus::Verifying | TaskStatus::Landing | TaskStatus::Retrying => vec![
+            step(&format!("orchestrate logs {} -f", the.id), "what it prints"),
+            step(&format!("orchestrate stop {}", the.id), "stop it for good"),
+        ],
+        TaskStatus::Succeeded => vec![the.diff("what it changed"), the.logs("what it printed")],
+        TaskStatus::Pending | TaskStatus::Skipped => Vec::new(),
+    };
+    steps.into_iter().flatten().collect()
+}
+
+// In an option, so that steps that only sometimes fit stand in the same lists.
+#[expect(clippy::unnecessary_wraps, reason = "see above")]
+fn step(command: &str, why: &str) -> Option<Step> {
+    Some(Step { command: command.to_owned(), why: why.to_owned() })
+}
+
+fn doctor(why: &str) -> Option<Step> {
+    step("orchestrate doctor", why)
+}
+
+struct Commands<'a> {
+    spec: &'a RunSpec,
+    task: &'a TaskView,
+    /// The task's id as a word for the shell.
+    id: String,
+    /// The plan as a word for the shell.
+    plan: String,
+}
+
+impl<'a> Commands<'a> {
+    fn of(spec: &'a RunSpec, task: &'a TaskView) -> Self {
+        let word = |foreign: &str| text::shell_word(&text::clean(foreign));
+        Self { spec, task, id: word(task.id.as_str()), plan: word(&spec.plan) }
+    }
+
+    fn logs(&self, why: &str) -> Option<Step> {
+        step(&format!("orchestrate logs {}", self.id), why)
+    }
+
+    fn retry(&self, why: &str) -> Option<Step> {
+        step(&format!("orchestrate retry {}", self.id), why)
+    }
+
+    fn say(&self, why: &str) -> Option<Step> {
+        step(&format!("orchestrate retry {} --say TEXT", self.id), why)
+    }
+
+    fn diff(&self, why: &str) -> Option<Step> {
+        step(&format!("orchestrate diff {}", self.id), why)
+    }
+
+    /// The plan again with another option; what is done is not done again.
+    fn again_with(&self, options: &str, why: &str) -> Option<Step> {
+        step(&format!("orchestrate --plan {} {options}", self.plan), why)
+    }
+
+    fn another_layer(&self, why: &str) -> Option<Step> {
+        let layer = another_layer(self.spec, self.task)?;
+        step(&format!("orchestrate retry {} --layer {layer}", self.id), why)
+    }
+
+    fn held(&self, reason: &HeldReason) -> Option<Step> {
+        match reason {
+            HeldReason::Gate(gate) => {
+                let gate = text::shell_word(&text::clean(gate));
+                step(&format!("orchestrate approve {gate} --resume"), "let the gate pass, and go on")
+            }
+            HeldReason::Needs(id) => {
+                let id = text::shell_word(&text::clean(id.as_str()));
+                step(&format!("orchestrate why {id}"), "what holds the task that it needs")
+            }
+            HeldReason::Optional => {
+                step(&format!("orchestrate --plan {} --only {}", self.plan, self.id), "run it all the same")
+            }
+            HeldReason::MissingDependency(_) | HeldReason::UnknownMarker(_) => {
+                step(&format!("orchestrate check {}", self.plan), "where that stands in the plan")
+            }
+            HeldReason::GroupDeferred(_) | HeldReason::PlanDone => None,
+        }
+    }
+}
+
+/// An allowed layer that the task did not try and whose agent is there: the next one up, else the
+/// lowest.
+fn another_layer(spec: &RunSpec, task: &TaskView) -> Option<u8> {
+    let last = task.last_attempt().and_then(|attempt| attempt.rung.layer)?;
+    let pinned = spec.tasks.iter().find(|known| known.id == task.id).and_then(|known| known.agent.as_deref());
+    let settings = &spec.settings;
+    let usable = |layer: &&Layer| {
+        let tried = task.attempts.iter().any(|attempt| attempt.rung.layer == Some(layer.layer));
+        !tried
+            && (layer.cost == Cost::Free || settings.allow_paid.is_some())
+            && settings.max_layer.is_none_or(|highest| layer.layer <= highest)
+            && pinned.is_none_or(|agent| agent == layer.agent)
+            && spec.agents.get(&layer.agent).is_some_and(AgentSpec::is_installed)
+    };
+    let mut layers: Vec<u8> = spec.layers.iter().filter(usable).map(|layer| layer.layer).collect();
+    layers.sort_unstable();
+    layers.iter().find(|layer| **layer > last).or(layers.first()).copied()
+}

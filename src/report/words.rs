@@ -1,0 +1,383 @@
+//! Facts of a run in words that several forms share: where something runs, why it is not done,
+//! what it cost, how the tasks stand.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::model::failure::{Failure, FailureKind};
+use crate::model::layer::{Cost, Layer, Rung};
+use crate::model::reading::Tokens;
+use crate::model::run::{Isolation, RunSpec};
+use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::task::{Entry, HeldReason, PlanStatus, TaskKind, TaskSpec};
+use crate::model::time::Timestamp;
+use crate::model::view::{AttemptView, RunView, TaskView};
+use crate::report::style::{Sign, Style};
+use crate::report::text;
+
+/// What was seen is one line; a long one is not worth a screen.
+const LONGEST_SEEN: usize = 300;
+
+/// The agent and the last part of its model's name: `kilo · glm-4.7`.
+pub(super) fn agent_model(rung: &Rung, style: &Style) -> String {
+    named(&rung.agent, rung.model.as_deref().map(short_model), style)
+}
+
+/// The agent and its model in full.
+pub(super) fn agent_model_full(rung: &Rung, style: &Style) -> String {
+    named(&rung.agent, rung.model.as_deref(), style)
+}
+
+fn named(agent: &str, model: Option<&str>, style: &Style) -> String {
+    match model {
+        Some(model) => format!("{}{}{}", style.clean(agent), style.agent_dot(), style.clean(model)),
+        None => style.clean(agent),
+    }
+}
+
+fn short_model(model: &str) -> &str {
+    model.rsplit('/').find(|part| !part.is_empty()).unwrap_or(model)
+}
+
+/// `layer 4`, where there is one.
+pub(super) fn layer_of(rung: &Rung) -> Option<String> {
+    rung.layer.map(|layer| format!("layer {layer}"))
+}
+
+/// A failure in two or three words, for a line that says what follows from it.
+pub(super) const fn short_kind(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::AgentNotFound => "not installed",
+        FailureKind::UsageError => "called in a way it does not know",
+        FailureKind::NotLoggedIn => "not logged in",
+        FailureKind::OutOfCredits => "out of credits",
+        FailureKind::RateLimited => "429",
+        FailureKind::Overloaded => "overloaded",
+        FailureKind::ProviderUnreachable => "provider unreachable",
+        FailureKind::ModelUnknown => "model unknown",
+        FailureKind::ContextOverflow => "context overflow",
+        FailureKind::PermissionRejected => "permission rejected",
+        FailureKind::TimedOut => "timed out",
+        FailureKind::Stalled => "stalled",
+        FailureKind::Exited => "exited",
+        FailureKind::Killed => "killed",
+        FailureKind::NoCompletion => "no completion",
+        FailureKind::BadCompletion => "bad completion",
+        FailureKind::ReportedFailed => "reported failed",
+        FailureKind::ReportedBlocked => "reported blocked",
+        FailureKind::OutputMissing => "output missing",
+        FailureKind::NoChange => "no change",
+        FailureKind::VerifyFailed => "verify failed",
+        FailureKind::MergeConflict => "merge conflict",
+        FailureKind::OwnershipViolation => "ownership violation",
+        FailureKind::HierarchyViolation => "another model answered",
+        FailureKind::BudgetExhausted => "budget exhausted",
+        FailureKind::NoLayerLeft => "no layer left",
+        FailureKind::PaymentNotApproved => "payment not approved",
+        FailureKind::OverLimit => "over a limit",
+        FailureKind::Lost => "lost",
+    }
+}
+
+/// `output_missing: plans/audit/a11y.md`.
+pub(super) fn failure(failure: &Failure, style: &Style) -> String {
+    let seen = style.cut(&style.clean(&failure.seen), LONGEST_SEEN);
+    if seen.is_empty() { failure.kind.to_string() } else { format!("{}: {seen}", failure.kind) }
+}
+
+/// How long the provider that made a task move is left alone: `rests 60s`, `off for this run`.
+pub(super) fn rest_of(view: &RunView, from: &Rung, at: Timestamp) -> Option<String> {
+    let rest = view.rests.get(from.provider.as_deref()?)?;
+    match rest.until {
+        None => Some("off for this run".to_owned()),
+        Some(until) if until > at => Some(format!("rests {}", text::wait(until.since(at)))),
+        Some(_) => None,
+    }
+}
+
+/// Whether a gate, and so a person, holds the task.
+pub(super) fn is_gated(task: &TaskView) -> bool {
+    task.held.iter().any(|reason| matches!(reason, HeldReason::Gate(_)))
+}
+
+/// The sign of a task.
+pub(super) fn sign_of(task: &TaskView) -> Sign {
+    if task.status == TaskStatus::Held && is_gated(task) { Sign::Gate } else { Sign::of(task.status) }
+}
+
+/// All reasons for which a task is held, in words.
+pub(super) fn held(reasons: &[HeldReason], style: &Style) -> String {
+    let reasons: Vec<String> = reasons.iter().map(|reason| style.clean(&reason.to_string())).collect();
+    reasons.join(", ")
+}
+
+/// Why a task is not done, or nothing where it is or is under way.
+pub(super) fn why_not(view: &RunView, task: &TaskView, style: &Style) -> String {
+    match task.status {
+        TaskStatus::Failed => task.failure.as_ref().map(|why| failure(why, style)).unwrap_or_default(),
+        TaskStatus::Blocked => match &task.blocked_by {
+            Some(by) => format!("blocked by {}", style.clean(by.as_str())),
+            None => "blocked".to_owned(),
+        },
+        TaskStatus::Held => format!("held: {}", held(&task.held, style)),
+        TaskStatus::Cancelled => "stopped".to_owned(),
+        TaskStatus::Skipped => style.clean(task.skipped.as_deref().unwrap_or("skipped")),
+        TaskStatus::Pending if task.attempts.is_empty() => "not started".to_owned(),
+        TaskStatus::Pending => match &view.stop_requested {
+            Some(_) => "stopped, put back".to_owned(),
+            None => "waits for its next attempt".to_owned(),
+        },
+        TaskStatus::Retrying => match &task.failure {
+            Some(why) => format!("retrying after {}", failure(why, style)),
+            None => "retrying".to_owned(),
+        },
+        TaskStatus::Running | TaskStatus::Verifying | TaskStatus::Landing => {
+            "its end was not seen".to_owned()
+        }
+        TaskStatus::Succeeded => String::new(),
+    }
+}
+
+/// Whether a task keeps a run from being all well. What is optional and was not asked for does not.
+pub(super) fn is_open(task: &TaskView) -> bool {
+    match task.status {
+        TaskStatus::Succeeded | TaskStatus::Skipped => false,
+        TaskStatus::Held => task.held.iter().any(|reason| *reason != HeldReason::Optional),
+        TaskStatus::Pending
+        | TaskStatus::Running
+        | TaskStatus::Verifying
+        | TaskStatus::Landing
+        | TaskStatus::Retrying
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled
+        | TaskStatus::Blocked => true,
+    }
+}
+
+/// Attempt `number` of a task. While several events are told of at once the last attempt may be a
+/// later one.
+pub(super) fn attempt(task: &TaskView, number: u32) -> Option<&AttemptView> {
+    task.attempts.iter().rev().find(|attempt| attempt.attempt == number)
+}
+
+/// How long an attempt took, or takes.
+pub(super) fn attempt_time(attempt: &AttemptView, now: Timestamp) -> Duration {
+    attempt.ended_at.unwrap_or(now).since(attempt.started_at)
+}
+
+/// What was spent, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Spent {
+    /// In USD.
+    pub(super) usd: f64,
+    /// Whether some attempt's cost is unknown.
+    pub(super) unknown: bool,
+    /// Tokens.
+    pub(super) tokens: Tokens,
+}
+
+impl Spent {
+    /// What the attempts of the whole run spent.
+    pub(super) fn of_run(view: &RunView) -> Self {
+        Self::of(view.tasks.iter().flat_map(|task| &task.attempts))
+    }
+
+    /// What these attempts spent. As in a run's result: an attempt without a model costs nothing;
+    /// here one that still runs is not unknown yet.
+    pub(super) fn of<'a>(attempts: impl IntoIterator<Item = &'a AttemptView>) -> Self {
+        let mut spent = Self::default();
+        for attempt in attempts {
+            let reading = attempt.reading.as_ref();
+            match reading.and_then(|reading| reading.cost_usd) {
+                Some(usd) => spent.usd += usd,
+                None => {
+                    spent.unknown |= attempt.rung.model.is_some() && attempt.status != AttemptStatus::Running;
+                }
+            }
+            if let Some(used) = reading.and_then(|reading| reading.tokens) {
+                spent.tokens.input += used.input;
+                spent.tokens.output += used.output;
+            }
+        }
+        spent
+    }
+
+    /// `$0.00`, `$1.27`, `$?`.
+    pub(super) fn money(&self) -> String {
+        text::money_known(self.usd, self.unknown)
+    }
+}
+
+/// Whether the plan said before the run that the task is done.
+fn done_before(spec: &TaskSpec, task: &TaskView) -> bool {
+    task.status == TaskStatus::Skipped && spec.plan_status == PlanStatus::Done
+}
+
+/// How the tasks stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// All tasks of the plan.
+    pub(super) all: usize,
+    /// Succeeded in this run.
+    pub(super) succeeded: usize,
+    /// Done before it.
+    pub(super) before: usize,
+    /// Failed for good.
+    pub(super) failed: usize,
+    /// Stopped by a person.
+    pub(super) stopped: usize,
+    /// An attempt has hold of a slot.
+    pub(super) running: usize,
+    /// Wait for their next attempt.
+    pub(super) retrying: usize,
+    /// Wait for a slot or for others.
+    pub(super) waiting: usize,
+    /// Held.
+    pub(super) held: usize,
+    /// Blocked.
+    pub(super) blocked: usize,
+    /// Skipped, and not for being done.
+    pub(super) skipped: usize,
+}
+
+impl Standing {
+    /// Counts the tasks of a run.
+    pub(super) fn of(spec: &RunSpec, view: &RunView) -> Self {
+        let count = |status| view.count(status) as usize;
+        let before =
+            spec.tasks.iter().zip(&view.tasks).filter(|(spec, task)| done_before(spec, task)).count();
+        Self {
+            all: view.tasks.len(),
+            succeeded: count(TaskStatus::Succeeded),
+            before,
+            failed: count(TaskStatus::Failed),
+            stopped: count(TaskStatus::Cancelled),
+            running: count(TaskStatus::Running) + count(TaskStatus::Verifying) + count(TaskStatus::Landing),
+            retrying: count(TaskStatus::Retrying),
+            waiting: count(TaskStatus::Pending),
+            held: count(TaskStatus::Held),
+            blocked: count(TaskStatus::Blocked),
+            skipped: count(TaskStatus::Skipped) - before,
+        }
+    }
+
+    /// `1 of 7 done`, `1 failed`, `2 running` …: all but what is none.
+    pub(super) fn live(&self) -> Vec<String> {
+        let mut words = vec![format!("{} of {} done", self.succeeded + self.before, self.all)];
+        words.extend(Self::parts(&[
+            (self.failed, "failed"),
+            (self.stopped, "stopped"),
+            (self.running, "running"),
+            (self.retrying, "retrying"),
+            (self.waiting, "waiting"),
+            (self.blocked, "blocked"),
+            (self.held, "held"),
+            (self.skipped, "skipped"),
+        ]));
+        words
+    }
+
+    /// `5 succeeded`, `1 failed` …: how a run ended.
+    pub(super) fn ended(&self) -> Vec<String> {
+        let mut words = vec![format!("{} succeeded", self.succeeded)];
+        words.extend(Self::parts(&[
+            (self.failed, "failed"),
+            (self.stopped, "stopped"),
+            (self.blocked, "blocked"),
+            (self.held, "held"),
+            (self.running, "without an end"),
+            (self.retrying, "to be retried"),
+            (self.waiting, "not run"),
+            (self.skipped, "skipped"),
+        ]));
+        words
+    }
+
+    /// `nothing to run: 2 done before`, where that is so.
+    pub(super) fn nothing_to_run(&self) -> Option<String> {
+        let parts = Self::parts(&[(self.before, "done before"), (self.skipped, "skipped")]);
+        (self.before + self.skipped == self.all).then(|| format!("nothing to run: {}", parts.join(", ")))
+    }
+
+    fn parts(parts: &[(usize, &str)]) -> Vec<String> {
+        parts.iter().filter(|(number, _)| *number > 0).map(|(n, word)| format!("{n} {word}")).collect()
+    }
+}
+
+/// `plans/phase3.md: 7 tasks (1 done before), 4 at once, worktrees, free layers 1 to 5`.
+pub(super) fn header(spec: &RunSpec, tasks: u32, to_run: u32, done: u32, jobs: u32, style: &Style) -> String {
+    let mut brackets = Vec::new();
+    if done > 0 {
+        brackets.push(format!("{done} done before"));
+    }
+    if to_run + done < tasks {
+        brackets.push(format!("{to_run} to run"));
+    }
+    let brackets = if brackets.is_empty() { String::new() } else { format!(" ({})", brackets.join(", ")) };
+    let place = match spec.settings.isolation {
+        Isolation::Shared => "in the checkout",
+        Isolation::Worktree => "worktrees",
+    };
+    let mut words = format!(
+        "{}: {}{brackets}, {jobs} at once, {place}",
+        style.clean(&spec.plan),
+        text::count_of(u64::from(tasks), "task"),
+    );
+    if let Some(layers) = layers(spec, style) {
+        words.push_str(", ");
+        words.push_str(&layers);
+    }
+    words
+}
+
+/// The layers that a run may use, where any of its tasks goes by them.
+pub(super) fn layers(spec: &RunSpec, style: &Style) -> Option<String> {
+    let on_ladder: BTreeSet<&str> = spec.layers.iter().map(|layer| layer.agent.as_str()).collect();
+    let uses = |task: &TaskSpec| {
+        task.entry == Entry::Run
+            && task.kind != TaskKind::Gate
+            && task.agent.as_deref().is_none_or(|agent| on_ladder.contains(agent))
+    };
+    if !spec.tasks.iter().any(uses) {
+        return None;
+    }
+    let settings = &spec.settings;
+    let allowed = |layer: &&Layer| {
+        settings.layer.is_none_or(|lowest| layer.layer >= lowest)
+            && settings.max_layer.is_none_or(|highest| layer.layer <= highest)
+    };
+    let numbers = |cost: Cost| -> Vec<u8> {
+        let numbers: BTreeSet<u8> = spec
+            .layers
+            .iter()
+            .filter(allowed)
+            .filter(|layer| layer.cost == cost)
+            .map(|layer| layer.layer)
+            .collect();
+        numbers.into_iter().collect()
+    };
+    let noun = |numbers: &[u8]| if numbers.len() == 1 { "layer" } else { "layers" };
+    let free = numbers(Cost::Free);
+    let mut words = Vec::new();
+    if !free.is_empty() {
+        words.push(format!("free {} {}", noun(&free), text::ranges(&free)));
+    }
+    if let Some(reason) = &settings.allow_paid {
+        let paid = numbers(Cost::Paid);
+        if !paid.is_empty() {
+            let reason = style.clean(reason);
+            words.push(format!("paid {} {} (\"{reason}\")", noun(&paid), text::ranges(&paid)));
+        }
+    }
+    if words.is_empty() { Some("no layer allowed".to_owned()) } else { Some(words.join(", ")) }
+}
+
+/// The gate as a word for the command line: `orchestrate approve approval`.
+pub(super) fn approve(gate: &str, style: &Style) -> String {
+    format!("orchestrate approve {}", text::shell_word(&style.clean(gate)))
+}
+
+/// The command that tells a task's story.
+pub(super) fn why_command(task: &str, style: &Style) -> String {
+    format!("orchestrate why {}", text::shell_word(&style.clean(task)))
+}

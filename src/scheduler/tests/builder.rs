@@ -1,0 +1,315 @@
+//! Makes the runs and facts that tests are about, with as few words as they need.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PassEnv, PromptChannel};
+use crate::model::completion::{
+    Completion, CompletionError, CompletionSource, CompletionStatus, CompletionVersion,
+};
+use crate::model::failure::FailureKind;
+use crate::model::ids::{AttemptKey, RunId, TaskId};
+use crate::model::layer::{Cost, Layer};
+use crate::model::outcome::{
+    AttemptFacts, CheckResult, CompletionFact, Ending, Outcome, PathFact, StopReason,
+};
+use crate::model::reading::{Reading, Sign, SignSource};
+use crate::model::run::{Isolation, ProviderSpec, RunSettings, RunSpec, TickMode};
+use crate::model::task::{
+    EdgeRule, Entry, FileClaim, FileVerb, HeldReason, Need, PlanStatus, TaskKind, TaskSpec,
+};
+use crate::model::time::{Span, Timestamp};
+
+pub(super) const START: Timestamp = Timestamp(1_000_000);
+
+pub(super) fn task(id: &str) -> TaskSpec {
+    TaskSpec {
+        id: TaskId::new(id),
+        title: format!("task {id}"),
+        body: String::new(),
+        line: 1,
+        group: None,
+        kind: TaskKind::Task,
+        plan_status: PlanStatus::Open,
+        entry: Entry::Run,
+        needs: Vec::new(),
+        conflicts: Vec::new(),
+        agent: None,
+        model: None,
+        layer: None,
+        command: None,
+        files: Vec::new(),
+        outputs: Vec::new(),
+        verify: Vec::new(),
+        acceptance: Vec::new(),
+        timeout: Span::minutes(45),
+        retries: 1,
+        priority: None,
+        optional: false,
+        tick: None,
+    }
+}
+
+/// What a test changes of a task.
+pub(super) trait TaskWords {
+    fn needs(self, ids: &[&str]) -> Self;
+    fn conflicts(self, ids: &[&str]) -> Self;
+    fn agent(self, name: &str) -> Self;
+    fn skip(self, why: &str) -> Self;
+    fn hold(self, reasons: Vec<HeldReason>) -> Self;
+    fn gate(self) -> Self;
+    fn optional(self) -> Self;
+    fn verify(self, command: &str) -> Self;
+    fn creates(self, path: &str) -> Self;
+    fn retries(self, retries: u32) -> Self;
+    fn priority(self, priority: u8) -> Self;
+}
+
+impl TaskWords for TaskSpec {
+    fn needs(mut self, ids: &[&str]) -> Self {
+        self.needs.extend(ids.iter().map(|id| Need { task: TaskId::new(*id), rule: EdgeRule::Explicit }));
+        self
+    }
+
+    fn conflicts(mut self, ids: &[&str]) -> Self {
+        self.conflicts.extend(ids.iter().map(|id| TaskId::new(*id)));
+        self
+    }
+
+    fn agent(mut self, name: &str) -> Self {
+        self.agent = Some(name.to_owned());
+        self
+    }
+
+    fn skip(mut self, why: &str) -> Self {
+        self.entry = Entry::Skip { why: why.to_owned() };
+        self.plan_status = PlanStatus::Done;
+        self
+    }
+
+    fn hold(mut self, reasons: Vec<HeldReason>) -> Self {
+        self.entry = Entry::Hold { reasons };
+        self
+    }
+
+    fn gate(mut self) -> Self {
+        self.kind = TaskKind::Gate;
+        self
+    }
+
+    fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    fn verify(mut self, command: &str) -> Self {
+        self.verify.push(command.to_owned());
+        self
+    }
+
+    fn creates(mut self, path: &str) -> Self {
+        self.files.push(FileClaim { verb: Some(FileVerb::Create), path: path.to_owned() });
+        self
+    }
+
+    fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+}
+
+pub(super) fn agent(name: &str, kind: AdapterKind) -> AgentSpec {
+    AgentSpec {
+        name: name.to_owned(),
+        kind,
+        program: None,
+        found: Some(PathBuf::from(format!("/bin/{name}"))),
+        args: Vec::new(),
+        prompt: PromptChannel::Stdin,
+        env: BTreeMap::new(),
+        pass_env: PassEnv::default(),
+        success_codes: vec![0],
+        limit: None,
+        memory: None,
+        completion: if kind == AdapterKind::Command {
+            CompletionRule::Optional
+        } else {
+            CompletionRule::Required
+        },
+        proved: true,
+    }
+}
+
+pub(super) fn layer(number: u8, agent: &str, model: &str, provider: &str) -> Layer {
+    Layer {
+        layer: number,
+        agent: agent.to_owned(),
+        model: model.to_owned(),
+        provider: provider.to_owned(),
+        cost: Cost::Free,
+        context: None,
+        price: None,
+    }
+}
+
+pub(super) fn settings() -> RunSettings {
+    RunSettings {
+        jobs: 4,
+        idle_timeout: Span::minutes(10),
+        deadline: None,
+        max_wait: Span::minutes(30),
+        grace: Span::seconds(5),
+        fail_fast: false,
+        isolation: Isolation::Shared,
+        verify: Vec::new(),
+        no_verify: false,
+        layer: None,
+        max_layer: None,
+        allow_paid: None,
+        budget_usd: None,
+        yes_gates: false,
+        tick: TickMode::Auto,
+        id_prefix: String::new(),
+        seed: 7,
+    }
+}
+
+/// A run with three free layers (1 kilo, 2 cline, 3 opencode), a paid one (4 opencode), the agents
+/// `command` and `mine` outside of them.
+pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
+    let mut paid = layer(4, "opencode", "openai/o3", "openai");
+    paid.cost = Cost::Paid;
+    RunSpec {
+        run_id: RunId("01RUN".to_owned()),
+        project: "p".to_owned(),
+        prefix: "p:".to_owned(),
+        root: PathBuf::from("/root"),
+        plan_path: Some(PathBuf::from("/root/plan.md")),
+        plan: "plan.md".to_owned(),
+        plan_title: "Plan".to_owned(),
+        plan_hash: String::new(),
+        preamble: String::new(),
+        created_at: START,
+        host: "here".to_owned(),
+        settings: settings(),
+        tasks,
+        layers: vec![
+            layer(1, "kilo", "kilo/glm", "kilo"),
+            layer(2, "cline", "minimax", "cline"),
+            layer(3, "opencode", "big-pickle", "opencode"),
+            paid,
+        ],
+        agents: [
+            agent("kilo", AdapterKind::Kilo),
+            agent("cline", AdapterKind::Cline),
+            agent("opencode", AdapterKind::Opencode),
+            agent("command", AdapterKind::Command),
+            agent("mine", AdapterKind::Program),
+        ]
+        .into_iter()
+        .map(|agent| (agent.name.clone(), agent))
+        .collect(),
+        providers: BTreeMap::<String, ProviderSpec>::new(),
+        reports: Vec::new(),
+    }
+}
+
+pub(super) fn shared(spec: RunSpec) -> Arc<RunSpec> {
+    Arc::new(spec)
+}
+
+pub(super) fn uninstall(spec: &mut RunSpec, agent: &str) {
+    if let Some(agent) = spec.agents.get_mut(agent) {
+        agent.found = None;
+    }
+}
+
+pub(super) fn completion(key: &AttemptKey, status: CompletionStatus) -> CompletionFact {
+    let error = (status != CompletionStatus::Succeeded)
+        .then(|| CompletionError { kind: "tests".to_owned(), message: "two are red".to_owned() });
+    CompletionFact::Valid {
+        completion: Box::new(Completion {
+            schema: CompletionVersion::V1,
+            run_id: RunId("01RUN".to_owned()),
+            task_id: key.task.clone(),
+            attempt: key.attempt,
+            status,
+            summary: "did it".to_owned(),
+            outputs: Vec::new(),
+            verification: Vec::new(),
+            error,
+            next_steps: Vec::new(),
+            source: CompletionSource::Agent,
+        }),
+    }
+}
+
+pub(super) fn ended(ending: Ending, stopped: Option<StopReason>) -> Outcome {
+    Outcome { ending, stopped, left_behind: 0, wall_ms: 1_000 }
+}
+
+/// The facts of an attempt in which all went well.
+pub(super) fn good(key: &AttemptKey) -> AttemptFacts {
+    AttemptFacts {
+        outcome: ended(Ending::Exited { code: 0 }, None),
+        reading: Reading { turns: Some(3), session_id: Some(format!("session-{key}")), ..Reading::default() },
+        completion: completion(key, CompletionStatus::Succeeded),
+        outputs: Vec::new(),
+        claims: Vec::new(),
+        plan_changed: false,
+    }
+}
+
+pub(super) fn sign(kind: FailureKind) -> Sign {
+    Sign {
+        kind,
+        source: SignSource::Event,
+        message: format!("the provider said {kind}"),
+        status: None,
+        retry_after_s: None,
+    }
+}
+
+/// The facts of an attempt that ended with this terminal error.
+pub(super) fn error(kind: FailureKind) -> AttemptFacts {
+    AttemptFacts {
+        outcome: ended(Ending::Exited { code: 1 }, None),
+        reading: Reading { terminal_error: Some(sign(kind)), ..Reading::default() },
+        completion: CompletionFact::Missing,
+        outputs: Vec::new(),
+        claims: Vec::new(),
+        plan_changed: false,
+    }
+}
+
+/// The facts of an attempt that we stopped.
+pub(super) fn stopped(reason: StopReason) -> AttemptFacts {
+    AttemptFacts {
+        outcome: ended(Ending::Killed { signal: 15 }, Some(reason)),
+        reading: Reading::default(),
+        completion: CompletionFact::Missing,
+        outputs: Vec::new(),
+        claims: Vec::new(),
+        plan_changed: false,
+    }
+}
+
+pub(super) fn path(path: &str, exists: bool, changed: Option<bool>) -> PathFact {
+    PathFact { path: path.to_owned(), exists, changed }
+}
+
+pub(super) fn check(command: &str, code: i32) -> CheckResult {
+    CheckResult {
+        command: command.to_owned(),
+        ending: Ending::Exited { code },
+        timed_out: false,
+        tail: "line one\nlast line\n".to_owned(),
+        wall_ms: 5,
+    }
+}

@@ -1,0 +1,563 @@
+//! Whole runs, told one after another.
+
+use std::time::Duration;
+
+use crate::model::event::EventBody;
+use crate::model::exit::ExitCode;
+use crate::model::failure::FailureKind as Kind;
+use crate::model::ids::{AttemptKey, TaskId};
+use crate::model::outcome::StopReason;
+use crate::model::run::{Isolation, ProviderSpec};
+use crate::model::status::{AttemptStatus, RunStatus, TaskStatus};
+use crate::model::task::{BoxPlace, HeldReason, TaskSpec};
+use crate::model::time::Span;
+use crate::scheduler::{Effect, Input, WakeReason};
+
+use super::builder::{TaskWords as _, error, good, spec, stopped, task};
+use super::world::World;
+
+fn fails(_: &AttemptKey) -> crate::model::outcome::AttemptFacts {
+    stopped(StopReason::Deadline)
+}
+
+fn ids(ids: &[&str]) -> Vec<TaskId> {
+    ids.iter().map(|id| TaskId::new(*id)).collect()
+}
+
+fn shutdown(exit: ExitCode) -> Input {
+    Input::Shutdown { by: "SIGINT".to_owned(), exit }
+}
+
+fn approve(gate: &str) -> Input {
+    Input::Approve { gate: gate.to_owned(), by: "me".to_owned() }
+}
+
+#[test]
+fn tasks_start_when_what_they_need_has_passed() {
+    let mut world = World::start(spec(vec![
+        task("T1"),
+        task("T2").needs(&["T1", "T0"]),
+        task("T3").needs(&["T2"]),
+        task("T0").skip("done"),
+    ]));
+    assert_eq!(world.at_work(), ["T1"]);
+    assert_eq!(world.status("T0"), TaskStatus::Skipped);
+    world.end_task("T1", good);
+    assert_eq!(world.at_work(), ["T2"]);
+    world.end_task("T2", good);
+    world.end_task("T3", good);
+    assert_eq!(world.finished, Some((RunStatus::Succeeded, ExitCode::Success)));
+}
+
+#[test]
+fn a_failure_blocks_what_needs_it_and_nothing_else() {
+    let mut world = World::start(spec(vec![
+        task("T1").retries(0),
+        task("T2").needs(&["T1"]),
+        task("T3").needs(&["T2"]),
+        task("T4"),
+        task("T5").needs(&["T4"]),
+    ]));
+    world.end_task("T1", fails);
+    assert_eq!(world.status("T2"), TaskStatus::Blocked);
+    assert_eq!(world.task("T3").blocked_by, Some(TaskId::new("T2")));
+    world.let_all_pass();
+    assert_eq!(world.status("T5"), TaskStatus::Succeeded);
+    assert_eq!(world.finished, Some((RunStatus::Failed, ExitCode::TaskFailed)));
+}
+
+#[test]
+fn an_optional_task_neither_counts_nor_blocks() {
+    let mut world = World::start(spec(vec![task("T1").retries(0).optional(), task("T2").needs(&["T1"])]));
+    world.end_task("T1", fails);
+    assert_eq!(world.at_work(), ["T2"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
+fn fail_fast_lets_the_running_end_and_starts_nothing() {
+    let mut run = spec(vec![
+        task("T1").retries(0),
+        task("T2"),
+        task("T3"),
+        task("T4").needs(&["T2"]),
+        task("T5").needs(&["T1"]),
+    ]);
+    run.settings.fail_fast = true;
+    let mut world = World::start(run);
+    world.end_task("T3", |_| error(Kind::Overloaded));
+    assert_eq!(world.status("T3"), TaskStatus::Retrying);
+    world.end_task("T1", fails);
+    assert_eq!(world.status("T3"), TaskStatus::Pending);
+    assert_eq!(world.scheduler.view().stop_requested.as_deref(), Some("fail-fast"));
+    assert_eq!(world.at_work(), ["T2"]);
+    world.end_task("T2", good);
+    assert_eq!(world.status("T2"), TaskStatus::Succeeded);
+    assert_eq!(world.status("T4"), TaskStatus::Pending);
+    assert_eq!(world.status("T5"), TaskStatus::Blocked);
+    assert_eq!(world.finished, Some((RunStatus::Failed, ExitCode::TaskFailed)));
+    world.crash();
+    world.resume();
+    world.let_all_pass();
+    assert_eq!(world.status("T4"), TaskStatus::Succeeded);
+}
+
+#[test]
+fn a_gate_that_holds_all_that_is_left_ends_the_run_with_9() {
+    let gate = || vec![HeldReason::Gate("approval".to_owned())];
+    let mut world = World::start(spec(vec![
+        task("T1"),
+        task("T2").needs(&["T1"]).hold(gate()),
+        task("T3").needs(&["T2"]).hold(vec![HeldReason::Needs(TaskId::new("T2"))]),
+        task("T4").needs(&["T3"]),
+    ]));
+    assert_eq!(world.status("T4"), TaskStatus::Held, "held even where the plan's reader did not say so");
+    world.let_all_pass();
+    assert_eq!(world.finished, Some((RunStatus::Waiting, ExitCode::Waiting)));
+    let reached = world.events(|body| match body {
+        EventBody::GateReached { gate, holds } => Some((gate.clone(), *holds)),
+        _ => None,
+    });
+    assert_eq!(reached, [("approval".to_owned(), 3)]);
+    world.crash();
+    world.send(approve("APPROVAL"));
+    world.resume();
+    assert_eq!(world.at_work(), ["T2"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+    assert!(world.scheduler.view().gates_reached.is_empty());
+}
+
+#[test]
+fn a_gate_is_approved_while_the_run_goes_on() {
+    let gate = vec![HeldReason::Gate("approval".to_owned())];
+    let mut world = World::start(spec(vec![task("T1"), task("T2").hold(gate)]));
+    world.send(approve("approval"));
+    assert_eq!(world.at_work(), ["T1", "T2"]);
+    world.send(approve("nonsense"));
+    assert_eq!(world.scheduler.view().warnings[0].0, "gate-unknown");
+}
+
+#[test]
+fn a_failure_goes_before_a_gate() {
+    let gate = vec![HeldReason::Gate("approval".to_owned())];
+    let mut world = World::start(spec(vec![
+        task("T1").retries(0),
+        task("T2").hold(gate.clone()),
+        task("T3").needs(&["T1"]).hold(gate),
+    ]));
+    world.end_task("T1", fails);
+    assert_eq!(world.status("T3"), TaskStatus::Blocked);
+    assert_eq!(world.finished, Some((RunStatus::Failed, ExitCode::TaskFailed)));
+}
+
+#[test]
+fn a_gate_task_waits_for_a_person_and_is_no_process() {
+    let tasks = || vec![task("T1"), task("G").gate().needs(&["T1"]), task("T2").needs(&["G"]), task("T3")];
+    let mut world = World::start(spec(tasks()));
+    world.end_task("T1", good);
+    assert_eq!(world.status("G"), TaskStatus::Held);
+    assert_eq!(world.scheduler.view().gates_reached.iter().next().unwrap(), "G");
+    world.send(approve("task G"));
+    assert_eq!(world.status("G"), TaskStatus::Skipped);
+    assert_eq!(world.at_work(), ["T2", "T3"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+
+    let mut world = World::start(spec(tasks()));
+    world.let_all_pass();
+    assert_eq!(world.finished, Some((RunStatus::Waiting, ExitCode::Waiting)));
+    world.crash();
+    world.send(approve("G"));
+    world.resume();
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+
+    let mut run = spec(tasks());
+    run.settings.yes_gates = true;
+    let mut world = World::start(run);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+
+    let mut world = World::start(spec(tasks()));
+    world.send(approve("G"));
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success), "approved before it was reached");
+}
+
+#[test]
+fn nothing_to_run_is_a_code_of_its_own() {
+    let run = |tasks| World::start(spec(tasks)).finished;
+    assert_eq!(run(vec![]), Some((RunStatus::Succeeded, ExitCode::NothingToRun)));
+    assert_eq!(run(vec![task("T1").skip("done")]), Some((RunStatus::Succeeded, ExitCode::NothingToRun)));
+    let missing = || vec![HeldReason::MissingDependency("T9".to_owned())];
+    let held = vec![task("T1").skip("done"), task("T2").hold(missing())];
+    assert_eq!(run(held), Some((RunStatus::Failed, ExitCode::NothingToRun)));
+    let gate = vec![task("T1").hold(vec![HeldReason::Gate("g".to_owned())])];
+    assert_eq!(run(gate), Some((RunStatus::Waiting, ExitCode::Waiting)));
+}
+
+#[test]
+fn what_a_missing_dependency_holds_did_not_succeed() {
+    for (reason, optional, exit) in [
+        (HeldReason::MissingDependency("T9".to_owned()), false, ExitCode::TaskFailed),
+        (HeldReason::UnknownMarker("?".to_owned()), false, ExitCode::TaskFailed),
+        (HeldReason::MissingDependency("T9".to_owned()), true, ExitCode::Success),
+        (HeldReason::Optional, true, ExitCode::Success),
+        (HeldReason::GroupDeferred("later".to_owned()), false, ExitCode::Success),
+    ] {
+        let held = TaskSpec { optional, ..task("T2") }.hold(vec![reason.clone()]);
+        let mut world = World::start(spec(vec![task("T1"), held]));
+        world.let_all_pass();
+        assert_eq!(world.exit(), Some(exit), "{reason}, optional: {optional}");
+    }
+}
+
+#[test]
+fn a_shutdown_puts_tasks_back_for_resume() {
+    let mut world = World::start(spec(vec![
+        task("T1"),
+        task("T2").verify("cargo test"),
+        task("T3"),
+        task("T4").needs(&["T1"]),
+    ]));
+    world.end_task("T2", good);
+    world.end_task("T3", |_| error(Kind::Overloaded));
+    let effects = world.send(shutdown(ExitCode::Interrupted));
+    let stops = effects.iter().filter(|effect| matches!(effect, Effect::Stop { .. })).count();
+    assert_eq!(stops, 2, "the running one and the verified one: {effects:#?}");
+    assert!(world.finished.is_none(), "T1 has not ended");
+    world.send(Input::Shutdown { by: "SIGTERM".to_owned(), exit: ExitCode::Terminated });
+    world.end_task("T1", |_| stopped(StopReason::Requested));
+    assert_eq!(world.finished, Some((RunStatus::Stopped, ExitCode::Terminated)));
+    for id in ["T1", "T2", "T3", "T4"] {
+        assert_eq!(world.status(id), TaskStatus::Pending, "{id}");
+    }
+    assert_eq!(world.task("T1").attempts[0].status, AttemptStatus::Cancelled);
+    assert_eq!(world.scheduler.next_wake(), None);
+    world.crash();
+    world.resume();
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
+fn an_attempt_that_ended_well_during_a_shutdown_has_succeeded() {
+    let mut world = World::start(spec(vec![task("T1"), task("T2").retries(0), task("T3")]));
+    world.send(shutdown(ExitCode::Interrupted));
+    world.end_task("T1", good);
+    world.end_task("T2", fails);
+    world.end_task("T3", fails);
+    assert_eq!(world.status("T1"), TaskStatus::Succeeded);
+    assert_eq!(world.status("T2"), TaskStatus::Failed);
+    assert_eq!(world.status("T3"), TaskStatus::Pending, "it has a retry left");
+    assert_eq!(world.exit(), Some(ExitCode::Interrupted));
+}
+
+#[test]
+fn a_task_that_is_stopped_is_stopped_for_good() {
+    let mut world = World::start(spec(vec![
+        task("T1"),
+        task("T2").needs(&["T1"]),
+        task("T3").verify("cargo test"),
+        task("T4"),
+        task("T5").needs(&["T4"]),
+        task("T6"),
+    ]));
+    world.end_task("T3", good);
+    world.send(Input::StopTasks { tasks: ids(&["T1", "T3", "T5", "T9"]), by: "me".to_owned() });
+    assert_eq!(world.status("T3"), TaskStatus::Cancelled);
+    assert_eq!(world.status("T5"), TaskStatus::Cancelled);
+    assert_eq!(world.status("T1"), TaskStatus::Running);
+    world.end_task("T1", |_| stopped(StopReason::Requested));
+    assert_eq!(world.status("T1"), TaskStatus::Cancelled);
+    assert_eq!(world.status("T2"), TaskStatus::Blocked);
+    world.let_all_pass();
+    assert_eq!(world.finished, Some((RunStatus::Failed, ExitCode::TaskFailed)));
+    world.crash();
+    world.resume();
+    assert_eq!(world.status("T1"), TaskStatus::Cancelled, "resume does not undo it");
+}
+
+#[test]
+fn retry_runs_what_failed_and_what_it_blocked() {
+    let tasks =
+        || vec![task("T1").retries(0), task("T2").needs(&["T1"]), task("T3").needs(&["T2"]), task("T4")];
+    let mut world = World::start(spec(tasks()));
+    world.end_task("T1", fails);
+    let again = Input::Retry { tasks: vec![], layer: None, agent: None, say: None };
+    world.send(again.clone());
+    assert_eq!(world.status("T2"), TaskStatus::Pending);
+    assert_eq!(world.at_work(), ["T1", "T4"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+
+    // After the end, by the name of one that was blocked.
+    let mut world = World::start(spec(tasks()));
+    world.end_task("T1", fails);
+    world.end_task("T4", good);
+    assert_eq!(world.exit(), Some(ExitCode::TaskFailed));
+    world.crash();
+    world.send(Input::Retry { tasks: ids(&["T3"]), layer: None, agent: None, say: None });
+    world.resume();
+    assert_eq!(world.at_work(), ["T1"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
+fn the_deadline_of_the_run_stops_it() {
+    let mut run = spec(vec![task("T1"), task("T2").needs(&["T1"])]);
+    run.settings.deadline = Some(Span::minutes(5));
+    let mut world = World::start(run);
+    let (at, reason) = world.scheduler.next_wake().unwrap();
+    assert_eq!((at.since(world.now), reason), (Duration::from_secs(300), WakeReason::Deadline));
+    assert!(world.wake());
+    assert_eq!(world.scheduler.view().stop_requested.as_deref(), Some("deadline"));
+    world.end_task("T1", |_| stopped(StopReason::Requested));
+    assert_eq!(world.finished, Some((RunStatus::Limited, ExitCode::Limit)));
+    assert_eq!(world.status("T1"), TaskStatus::Pending);
+    world.crash();
+    world.resume();
+    assert_eq!(world.at_work(), ["T1"], "a run that is resumed has its time anew");
+}
+
+#[test]
+fn the_order_is_priority_then_the_longest_chain_then_the_plan() {
+    let mut run = spec(vec![
+        task("T1"),
+        task("T2"),
+        task("T3").needs(&["T2"]),
+        task("T4").priority(1),
+        task("T5").priority(9).needs(&["T0"]),
+        task("T0").skip("done"),
+        task("T6"),
+    ]);
+    run.settings.jobs = 1;
+    let mut world = World::start(run);
+    let mut order = Vec::new();
+    while world.finished.is_none() {
+        order.push(world.at_work()[0].to_owned());
+        let id = order.last().unwrap().clone();
+        world.end_task(&id, good);
+    }
+    assert_eq!(order, ["T4", "T2", "T1", "T3", "T6", "T5"]);
+}
+
+#[test]
+fn limits_of_agents_providers_and_memory_hold() {
+    let mut run = spec((1..=6).map(|number| task(&format!("T{number}"))).collect());
+    run.settings.jobs = 6;
+    run.agents.get_mut("kilo").unwrap().limit = Some(2);
+    let world = World::start(run.clone());
+    assert_eq!(world.at_work(), ["T1", "T2"]);
+
+    run.agents.get_mut("kilo").unwrap().limit = None;
+    run.providers.insert("kilo".to_owned(), ProviderSpec { limit: Some(3), ..ProviderSpec::default() });
+    let mut world = World::start(run.clone());
+    assert_eq!(world.at_work(), ["T1", "T2", "T3"]);
+    world.end_task("T2", good);
+    assert_eq!(world.at_work(), ["T1", "T3", "T4"]);
+
+    run.providers.clear();
+    run.agents.get_mut("kilo").unwrap().memory = Some(100);
+    let mut world = World::idle(run);
+    world.send(Input::Memory { available: 250 });
+    world.send(Input::Start { host: "here".to_owned(), pid: 1, fence: 1 });
+    assert_eq!(world.at_work(), ["T1", "T2"]);
+    world.send(Input::Memory { available: 0 });
+    world.end_task("T1", good);
+    assert_eq!(world.at_work(), ["T2"]);
+    world.end_task("T2", good);
+    assert_eq!(world.at_work(), ["T3"], "one always may");
+    world.send(Input::Memory { available: 100 });
+    assert_eq!(world.at_work(), ["T3", "T4"]);
+}
+
+#[test]
+fn tasks_that_touch_the_same_files_do_not_run_together() {
+    let mut world = World::start(spec(vec![
+        task("T1").conflicts(&["T2"]),
+        task("T2").priority(0),
+        task("T3"),
+        task("T4").conflicts(&["T3", "T2"]),
+    ]));
+    assert_eq!(world.at_work(), ["T1", "T3"], "the earlier of the plan goes first");
+    world.end_task("T3", good);
+    assert_eq!(world.at_work(), ["T1", "T4"], "T2 cannot start yet, so it keeps nobody back");
+    world.end_task("T1", good);
+    assert_eq!(world.at_work(), ["T4"]);
+    world.end_task("T4", good);
+    assert_eq!(world.at_work(), ["T2"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
+fn a_tasks_own_checks_run_at_once() {
+    let mut world = World::start(spec(vec![task("T1").verify("cargo test"), task("T2")]));
+    let effects = world.end_task("T1", good);
+    assert!(effects.iter().any(|effect| matches!(effect,
+        Effect::Verify { commands, .. } if commands == &["cargo test"])));
+    assert_eq!(world.status("T1"), TaskStatus::Verifying);
+    world.verified("T1", 1);
+    assert_eq!(world.status("T1"), TaskStatus::Retrying);
+    assert!(world.wake());
+    let key = world.running("T1").unwrap();
+    let spawned = &world.spawned[&key];
+    assert_eq!(spawned.rung.layer, Some(2), "the last retry is on the next layer");
+    assert_eq!(
+        spawned.note.as_deref().unwrap().lines().next().unwrap(),
+        "Attempt 1 (kilo) failed: verify_failed: `cargo test` exits 1: last line"
+    );
+    assert_eq!(spawned.session, None, "another agent has no session of it");
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
+fn the_same_agent_goes_on_in_its_session() {
+    let mut world = World::start(spec(vec![task("T1").verify("cargo test").retries(2)]));
+    world.end_task("T1", good);
+    world.verified("T1", 1);
+    assert!(world.wake());
+    let key = world.running("T1").unwrap();
+    assert_eq!(world.spawned[&key].session.as_deref(), Some("session-T1#1"));
+}
+
+#[test]
+fn run_wide_checks_take_the_checkout_for_themselves() {
+    let mut run = spec(vec![
+        task("T1"),
+        task("T2").verify("own"),
+        task("T3").retries(0),
+        task("T4"),
+        task("T5").needs(&["T1"]),
+    ]);
+    run.settings.verify = vec!["make check".to_owned()];
+    run.settings.jobs = 3;
+    let mut world = World::start(run.clone());
+    world.end_task("T1", good);
+    assert_eq!(world.running("T4"), None, "nothing starts any more");
+    world.end_task("T3", fails);
+    world.end_task("T2", good);
+    assert!(world.round.is_none(), "T2's own checks come first");
+    world.verified("T2", 0);
+    let names: Vec<String> = world.round.iter().flatten().map(|key| key.task.to_string()).collect();
+    assert_eq!(names, ["T1", "T2"], "once for all that ended well");
+    world.run_verified(1);
+    for id in ["T1", "T2"] {
+        let failure = world.task(id).attempts[0].failure().cloned().unwrap();
+        assert_eq!(failure.kind, Kind::VerifyFailed);
+        assert!(failure.seen.ends_with("(run once for T1, T2)"), "{failure}");
+    }
+    assert_eq!(world.at_work(), ["T4"], "the rest goes on");
+    world.let_all_pass();
+    assert_eq!(world.status("T5"), TaskStatus::Succeeded);
+
+    run.settings.isolation = Isolation::Worktree;
+    let mut world = World::start(run.clone());
+    let effects = world.end_task("T1", good);
+    assert!(effects.iter().any(|effect| matches!(effect,
+        Effect::Verify { commands, .. } if commands == &["make check"])));
+    assert!(world.running("T4").is_none(), "the slot is taken until the checks are done");
+
+    run.settings.no_verify = true;
+    let mut world = World::start(run);
+    world.end_task("T1", good);
+    assert_eq!(world.status("T1"), TaskStatus::Succeeded);
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_checks() {
+    let mut run = spec(vec![task("T1"), task("T2")]);
+    run.settings.verify = vec!["make check".to_owned()];
+    let mut world = World::start(run);
+    world.end_task("T1", good);
+    world.end_task("T2", good);
+    assert!(world.round.is_some());
+    let effects = world.send(shutdown(ExitCode::Interrupted));
+    assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::Stop { .. })).count(), 2);
+    assert_eq!(world.finished, Some((RunStatus::Stopped, ExitCode::Interrupted)));
+    assert!(world.send(Input::RunVerified { results: vec![] }).is_empty(), "an answer that comes late");
+}
+
+#[test]
+fn a_box_is_ticked_before_the_run_ends_and_once() {
+    let boxed = |id: &str| TaskSpec {
+        tick: Some(BoxPlace { line: 1, column: 3, line_hash: String::new(), tick: 'x' }),
+        ..task(id)
+    };
+    let mut world = World::start(spec(vec![boxed("T1")]));
+    world.end_task("T1", good);
+    assert!(world.boxes.contains(&TaskId::new("T1")));
+    assert!(world.finished.is_none());
+    world.crash();
+    world.resume();
+    assert!(world.boxes.contains(&TaskId::new("T1")), "asked for again: nobody knows whether it was done");
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+    world.crash();
+    world.resume();
+    assert!(world.boxes.is_empty());
+}
+
+#[test]
+fn what_a_person_should_know_is_recorded_once() {
+    let mut world = World::start(spec(vec![task("T1")]));
+    let warn = Input::Warn { code: "c".to_owned(), message: "m".to_owned(), hint: None };
+    assert_eq!(world.send(warn.clone()).len(), 1);
+    assert_eq!(world.send(warn).len(), 0);
+    assert_eq!(world.send(Input::PlanChanged).len(), 1);
+    let key = world.running("T1").unwrap();
+    world.send(Input::AttemptProgressed { key, message: "half".to_owned() });
+    assert_eq!(world.task("T1").progress.as_deref(), Some("half"));
+    let other = AttemptKey::new(TaskId::new("T1"), 7);
+    assert!(world.send(Input::AttemptProgressed { key: other.clone(), message: String::new() }).is_empty());
+    assert!(world.send(Input::AttemptEnded { key: other.clone(), facts: Box::new(good(&other)) }).is_empty());
+}
+
+#[test]
+fn a_crash_between_any_two_events_is_taken_up_where_it_was() {
+    let make = || {
+        let gate = vec![HeldReason::Gate("g".to_owned())];
+        let mut run = spec(vec![
+            task("T1").verify("own"),
+            task("T2").needs(&["T1"]),
+            task("T3").retries(0),
+            task("T4").needs(&["T3"]),
+            task("T5").hold(gate),
+            task("T6").skip("done"),
+            task("G").gate().needs(&["T2"]),
+            task("T7").needs(&["G"]),
+        ]);
+        run.settings.yes_gates = true;
+        World::start(run)
+    };
+    let play = |world: &mut World| {
+        while world.finished.is_none() {
+            if world.running("T3").is_some() {
+                world.end_task("T3", fails);
+            } else {
+                assert!(world.pass_one());
+            }
+        }
+    };
+    let mut whole = make();
+    play(&mut whole);
+    let ends = |world: &World| -> Vec<TaskStatus> {
+        world.scheduler.view().tasks.iter().map(|task| task.status).collect()
+    };
+    let length = whole.journal.len();
+    assert!(length > 20);
+    for kept in 0..length {
+        let mut world = make();
+        play(&mut world);
+        world.crash_after(kept);
+        world.resume();
+        play(&mut world);
+        assert_eq!(ends(&world), ends(&whole), "cut after {kept} of {length}");
+        assert_eq!(world.exit(), whole.exit(), "cut after {kept} of {length}");
+    }
+}

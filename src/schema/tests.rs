@@ -1,0 +1,237 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::model::check::PlanCheck;
+use crate::model::completion::{Completion, CompletionStatus};
+use crate::model::event::Event;
+use crate::model::ids::{AttemptKey, RunId, TaskId};
+use crate::model::record::{Control, Lease, SharedIndex, TaskReport, TaskStatusRecord};
+use crate::model::result::{ErrorDocument, RunResult};
+
+use super::*;
+
+fn from_types(kind: SchemaKind) -> String {
+    match kind {
+        SchemaKind::Completion => derived::<Completion>("completion/v1", Side::Read),
+        SchemaKind::TaskStatus => derived::<TaskStatusRecord>("task-status/v1", Side::Written),
+        SchemaKind::TaskReport => derived::<TaskReport>("task-report/v1", Side::Read),
+        SchemaKind::SharedState => derived::<SharedIndex>("shared-state/v1", Side::Written),
+        SchemaKind::Event => derived::<Event>("event/v1", Side::Written),
+        SchemaKind::RunResult => derived::<RunResult>("run-result/v1", Side::Written),
+        SchemaKind::PlanCheck => derived::<PlanCheck>("plan-check/v1", Side::Written),
+        SchemaKind::Lease => derived::<Lease>("lease/v1", Side::Written),
+        SchemaKind::Control => derived::<Control>("control/v1", Side::Read),
+        SchemaKind::Error => derived::<ErrorDocument>("error/v1", Side::Written),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch for developers, read by this test alone")]
+fn update_asked() -> bool {
+    std::env::var_os("ORCHESTRATE_UPDATE_SCHEMAS").is_some()
+}
+
+#[test]
+fn committed_schemas_are_those_of_the_types() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    for kind in SchemaKind::ALL {
+        let path = folder.join(format!("{}.schema.json", kind.name()));
+        let wanted = from_types(kind);
+        if update_asked() {
+            fs::write(&path, &wanted).unwrap();
+            continue;
+        }
+        let committed = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+        assert!(
+            committed == wanted,
+            "{} differs from its type: run the tests with ORCHESTRATE_UPDATE_SCHEMAS=1",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn names_lead_to_kinds() {
+    for kind in SchemaKind::ALL {
+        assert_eq!(SchemaKind::from_name(kind.name()), Some(kind));
+        assert_eq!(SchemaKind::from_name(&format!("{kind}/v1")), Some(kind));
+        assert_eq!(SchemaKind::from_name(&format!("schemas/{kind}.schema.json")), Some(kind));
+        assert_eq!(document(kind.name()), Some(kind.text()));
+        assert!(names().contains(&kind.name()));
+    }
+    assert_eq!(SchemaKind::from_name("nothing"), None);
+}
+
+#[test]
+fn the_configuration_is_listed_once_it_is_registered() {
+    register_config("{\"title\": \"config\"}");
+    assert_eq!(document("config"), Some("{\"title\": \"config\"}"));
+    assert!(names().contains(&"config"));
+}
+
+fn good() -> serde_json::Value {
+    json!({
+        "schema": "completion/v1",
+        "run_id": "01J", "task_id": "T003", "attempt": 2,
+        "status": "succeeded",
+        "summary": "one to three sentences",
+        "outputs": [{"path": "src/tokens.rs", "change": "created"}],
+        "verification": [{"command": "cargo test tokens", "exit_code": 0}],
+        "error": null,
+        "next_steps": []
+    })
+}
+
+fn read(value: &serde_json::Value) -> Result<Completion, Vec<String>> {
+    let key = AttemptKey::new(TaskId::new("T003"), 2);
+    completion(value.to_string().as_bytes(), &RunId("01J".to_owned()), &key)
+}
+
+fn with(change: impl FnOnce(&mut serde_json::Value)) -> Vec<String> {
+    let mut value = good();
+    change(&mut value);
+    read(&value).unwrap_err()
+}
+
+#[test]
+fn the_documented_completion_is_valid() {
+    let completion = read(&good()).unwrap();
+    assert_eq!(completion.status, CompletionStatus::Succeeded);
+    assert_eq!(completion.outputs[0].path, "src/tokens.rs");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_fault_and_utf_16_is_named() {
+    let key = AttemptKey::new(TaskId::new("T003"), 2);
+    let run = RunId("01J".to_owned());
+    let bytes = [b"\xef\xbb\xbf".as_slice(), good().to_string().as_bytes()].concat();
+    completion(&bytes, &run, &key).unwrap();
+    assert_eq!(completion(&[0xff, 0xfe, b'{', 0], &run, &key).unwrap_err(), ["is UTF-16; write it as UTF-8"]);
+    assert_eq!(completion(b" \n", &run, &key).unwrap_err(), ["is empty"]);
+    let half = completion(b"{\"schema\": ", &run, &key).unwrap_err();
+    assert!(half[0].starts_with("is no JSON: EOF"), "{half:?}");
+    let large = vec![b' '; MAX_COMPLETION_BYTES + 1];
+    assert!(completion(&large, &run, &key).unwrap_err()[0].contains("at most 1048576"));
+}
+
+#[test]
+fn unknown_fields_are_refused_with_place_and_suggestion() {
+    let problems = with(|value| {
+        value["sumary"] = json!("x");
+        value["outputs"][0]["chnage"] = json!("created");
+        value["confidence"] = json!(1);
+    });
+    assert_eq!(
+        problems,
+        [
+            "`/confidence`: unknown field `confidence`",
+            "`/outputs/0/chnage`: unknown field `chnage`: did you mean `change`?",
+            "`/sumary`: unknown field `sumary`: did you mean `summary`?",
+        ]
+    );
+}
+
+#[test]
+fn every_violation_is_told_with_its_place() {
+    let problems = with(|value| {
+        value["status"] = json!("done");
+        value["attempt"] = json!("2");
+        value["outputs"][0]["change"] = json!("create");
+        value["error"] = json!({"kind": 1, "message": "m"});
+        value.as_object_mut().unwrap().remove("summary");
+    });
+    assert_eq!(
+        problems,
+        [
+            "`summary` is missing",
+            "`/attempt`: is a string, not an integer",
+            "`/error/kind`: is a number, not a string",
+            "`/outputs/0/change`: `create` is none of `created`, `modified`, `deleted`, `unchanged`: did you mean `created`?",
+            "`/status`: `done` is none of `succeeded`, `failed`, `blocked`",
+        ]
+    );
+    assert_eq!(
+        with(|value| value["schema"] = json!("completion/v2")),
+        ["`/schema`: `completion/v2` has to be `completion/v1`"]
+    );
+    assert_eq!(with(|value| value["attempt"] = json!(0)), ["`/attempt`: `0` is less than 1"]);
+}
+
+#[test]
+fn another_runs_completion_is_refused() {
+    let problems = with(|value| {
+        value["run_id"] = json!("02K");
+        value["task_id"] = json!("T9");
+        value["attempt"] = json!(1);
+        value["status"] = json!("blocked");
+    });
+    assert_eq!(
+        problems,
+        [
+            "`/run_id`: `02K` is another run; this one is `01J`",
+            "`/task_id`: `T9` is another task; this one is `T003`",
+            "`/attempt`: 1 is another attempt; this one is 2",
+            "`/error`: is required unless `status` is `succeeded`",
+        ]
+    );
+}
+
+#[test]
+fn paths_stay_inside_the_workspace() {
+    for (path, normal) in [
+        ("a.rs", "a.rs"),
+        ("./src//a.rs", "src/a.rs"),
+        ("src\\win\\a.rs", "src/win/a.rs"),
+        ("a..b/…", "a..b/…"),
+        ("docs/", "docs"),
+        (".github/x.yml", ".github/x.yml"),
+    ] {
+        assert_eq!(workspace_path(path).as_deref(), Ok(normal), "{path}");
+    }
+    for path in [
+        "",
+        "  ",
+        ".",
+        "./",
+        "..",
+        "../a",
+        "a/../../b",
+        "a/..",
+        "/etc/passwd",
+        "C:\\x",
+        "c:/x",
+        "C:x",
+        "/c/x",
+        "\\\\server\\share",
+        "~/x",
+        "~",
+        "a\nb",
+        "a\0b",
+    ] {
+        assert!(workspace_path(path).is_err(), "{path:?}");
+        let problems = with(|value| value["outputs"][0]["path"] = json!(path));
+        assert!(problems[0].starts_with("`/outputs/0/path`: "), "{problems:?}");
+    }
+}
+
+#[test]
+fn the_form_that_was_meant_is_the_one_that_is_explained() {
+    let report = json!({"schema": "task-report/v1", "run_id": "01J", "task_id": "T1", "attempt": 1, "report": "progress"});
+    let violations = validate_value(SchemaKind::TaskReport, &report).unwrap_err();
+    assert_eq!(violations.iter().map(ToString::to_string).collect::<Vec<_>>(), ["`message` is missing"]);
+    let report = json!({"schema": "task-report/v1", "run_id": "01J", "task_id": "T1", "attempt": 1, "report": "progres", "message": "m"});
+    let violations = validate_value(SchemaKind::TaskReport, &report).unwrap_err();
+    assert_eq!(
+        violations.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["`/report`: `progres` is none of `progress`, `completion`: did you mean `progress`?"]
+    );
+}
+
+#[test]
+fn formats_are_looked_at() {
+    let control =
+        json!({"schema": "control/v1", "at": "yesterday", "by": "me@here", "action": "stop", "tasks": []});
+    let violations = validate_value(SchemaKind::Control, &control).unwrap_err();
+    assert_eq!(violations[0].to_string(), "`/at`: `yesterday` is no date-time");
+}

@@ -1,0 +1,214 @@
+//! What can go wrong with a store, told apart by what a caller does about it.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use crate::model::exit::ExitCode;
+use crate::model::ids::{RunId, TaskId};
+use crate::model::status::TaskStatus;
+use crate::schema::Violation;
+
+/// Why the store did not do what was asked. After an error nothing of the request was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder or file cannot be used: not writable, not there, an input or output error.
+    #[error("the state store `{}` cannot be used: {source}", path.display())]
+    Unavailable {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// There is no room left.
+    #[error("the disk that holds the state store `{}` is full", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process keeps the store locked for longer than we wait.
+    #[error("the state store `{}` is locked by another process", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is there is not what we wrote.
+    #[error("the state store `{}` is damaged: {detail}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// It was written by a version that knows more than this one.
+    #[error("the state store `{}` has form {found}, and this version knows forms up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The form it has.
+        found: i64,
+        /// The newest form that is known.
+        known: i64,
+    },
+    /// Somebody else wrote in between.
+    #[error("{what} is at {found}, and the writer took it to be at {expected}")]
+    Conflict {
+        /// What was to be written.
+        what: String,
+        /// What the writer expected.
+        expected: u64,
+        /// What is stored.
+        found: u64,
+    },
+    /// Another supervisor has taken the run over, or its keys.
+    #[error("run `{run}` was taken over: fence {found} is above this supervisor's {fence}")]
+    LeaseLost {
+        /// The run that was to be written.
+        run: RunId,
+        /// The writer's fence.
+        fence: u64,
+        /// The fence that is stored.
+        found: u64,
+    },
+    /// Another live run holds the run, or one of the tasks.
+    #[error("{} is held by live run `{run}` ({holder})", task.as_ref().map_or_else(|| "the run".to_owned(), |task| format!("task `{task}`")))]
+    Held {
+        /// The run that holds it.
+        run: RunId,
+        /// The task; none: the run itself is supervised by somebody else.
+        task: Option<TaskId>,
+        /// Who: `host:pid`.
+        holder: String,
+    },
+    /// A status that may not follow the one that is stored.
+    #[error("task `{task}` cannot become {to}, it is {from}")]
+    IllegalStep {
+        /// The task.
+        task: TaskId,
+        /// What it is.
+        from: TaskStatus,
+        /// What it was to become.
+        to: TaskStatus,
+    },
+    /// What was to be written does not follow its schema, or does not fit together.
+    #[error("{what} is not valid: {}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid {
+        /// What was to be written.
+        what: String,
+        /// Everything that is wrong with it.
+        violations: Vec<Violation>,
+    },
+    /// There is no such run, or none at all.
+    #[error("{}", wanted.as_ref().map_or_else(|| "there is no run yet".to_owned(), |wanted| format!("there is no run `{wanted}`")))]
+    NoRun {
+        /// What was asked for; none: the latest.
+        wanted: Option<String>,
+    },
+    /// Several runs fit.
+    #[error("`{wanted}` fits {} runs", candidates.len())]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// The runs that fit, newest first.
+        candidates: Vec<RunId>,
+    },
+}
+
+impl StoreError {
+    /// The exit code of a command that ends because of it.
+    pub const fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Unavailable { .. }
+            | Self::Full { .. }
+            | Self::Busy { .. }
+            | Self::Corrupt { .. }
+            | Self::Newer { .. }
+            | Self::Conflict { .. } => ExitCode::Store,
+            Self::LeaseLost { .. } | Self::Held { .. } => ExitCode::Held,
+            Self::IllegalStep { .. } | Self::Invalid { .. } => ExitCode::Fault,
+            Self::NoRun { .. } | Self::Ambiguous { .. } => ExitCode::Usage,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unavailable { path, .. } => Some(format!(
+                "see that `{}` can be written by you, or choose another folder with `state_dir` in `orchestrate.toml`",
+                path.parent().unwrap_or(path).display()
+            )),
+            Self::Full { .. } => {
+                Some("make room, then `orchestrate resume`: what was recorded is kept".to_owned())
+            }
+            Self::Busy { .. } => Some("see which process holds the file, and try again".to_owned()),
+            Self::Corrupt { path, .. } => Some(format!(
+                "`orchestrate state verify` says what is wrong; to begin anew, move `{}` away with its `-wal` and `-shm` files",
+                path.display()
+            )),
+            Self::Newer { .. } => Some("use the newer version, or another `state_dir`".to_owned()),
+            Self::Conflict { .. } => {
+                Some("another process writes this run: `orchestrate status` shows which".to_owned())
+            }
+            Self::LeaseLost { run, .. } => {
+                Some(format!("`orchestrate status {run}` shows who supervises it"))
+            }
+            Self::Held { run, task: Some(_), .. } => Some(format!(
+                "wait for it (`orchestrate wait {run}`), stop it (`orchestrate stop --run {run}`), or keep the runs' keys apart with `--id-prefix`"
+            )),
+            Self::Held { run, task: None, .. } => Some(format!(
+                "`orchestrate wait {run}` waits for it, `orchestrate stop --run {run}` stops it"
+            )),
+            Self::IllegalStep { .. } | Self::Invalid { .. } => {
+                Some("this is a fault of orchestrate, please report it".to_owned())
+            }
+            Self::NoRun { .. } => Some("`orchestrate runs` lists the known runs".to_owned()),
+            Self::Ambiguous { candidates, .. } => {
+                let names = candidates.iter().take(5).map(RunId::as_str).collect::<Vec<_>>().join(", ");
+                Some(format!("one of: {names}"))
+            }
+        }
+    }
+
+    /// The same error, with the file it is about filled in where it was not known.
+    pub(super) fn at(mut self, file: &Path) -> Self {
+        if let Self::Unavailable { path, .. }
+        | Self::Full { path }
+        | Self::Busy { path }
+        | Self::Corrupt { path, .. }
+        | Self::Newer { path, .. } = &mut self
+            && path.as_os_str().is_empty()
+        {
+            file.clone_into(path);
+        }
+        self
+    }
+
+    /// Something stored that cannot be read; the file is filled in on the way up.
+    pub(super) fn corrupt(detail: impl Into<String>) -> Self {
+        Self::Corrupt { path: PathBuf::new(), detail: detail.into() }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let path = PathBuf::new();
+        let damaged = matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        );
+        if damaged {
+            return Self::Corrupt { path, detail: error.to_string() };
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::Corrupt { path, detail: error.to_string() }
+            }
+            _ => Self::Unavailable { path, source: Box::new(error) },
+        }
+    }
+}

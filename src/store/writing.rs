@@ -1,0 +1,303 @@
+//! What a supervisor, and those who ask something of it, write.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::masking::mask;
+use crate::model::event::Event;
+use crate::model::ids::{RunId, TaskId};
+use crate::model::record::{Control, Lease, TaskReport, TaskStatusRecord};
+use crate::model::run::RunSpec;
+use crate::model::status::TaskStatus;
+use crate::model::task::{Entry, TaskSpec};
+use crate::model::time::Timestamp;
+use crate::model::view::RunView;
+use crate::schema::SchemaKind;
+
+use super::shared::embedded::Embedded;
+use super::{
+    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
+};
+
+impl Store {
+    /// The next fence of the project whose keys begin with `prefix`: above every one before, and at
+    /// least `now` in milliseconds.
+    pub fn next_fence(&mut self, prefix: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let key = keys::fence(prefix);
+        self.write(|connection| Embedded::new(connection).next_fence(&key, now))
+    }
+
+    /// Writes a run down, before anything of it starts.
+    pub fn create_run(&mut self, spec: &RunSpec) -> Result<(), StoreError> {
+        self.write(|connection| journal::insert_run(connection, spec, 0))
+    }
+
+    /// Makes the holder of `lease` the supervisor of the run for [`LEASE`] from `now` (whatever
+    /// `lease.until` says), and the run the owner of its tasks' keys.
+    ///
+    /// [`StoreError::Held`] where another live supervisor has the run, or another live run one of the
+    /// tasks; a holder that `is_alive` denies holds nothing. Tasks that enter the run skipped are not
+    /// claimed.
+    pub fn acquire_lease(
+        &mut self,
+        spec: &RunSpec,
+        lease: &Lease,
+        now: Timestamp,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<(), StoreError> {
+        self.write(|connection| take_hold(connection, spec, lease, now, is_alive))?;
+        self.held.insert(spec.run_id.clone(), lease.fence);
+        Ok(())
+    }
+
+    /// Writes a new run down and acquires its lease, both or neither: a run that is refused leaves
+    /// nothing behind. See [`Store::create_run`] and [`Store::acquire_lease`].
+    pub fn begin_run(
+        &mut self,
+        spec: &RunSpec,
+        lease: &Lease,
+        now: Timestamp,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<(), StoreError> {
+        self.write(|connection| {
+            journal::insert_run(connection, spec, 0)?;
+            take_hold(connection, spec, lease, now, is_alive)
+        })?;
+        self.held.insert(spec.run_id.clone(), lease.fence);
+        Ok(())
+    }
+
+    /// Extends a lease to [`LEASE`] from `now`.
+    pub fn renew_lease(&mut self, spec: &RunSpec, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|connection| {
+            journal::head(connection, &spec.run_id)?.admit(&spec.run_id, lease.fence)?;
+            journal::seen(connection, &spec.run_id, now)?;
+            Embedded::new(connection)
+                .renew_lease(&keys::lease(&spec.prefix, &spec.run_id), &extended(lease, now))
+        })
+    }
+
+    /// Gives a lease back. One that was taken over meanwhile is left alone.
+    pub fn release_lease(&mut self, spec: &RunSpec, lease: &Lease) -> Result<(), StoreError> {
+        self.held.remove(&spec.run_id);
+        let key = keys::lease(&spec.prefix, &spec.run_id);
+        self.write(|connection| Embedded::new(connection).release_lease(&key, lease.fence).map(drop))
+    }
+
+    /// Writes events down and, with them, all that follows from them: the status records of their
+    /// tasks, and how the run stands. `view` is the state after the events. All or nothing.
+    pub fn append(
+        &mut self,
+        spec: &RunSpec,
+        view: &RunView,
+        events: &[Event],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(last) = events.last() else { return Ok(()) };
+        if last.seq != view.last_seq {
+            return Err(StoreError::Conflict {
+                what: format!("the state of run `{}`", spec.run_id),
+                expected: last.seq,
+                found: view.last_seq,
+            });
+        }
+        let fence = self.fence_of(view);
+        self.write(|connection| {
+            let head = journal::head(connection, &spec.run_id)?;
+            head.admit(&spec.run_id, fence)?;
+            journal::insert_events(connection, &spec.run_id, head, events)?;
+            for (place, touched) in touched_by(events, view)? {
+                write_touched(connection, spec, view, place, &touched, fence, now)?;
+            }
+            journal::update_run(connection, spec, view, now)?;
+            if journal::end_among(events) == Some(true) {
+                Embedded::new(connection).expire_run(&spec.run_id, Some(now + KEEP))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Says that the supervisor is alive: moves `heartbeat_at` of the tasks with an attempt under
+    /// way, and extends the lease.
+    pub fn heartbeat(&mut self, spec: &RunSpec, view: &RunView, now: Timestamp) -> Result<(), StoreError> {
+        let fence = self.fence_of(view);
+        self.write(|connection| {
+            journal::head(connection, &spec.run_id)?.admit(&spec.run_id, fence)?;
+            let mut shared = Embedded::new(connection);
+            for task in view.tasks.iter().filter(|task| task.status.is_active()) {
+                shared.beat(&keys::status(spec, &task.id), &spec.run_id, fence, now)?;
+            }
+            let key = keys::lease(&spec.prefix, &spec.run_id);
+            if let Some(lease) = shared.lease(&key)?
+                && lease.fence == fence
+            {
+                shared.renew_lease(&key, &extended(&lease, now))?;
+            }
+            journal::seen(connection, &spec.run_id, now)
+        })
+    }
+
+    /// Asks something of a run. Returns the number of the request.
+    pub fn push_control(&mut self, run: &RunId, control: &Control) -> Result<u64, StoreError> {
+        let text = door::document(SchemaKind::Control, || format!("the request to run `{run}`"), control)?;
+        self.write(|connection| {
+            let prefix = journal::prefix(connection, run)?;
+            Embedded::new(connection).stream_append(&keys::control(&prefix, run), &text, run)
+        })
+    }
+
+    /// Puts an agent's report under the key of its task.
+    pub fn put_report(&mut self, spec: &RunSpec, report: &TaskReport) -> Result<(), StoreError> {
+        let text = door::document(
+            SchemaKind::TaskReport,
+            || format!("the report of task `{}`", report.task_id),
+            report,
+        )?;
+        let key = keys::report(spec, &report.task_id);
+        self.write(|connection| Embedded::new(connection).put(&key, &text, &spec.run_id))
+    }
+
+    /// Takes the report of a task away, as has to be done when an attempt starts.
+    pub fn clear_report(&mut self, spec: &RunSpec, task: &TaskId) -> Result<(), StoreError> {
+        let key = keys::report(spec, task);
+        self.write(|connection| Embedded::new(connection).delete(&key).map(drop))
+    }
+
+    /// Keeps the end of what a task's agent printed: its last [`TAIL_BYTES`], masked.
+    pub fn put_tail(&mut self, spec: &RunSpec, task: &TaskId, text: &str) -> Result<(), StoreError> {
+        let masked = mask(text);
+        let mut start = masked.len().saturating_sub(TAIL_BYTES);
+        while !masked.is_char_boundary(start) {
+            start += 1;
+        }
+        let json = serde_json::Value::from(&masked[start..]).to_string();
+        let key = keys::tail(spec, task);
+        self.write(|connection| Embedded::new(connection).put(&key, &json, &spec.run_id))
+    }
+
+    /// The fence this process writes a run with: the one it took, which its state learns of with the
+    /// first event.
+    fn fence_of(&self, view: &RunView) -> u64 {
+        self.held.get(&view.run_id).copied().unwrap_or(view.fence)
+    }
+}
+
+/// What some events did to one task.
+#[derive(Debug, Default)]
+struct Touched {
+    /// How many of them were about it.
+    events: u64,
+    /// The statuses they put it into, in order.
+    steps: Vec<TaskStatus>,
+}
+
+fn take_hold(
+    connection: &Connection,
+    spec: &RunSpec,
+    lease: &Lease,
+    now: Timestamp,
+    is_alive: &dyn Fn(&Lease) -> bool,
+) -> Result<(), StoreError> {
+    let (run, fence) = (&spec.run_id, lease.fence);
+    journal::head(connection, run)?.admit(run, fence)?;
+    let mut shared = Embedded::new(connection);
+    shared.take_lease(&keys::lease(&spec.prefix, run), &extended(lease, now), now, is_alive)?;
+    shared.remove_expired(now)?;
+    journal::clear_forgotten(connection, before(now))?;
+    shared.expire_run(run, None)?;
+    claim_tasks(connection, spec, lease, now, is_alive)?;
+    journal::raise_fence(connection, run, fence)?;
+    journal::seen(connection, run, now)
+}
+
+fn touched_by(events: &[Event], view: &RunView) -> Result<BTreeMap<usize, Touched>, StoreError> {
+    let mut all: BTreeMap<usize, Touched> = BTreeMap::new();
+    for event in events {
+        let Some(id) = event.body.task_id() else { continue };
+        let place = view.place(id).ok_or_else(|| StoreError::Invalid {
+            what: format!("event {}", event.seq),
+            violations: vec![crate::schema::Violation {
+                pointer: "/task_id".to_owned(),
+                message: format!("the run has no task `{id}`"),
+            }],
+        })?;
+        let touched = all.entry(place).or_default();
+        touched.events += 1;
+        touched.steps.extend(event.body.status());
+    }
+    Ok(all)
+}
+
+fn write_touched(
+    connection: &Connection,
+    spec: &RunSpec,
+    view: &RunView,
+    place: usize,
+    touched: &Touched,
+    fence: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut record = TaskStatusRecord::of(spec, view, place, now);
+    record.fence = fence;
+    let expected = Expected::Revision(record.revision.saturating_sub(touched.events), &touched.steps);
+    write_record(connection, spec, &record, place, expected, now, &|_| true)
+}
+
+/// Makes the run the owner of its tasks' keys, with records made of its events.
+fn claim_tasks(
+    connection: &Connection,
+    spec: &RunSpec,
+    lease: &Lease,
+    now: Timestamp,
+    is_alive: &dyn Fn(&Lease) -> bool,
+) -> Result<(), StoreError> {
+    let view = journal::view(connection, spec)?;
+    for place in 0..view.tasks.len() {
+        let mut record = TaskStatusRecord::of(spec, &view, place, now);
+        record.fence = lease.fence;
+        record.worker = Some(super::shared::holder_name(lease));
+        write_record(connection, spec, &record, place, Expected::Claim, now, is_alive)?;
+    }
+    Ok(())
+}
+
+fn write_record(
+    connection: &Connection,
+    spec: &RunSpec,
+    record: &TaskStatusRecord,
+    place: usize,
+    expected: Expected<'_>,
+    now: Timestamp,
+    is_alive: &dyn Fn(&Lease) -> bool,
+) -> Result<(), StoreError> {
+    let json = door::document(
+        SchemaKind::TaskStatus,
+        || format!("the status of task `{}`", record.task_id),
+        record,
+    )?;
+    let key = keys::status(spec, &record.task_id);
+    let write = StatusWrite { prefix: &spec.prefix, key: &key, record, json: &json, expected };
+    match Embedded::new(connection).write_status(&write, now, is_alive) {
+        // What the run only skips it does not claim: the record of whoever does the task stays.
+        Err(StoreError::Held { .. } | StoreError::LeaseLost { .. })
+            if record.status == TaskStatus::Skipped || spec.tasks.get(place).is_some_and(is_skipped) =>
+        {
+            Ok(())
+        }
+        other => other.map(drop),
+    }
+}
+
+const fn is_skipped(task: &TaskSpec) -> bool {
+    matches!(task.entry, Entry::Skip { .. })
+}
+
+fn extended(lease: &Lease, now: Timestamp) -> Lease {
+    Lease { until: now + LEASE, ..lease.clone() }
+}
+
+fn before(now: Timestamp) -> Timestamp {
+    let keep = i64::try_from(KEEP.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(now.0.saturating_sub(keep))
+}

@@ -1,0 +1,445 @@
+//! Trees on Linux: see the module above for what belongs to one and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use tokio::time::Instant;
+
+use super::proc::{self, Mark, Stat};
+
+/// How long the dead may take: memory of several gigabytes is not given back at once, and a process
+/// that hangs in the kernel does not end at all.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// Between two looks at the dying, at the most.
+const PAUSE_LIMIT: Duration = Duration::from_millis(20);
+
+/// Looks that a process may go on being replaced (between two programs it has no environment).
+const UNCLEAR_LIMIT: u32 = 5;
+
+/// Length of a clock tick of `/proc`: 100 a second on every Linux that Rust runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// One job's tree, as known so far.
+#[derive(Debug, Default)]
+struct Members {
+    mark: Vec<u8>,
+    leader: Option<i32>,
+    /// The leader's group, kept after its end.
+    group: Option<i32>,
+    /// Processes that were seen below it, by id, with their start.
+    known: BTreeMap<i32, u64>,
+    groups: BTreeSet<i32>,
+    sessions: BTreeSet<i32>,
+}
+
+impl Members {
+    fn owns(&self, pid: i32, stat: &Stat) -> bool {
+        self.known.get(&pid) == Some(&stat.started)
+            || self.groups.contains(&stat.group)
+            || self.sessions.contains(&stat.session)
+    }
+
+    fn admit(&mut self, pid: i32, stat: &Stat, own: &Stat) {
+        self.known.insert(pid, stat.started);
+        if stat.group != own.group {
+            self.groups.insert(stat.group);
+        }
+        if stat.session != own.session {
+            self.sessions.insert(stat.session);
+        }
+    }
+}
+
+/// All trees of this process.
+#[derive(Debug, Default)]
+struct Forest {
+    trees: BTreeMap<u64, Members>,
+    /// Children that the runtime waits for, with the job of each.
+    leaders: BTreeMap<i32, u64>,
+    /// Children that nobody can be found for.
+    strays: BTreeMap<i32, u64>,
+    /// Children that were there before us: a shell that became this program had them.
+    foreign: BTreeMap<i32, u64>,
+}
+
+static FOREST: Mutex<Forest> = Mutex::new(Forest {
+    trees: BTreeMap::new(),
+    leaders: BTreeMap::new(),
+    strays: BTreeMap::new(),
+    foreign: BTreeMap::new(),
+});
+
+/// Ourselves. Neither group nor session change once attempts run.
+static OWN: LazyLock<Option<Stat>> = LazyLock::new(|| proc::stat(proc::own_id()));
+
+/// Held by many while they start a leader and write it down; a sweep that sees a child which might be one
+/// passes through it once, and then every leader that it has seen is written down.
+static GATE: RwLock<()> = RwLock::new(());
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+fn forest() -> MutexGuard<'static, Forest> {
+    FOREST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes this process the parent of all orphans below it.
+pub(in super::super) fn adopt_orphans() -> io::Result<()> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = proc::children(proc::own_id());
+        let before = before.into_iter().filter_map(|pid| Some((pid, proc::stat(pid)?.started)));
+        forest().foreign.extend(before);
+    });
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether an orphan that nobody is found for can only come from a job. The first process of a
+/// container gets the orphans of everything that is started in there.
+fn strays_are_ours() -> bool {
+    proc::own_id() != 1
+}
+
+/// The tree of one job. It is forgotten when this is dropped.
+#[derive(Debug)]
+pub(in super::super) struct Tree {
+    number: u64,
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let mut forest = forest();
+        if let Some(leader) = forest.trees.remove(&self.number).and_then(|members| members.leader)
+            && forest.leaders.get(&leader) == Some(&self.number)
+        {
+            forest.leaders.remove(&leader);
+        }
+    }
+}
+
+impl Tree {
+    /// Makes the tree of a job whose processes carry `mark`.
+    pub(in super::super) fn enter(mark: &str) -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let members = Members { mark: mark.as_bytes().to_vec(), ..Members::default() };
+        forest().trees.insert(number, members);
+        Self { number }
+    }
+
+    /// Starts a leader, so that no sweep takes it for an orphan.
+    pub(in super::super) fn spawn<T>(
+        &self,
+        spawn: impl FnOnce() -> io::Result<T>,
+        pid: impl FnOnce(&T) -> Option<u32>,
+    ) -> io::Result<T> {
+        let gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
+        let child = spawn()?;
+        if let Some(pid) = pid(&child).and_then(|pid| i32::try_from(pid).ok()) {
+            let mut forest = forest();
+            forest.leaders.insert(pid, self.number);
+            if let Some(members) = forest.trees.get_mut(&self.number) {
+                members.leader = Some(pid);
+                members.group = Some(pid);
+                members.groups.insert(pid);
+            }
+        }
+        drop(gate);
+        Ok(child)
+    }
+
+    /// Says that the leader has been waited for.
+    pub(in super::super) fn leader_gone(&self) {
+        let mut forest = forest();
+        if let Some(leader) = forest.trees.get_mut(&self.number).and_then(|members| members.leader.take())
+            && forest.leaders.get(&leader) == Some(&self.number)
+        {
+            forest.leaders.remove(&leader);
+        }
+    }
+
+    /// Looks at the whole tree and remembers it, so that what leaves it later is known. Answers with
+    /// the processor time that it has used.
+    pub(in super::super) fn sample(&self) -> Option<Duration> {
+        let own = (*OWN)?;
+        let (leader, known) = {
+            let forest = forest();
+            let members = forest.trees.get(&self.number)?;
+            (members.leader, members.known.clone())
+        };
+        let mut seen: BTreeMap<i32, Stat> = BTreeMap::new();
+        let roots = known
+            .iter()
+            .filter(|&(&pid, &started)| proc::stat(pid).is_some_and(|stat| stat.started == started));
+        let mut open: Vec<i32> = leader.into_iter().chain(roots.map(|(&pid, _)| pid)).collect();
+        descend(&mut open, &mut seen);
+        let mut forest = forest();
+        let members = forest.trees.get_mut(&self.number)?;
+        members.known.clear();
+        for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
+            members.admit(pid, stat, &own);
+        }
+        drop(forest);
+        let ticks: u64 = seen.values().map(|stat| stat.ticks).sum();
+        Some(TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)))
+    }
+
+    /// Kills every process of the tree that is known, the leader included.
+    pub(in super::super) fn kill(&self) {
+        self.sample();
+        let known = forest().trees.get(&self.number).map(|members| members.known.clone());
+        for (pid, started) in known.unwrap_or_default() {
+            kill(pid, started);
+        }
+    }
+
+    /// Whether somebody is left in the group of the leader that has ended. Other groups were never
+    /// sent a signal, so they need no time to act on it.
+    pub(in super::super) fn group_lives(&self) -> bool {
+        let group = forest().trees.get(&self.number).and_then(|members| members.group);
+        let adopted = if group.is_some() { proc::adopted() } else { Vec::new() };
+        adopted.into_iter().filter_map(proc::stat).any(|stat| !stat.has_ended() && Some(stat.group) == group)
+    }
+
+    /// Ends whatever the leader left, and reaps it. Answers with how many processes there were.
+    pub(in super::super) async fn end(&self) -> u32 {
+        let mut ended = BTreeSet::new();
+        let begun = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        let mut patience = UNCLEAR_LIMIT;
+        loop {
+            match round(Some(self.number), patience > 0, &mut ended) {
+                Round::Clear => break,
+                Round::Unclear => patience = patience.saturating_sub(1),
+                Round::Left => {}
+            }
+            if begun.elapsed() > END_LIMIT {
+                tracing::warn!(processes = ?ended, "some processes do not end");
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_LIMIT);
+        }
+        u32::try_from(ended.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Ends what carries the mark of one of these runs and belongs to no running job, and, if no job
+/// runs at all, every orphan that nobody was found for. Answers with how many there were.
+pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
+    let prefixes: Vec<Vec<u8>> = runs.iter().map(|run| format!("{run}/").into_bytes()).collect();
+    let mut ended = BTreeSet::new();
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    let mut patience = UNCLEAR_LIMIT;
+    while begun.elapsed() < END_LIMIT {
+        let orphans = round(None, patience > 0, &mut ended) != Round::Clear;
+        patience = patience.saturating_sub(1);
+        let marked = !prefixes.is_empty() && kill_marked(&prefixes, &mut ended);
+        if !orphans && !marked {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LIMIT);
+    }
+    if !ended.is_empty() {
+        tracing::info!(count = ended.len(), "ended processes that runs have left");
+    }
+    u32::try_from(ended.len()).unwrap_or(u32::MAX)
+}
+
+/// What one look at the orphans came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Nothing is left.
+    Clear,
+    /// Something could not be told yet.
+    Unclear,
+    /// Something was told to end and is not gone yet.
+    Left,
+}
+
+/// Looks at our children once: reaps dead orphans, kills those of the job `number` with all below
+/// them, and, where no other job runs, those that nobody was found for. Without patience one that shows no
+/// environment has none.
+fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -> Round {
+    let adopted = proc::adopted();
+    if adopted.is_empty() || all_are_leaders(&adopted) {
+        return Round::Clear;
+    }
+    let Some(own) = *OWN else {
+        return Round::Clear;
+    };
+    let children: Vec<(i32, Stat)> = adopted
+        .into_iter()
+        .filter_map(|pid| proc::stat(pid).map(|stat| (pid, stat)))
+        .filter(|(_, stat)| stat.group != own.group)
+        .collect();
+    if children.iter().any(|&(pid, stat)| pid == stat.group && stat.session == own.session) {
+        drop(GATE.write().unwrap_or_else(PoisonError::into_inner));
+    }
+    let mut forest = forest();
+    let alone = forest.trees.keys().all(|&other| Some(other) == number);
+    let mut outcome = Round::Clear;
+    for (pid, stat) in children {
+        if forest.leaders.contains_key(&pid) || forest.foreign.get(&pid) == Some(&stat.started) {
+            continue;
+        }
+        let mut owner = forest.owner(pid, &stat, &own);
+        if owner == Owner::Unclear && !patient {
+            owner = Owner::Unknown;
+        }
+        if stat.has_ended() {
+            // The end of one that shares our session may be waited for by the room that started it.
+            if owner != Owner::Unknown || stat.session != own.session {
+                reap(pid);
+                forest.strays.remove(&pid);
+            }
+            continue;
+        }
+        let mine = match owner {
+            Owner::Job(owner) => Some(owner) == number,
+            // One that shares our session may be a program that another room started.
+            Owner::Unknown => alone && stat.session != own.session && strays_are_ours(),
+            Owner::Unclear => {
+                if outcome == Round::Clear {
+                    outcome = Round::Unclear;
+                }
+                false
+            }
+        };
+        if owner == Owner::Unknown && !mine && stat.session != own.session {
+            forest.strays.insert(pid, stat.started);
+        }
+        if mine && end_with_descendants(pid, ended) {
+            outcome = Round::Left;
+        }
+    }
+    outcome
+}
+
+/// Whose a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Job(u64),
+    Unknown,
+    Unclear,
+}
+
+impl Forest {
+    /// Finds whose an orphan is, and remembers it.
+    fn owner(&mut self, pid: i32, stat: &Stat, own: &Stat) -> Owner {
+        let by_place = self.trees.iter().find(|(_, members)| members.owns(pid, stat));
+        if let Some((&number, _)) = by_place {
+            return Owner::Job(number);
+        }
+        if stat.has_ended() || self.strays.get(&pid) == Some(&stat.started) {
+            return Owner::Unknown;
+        }
+        let mark = match proc::mark(pid) {
+            Mark::Unclear => return Owner::Unclear,
+            Mark::Without => return Owner::Unknown,
+            Mark::Is(mark) => mark,
+        };
+        match self.trees.iter_mut().find(|(_, members)| members.mark == mark) {
+            Some((&number, members)) => {
+                members.admit(pid, stat, own);
+                Owner::Job(number)
+            }
+            None => Owner::Unknown,
+        }
+    }
+}
+
+fn all_are_leaders(children: &[i32]) -> bool {
+    let forest = forest();
+    children.iter().all(|pid| forest.leaders.contains_key(pid))
+}
+
+/// Kills a process and all below it. Answers whether one of them can be expected to go.
+fn end_with_descendants(pid: i32, ended: &mut BTreeSet<(i32, u64)>) -> bool {
+    let mut seen = BTreeMap::new();
+    descend(&mut vec![pid], &mut seen);
+    let mut going = false;
+    for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
+        if kill(pid, stat.started) {
+            ended.insert((pid, stat.started));
+            going = true;
+        }
+    }
+    going
+}
+
+/// Follows lists of children from `open` down.
+fn descend(open: &mut Vec<i32>, seen: &mut BTreeMap<i32, Stat>) {
+    while let Some(pid) = open.pop() {
+        if seen.contains_key(&pid) {
+            continue;
+        }
+        if let Some(stat) = proc::stat(pid) {
+            seen.insert(pid, stat);
+            open.extend(proc::children(pid));
+        }
+    }
+}
+
+/// Kills the process that had this id and start. Answers false if it is gone or may not be killed.
+fn kill(pid: i32, started: u64) -> bool {
+    let Some(id) = Pid::from_raw(pid).filter(|_| pid != proc::own_id()) else {
+        return false;
+    };
+    // The descriptor comes first: it names whoever has the id at this moment, and the start tells whether
+    // that is the one that was meant.
+    let handle = rustix::process::pidfd_open(id, PidfdFlags::empty());
+    if proc::stat(pid).is_none_or(|stat| stat.started != started || stat.has_ended()) {
+        return false;
+    }
+    let sent = match handle {
+        Ok(handle) => rustix::process::pidfd_send_signal(handle, Signal::KILL),
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+            rustix::process::kill_process(id, Signal::KILL)
+        }
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(()) => true,
+        Err(rustix::io::Errno::SRCH) => false,
+        Err(error) => {
+            tracing::warn!(pid, %error, "cannot end a process that an attempt left behind");
+            false
+        }
+    }
+}
+
+fn reap(pid: i32) {
+    // No id would mean any child, the leaders among them.
+    let Some(id) = Pid::from_raw(pid) else {
+        return;
+    };
+    let waited = rustix::process::waitpid(Some(id), WaitOptions::NOHANG);
+    if let Err(error) = waited {
+        tracing::debug!(pid, %error, "an orphan was waited for by somebody else");
+    }
+}
+
+/// Kills every process with the mark of one of the runs, unless it belongs to a running job.
+fn kill_marked(prefixes: &[Vec<u8>], ended: &mut BTreeSet<(i32, u64)>) -> bool {
+    let mut found = false;
+    for pid in proc::all() {
+        let Some(stat) = proc::stat(pid).filter(|stat| !stat.has_ended()) else {
+            continue;
+        };
+        let Mark::Is(mark) = proc::mark(pid) else {
+            continue;
+        };
+        let ours = prefixes.iter().any(|prefix| mark.starts_with(prefix));
+        if ours && !forest().trees.values().any(|members| members.mark == mark) && kill(pid, stat.started) {
+            ended.insert((pid, stat.started));
+            found = true;
+        }
+    }
+    found
+}

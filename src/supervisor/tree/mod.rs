@@ -1,0 +1,28 @@
+//! The tree of a job: every process that is its own, whatever it did with its parents.
+//!
+//! Agents start their tools in groups and sessions of their own, and leave some of them behind, so a
+//! signal to the leader's group is not enough. What belongs to a job is told, in this order, by
+//! having been seen below it, by its group or session, and by the mark in its environment. On Linux
+//! this process is the parent of all orphans below it, so that after a leader's end one look at our
+//! own children shows what it left; nothing is searched. A process that cleared its environment and
+//! made a session before it was ever seen cannot be told to be anybody's: it is ended when
+//! no job runs.
+//!
+//! Children are reaped one by one, by their ids: the leaders belong to the runtime, which waits for
+//! them itself. Children in our own process group are never touched: other rooms start programs
+//! too (git, alerts), and every leader has a group of its own.
+//!
+//! The state is one for the whole process, because a process has one set of children, however many
+//! supervisors there are in it.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(super) mod proc;
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Tree, adopt_orphans, sweep_runs};
+
+#[cfg(not(target_os = "linux"))]
+mod plain;
+#[cfg(not(target_os = "linux"))]
+pub(super) use plain::{Tree, adopt_orphans, sweep_runs};

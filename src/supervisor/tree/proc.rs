@@ -1,0 +1,170 @@
+//! What `/proc` says of processes: a few small reads for each, and no scan of everything but where
+//! the kernel keeps no lists of children.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::LazyLock;
+
+use crate::supervisor::MARK;
+
+/// What is known of one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Stat {
+    /// `Z` and `X`: it has ended.
+    state: u8,
+    pub(in super::super) parent: i32,
+    pub(in super::super) group: i32,
+    pub(in super::super) session: i32,
+    /// Clock ticks of processor time, its own and that of the children it waited for.
+    pub(in super::super) ticks: u64,
+    /// Clock ticks from the machine's start to its own: with the id it names a process for good.
+    pub(in super::super) started: u64,
+}
+
+impl Stat {
+    pub(in super::super) fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// What a process's environment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// It is not there, is not ours to read, or is being replaced.
+    Unclear,
+    /// It is there and holds no mark.
+    Without,
+    Is(Vec<u8>),
+}
+
+/// Reads `/proc/PID/stat`.
+pub(in super::super) fn stat(pid: i32) -> Option<Stat> {
+    let mut buffer = [0_u8; 1024];
+    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut buffer).ok()?;
+    parse_stat(&buffer[..length])
+}
+
+fn parse_stat(bytes: &[u8]) -> Option<Stat> {
+    // The name may hold blanks and parentheses: what counts begins after the last one.
+    let end = memchr::memrchr(b')', bytes)?;
+    let text = std::str::from_utf8(&bytes[end + 1..]).ok()?;
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    // Field 3 of proc(5) is the first one here.
+    let number = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<i64>().ok());
+    let id = |field: usize| number(field).and_then(|value| i32::try_from(value).ok());
+    let count = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u64>().ok());
+    Some(Stat {
+        state: *fields.first()?.as_bytes().first()?,
+        parent: id(4)?,
+        group: id(5)?,
+        session: id(6)?,
+        ticks: (14..=17).filter_map(count).sum(),
+        started: count(22)?,
+    })
+}
+
+/// Whether the kernel keeps lists of children (it does nearly everywhere).
+static LISTS: LazyLock<bool> =
+    LazyLock::new(|| std::path::Path::new(&format!("/proc/self/task/{0}/children", own_id())).exists());
+
+/// This process.
+pub(in super::super) fn own_id() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or(0)
+}
+
+/// Our children that were not started by a living thread other than the first: orphans come to that
+/// one, and children whose thread has ended.
+pub(super) fn adopted() -> Vec<i32> {
+    let own = own_id();
+    if *LISTS { list(&format!("/proc/self/task/{own}/children")) } else { scan_children(own) }
+}
+
+/// The children of any process, by all its threads.
+pub(super) fn children(pid: i32) -> Vec<i32> {
+    if !*LISTS {
+        return scan_children(pid);
+    }
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        if let Some(thread) = thread.file_name().to_str() {
+            found.extend(list(&format!("/proc/{pid}/task/{thread}/children")));
+        }
+    }
+    found
+}
+
+fn list(path: &str) -> Vec<i32> {
+    let Ok(mut file) = File::open(path) else {
+        return Vec::new();
+    };
+    // Mostly empty: one small read then, and no second one to find the end.
+    let mut buffer = [0_u8; 4096];
+    let Ok(length) = file.read(&mut buffer) else {
+        return Vec::new();
+    };
+    let mut text = buffer[..length].to_vec();
+    if length > buffer.len() / 2 && file.read_to_end(&mut text).is_err() {
+        text.truncate(length);
+    }
+    String::from_utf8_lossy(&text).split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn scan_children(parent: i32) -> Vec<i32> {
+    all().into_iter().filter(|&pid| stat(pid).is_some_and(|stat| stat.parent == parent)).collect()
+}
+
+/// Every process that can be seen.
+pub(super) fn all() -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Reads a process's mark.
+pub(super) fn mark(pid: i32) -> Mark {
+    match std::fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) if !environment.is_empty() => parse_mark(&environment),
+        Ok(_) | Err(_) => Mark::Unclear,
+    }
+}
+
+fn parse_mark(environment: &[u8]) -> Mark {
+    environment
+        .split(|&byte| byte == 0)
+        .find_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))
+        .map_or(Mark::Without, |value| Mark::Is(value.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_confuse() {
+        let line = b"42 (a) b (c)) S 7 8 9 0 -1 4194304 1 2 3 4 10 20 30 40 20 0 1 0 555 0 0\n";
+        assert_eq!(
+            parse_stat(line),
+            Some(Stat { state: b'S', parent: 7, group: 8, session: 9, ticks: 100, started: 555 })
+        );
+        assert_eq!(parse_stat(b"42 (cut) S 7"), None);
+        assert_eq!(parse_stat(b""), None);
+    }
+
+    #[test]
+    fn only_a_whole_name_is_the_mark() {
+        assert_eq!(parse_mark(b"A=1\0ORCHESTRATE_MARK=r/t/1\0B=2\0"), Mark::Is(b"r/t/1".to_vec()));
+        assert_eq!(parse_mark(b"XORCHESTRATE_MARK=r/t/1\0ORCHESTRATE_MARKS=2\0"), Mark::Without);
+    }
+
+    #[test]
+    fn this_process_can_be_seen() {
+        let own = stat(own_id()).unwrap();
+        assert!(!own.has_ended());
+        assert!(all().contains(&own_id()));
+        assert!(children(own.parent).contains(&own_id()));
+    }
+}

@@ -1,0 +1,11 @@
+//! The adapters: their command lines, their prompt, the recordings of the real programs read again,
+//! and the real programs themselves against a scripted provider.
+
+mod commands;
+mod prompts;
+mod real;
+mod sample;
+mod transcripts;
+
+#[path = "../support/real_agents.rs"]
+mod real_agents;

@@ -1,0 +1,128 @@
+//! The prompt as a whole, and what must not happen to it.
+
+use std::path::Path;
+
+use orchestrate::agents::prompt::{PromptInput, build};
+use orchestrate::model::agent::{AgentSpec, CompletionRule};
+use orchestrate::model::ids::{RunId, TaskId};
+use orchestrate::model::task::{FileClaim, FileVerb, TaskSpec};
+
+use crate::sample;
+
+struct Words<'a> {
+    task: &'a TaskSpec,
+    agent: &'a AgentSpec,
+    note: Option<&'a str>,
+    rule: CompletionRule,
+}
+
+fn prompt(words: &Words<'_>) -> String {
+    build(&PromptInput {
+        task: words.task,
+        preamble: "Goal: people can log in.\n\nAll code is Rust.\n",
+        plan_title: "Phase 3",
+        run_id: &RunId("01JRUN".to_owned()),
+        attempt: 2,
+        dependencies: &[
+            (TaskId::new("T001"), "added the table\n`tokens`".to_owned()),
+            (TaskId::new("T002"), String::new()),
+        ],
+        verify: &["cargo test".to_owned(), "cargo fmt --check".to_owned()],
+        completion: Path::new("/root/runs/01JRUN/tasks/%54003/2/completion.json"),
+        workspace: Path::new("/cache/ws"),
+        note: words.note,
+        agent: words.agent,
+        completion_rule: words.rule,
+    })
+}
+
+fn full_task() -> TaskSpec {
+    let mut task = sample::task("T003", "Issue tokens", "\nWrite `src/tokens.rs`.\n\n- [ ] ask @coder\n");
+    task.group = Some("Backend".to_owned());
+    let claim = |verb, path: &str| FileClaim { verb, path: path.to_owned() };
+    task.files = vec![
+        claim(Some(FileVerb::Create), "src/tokens.rs"),
+        claim(None, "src/auth/**"),
+        claim(Some(FileVerb::Read), "docs/a.md"),
+    ];
+    task.outputs = vec!["src/tokens.rs".to_owned(), "docs/tokens.md".to_owned()];
+    task.verify = vec!["cargo test tokens".to_owned(), "cargo test".to_owned()];
+    task.acceptance = vec!["tokens expire after an hour".to_owned()];
+    task
+}
+
+#[test]
+fn the_whole_prompt() {
+    let task = full_task();
+    let agent = sample::agent("opencode");
+    let words = Words {
+        task: &task,
+        agent: &agent,
+        note: Some("`cargo test` failed"),
+        rule: CompletionRule::Required,
+    };
+    // With INSTA_UPDATE=always the file is written anew.
+    insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("prompt", prompt(&words));
+    });
+}
+
+#[test]
+fn all_agents_get_the_same_but_for_what_they_trip_over() {
+    let task = full_task();
+    let [kilo, opencode, gemini, cline] = ["kilo", "opencode", "gemini", "cline"].map(sample::agent);
+    let text = |agent| prompt(&Words { task: &task, agent, note: None, rule: CompletionRule::Required });
+    assert_eq!(text(&kilo), text(&opencode));
+    assert_eq!(text(&gemini), text(&opencode));
+    assert!(text(&opencode).contains("- [ ] ask @coder\n"));
+    let cline = text(&cline);
+    assert!(cline.contains("- [ ] ask `@coder`\n"));
+    assert!(cline.split_whitespace().all(|word| !word.starts_with('@')), "{cline}");
+}
+
+#[test]
+fn the_path_of_the_completion_stands_alone_and_the_skeleton_is_a_completion() {
+    let task = sample::task("T/1 ž", "x", "");
+    let agent = sample::agent("kilo");
+    let text = prompt(&Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required });
+    let path = "/root/runs/01JRUN/tasks/%54003/2/completion.json";
+    assert_eq!(text.split_whitespace().find(|word| word.ends_with("completion.json")), Some(path));
+    let (_, rest) = text.split_once("```json\n").unwrap();
+    let (skeleton, _) = rest.split_once("\n```").unwrap();
+    let completion: orchestrate::model::completion::Completion = serde_json::from_str(skeleton).unwrap();
+    assert_eq!(
+        (completion.run_id.as_str(), completion.task_id.as_str(), completion.attempt),
+        ("01JRUN", "T/1 ž", 2)
+    );
+}
+
+#[test]
+fn without_a_completion_nothing_is_said_of_one() {
+    let task = sample::task("a", "b", "c");
+    let agent = sample::agent("kilo");
+    let text = |rule| prompt(&Words { task: &task, agent: &agent, note: None, rule });
+    assert!(!text(CompletionRule::None).contains("completion"));
+    assert!(text(CompletionRule::Optional).contains("you may say"));
+    assert!(text(CompletionRule::Required).contains("counts as failed"));
+}
+
+#[test]
+fn no_body_can_become_an_option_a_command_or_a_mention() {
+    let agent = sample::agent("opencode");
+    let long = "ž".repeat(400_000);
+    for body in [
+        "-m gpt",
+        "--help",
+        "hello",
+        "/compact",
+        "@README.md",
+        "```\nopen fence",
+        "$(rm -rf /) `x` %PATH% \"",
+        &long,
+    ] {
+        let task = sample::task("T1", "--title", body);
+        let text = prompt(&Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required });
+        assert!(text.starts_with("# Task T1: --title\n"));
+        assert!(text.contains(body), "the body is there verbatim");
+    }
+}

@@ -1,0 +1,366 @@
+//! Each real CLI, started by the command line of its adapter, against the scripted provider: that
+//! its permissions and its prompt's path let it do a task and report it, and what a failure looks
+//! like today.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test that runs programs needs one deadline of real time, and nothing else of it"
+)]
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use orchestrate::agents::prompt::{PromptInput, build};
+use orchestrate::agents::{self, AttemptContext, environment, find};
+use orchestrate::model::agent::CompletionRule;
+use orchestrate::model::command::{CommandSpec, Input};
+use orchestrate::model::completion::{Completion, CompletionStatus};
+use orchestrate::model::failure::FailureKind;
+use orchestrate::model::ids::RunId;
+use orchestrate::model::outcome::{Ending, Outcome, StopReason};
+use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
+use orchestrate::model::time::Span;
+
+use crate::real_agents::{
+    ModelServer, SilentServer, are_installed, config_content, environment as caller_environment, unused_key,
+    write_cline_login,
+};
+use crate::sample;
+
+/// The longest a run may take before the test fails: a start alone was seen to take a minute on a
+/// busy machine.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// One at a time: each of them takes up to a gibibyte of memory.
+static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+
+/// What came of a run.
+#[derive(Debug)]
+struct Ran {
+    outcome: Outcome,
+    reading: Reading,
+    doing: Vec<String>,
+    workspace: tempfile::TempDir,
+    root: tempfile::TempDir,
+    requests: usize,
+    /// For the message of a failed test.
+    #[expect(dead_code, reason = "shown by `Debug`")]
+    stderr: String,
+}
+
+impl Ran {
+    fn completion(&self) -> Completion {
+        let path = completion_path(self.root.path());
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}\n{self:#?}", path.display()));
+        serde_json::from_str(&text).expect("a completion")
+    }
+
+    fn kind(&self) -> Option<FailureKind> {
+        self.reading.terminal_error.as_ref().map(|sign| sign.kind)
+    }
+}
+
+fn completion_path(root: &Path) -> PathBuf {
+    root.join("plans/agent-shared/runs/01JRUN/tasks/%54003/1/completion.json")
+}
+
+/// Who answers an agent.
+#[derive(Debug)]
+enum Provider {
+    /// The scripted one; the run has to end by itself.
+    Scripted(ModelServer),
+    /// Nobody; the run is ended when it has asked.
+    Silent(SilentServer),
+}
+
+/// Runs an agent on a task whose body is made of directives for the provider, with `@` as the mark.
+fn run(name: &str, model: &str, body: &str) -> Option<Ran> {
+    if !are_installed(&[name]) {
+        return None;
+    }
+    let server = ModelServer::start().expect("a scripted provider");
+    Some(run_against(&Provider::Scripted(server), name, model, body))
+}
+
+fn run_against(server: &Provider, name: &str, model: &str, body: &str) -> Ran {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let url = match server {
+        Provider::Scripted(server) => server.url(),
+        Provider::Silent(server) => server.url(),
+    };
+    let key = unused_key();
+    let home = tempfile::tempdir().expect("a home");
+    let root = tempfile::tempdir().expect("a root");
+    let workspace = tempfile::tempdir().expect("a workspace");
+    let git = Command::new("git").args(["init", "-q"]).current_dir(workspace.path()).status();
+    assert!(git.expect("git").success());
+
+    let mut agent = sample::agent(name);
+    let (provider, asked, mark) = if name == "cline" {
+        write_cline_login(home.path(), &url, &key, model).expect("a login");
+        ("openai-compatible", model.to_owned(), '%')
+    } else {
+        let variable = format!("{}_CONFIG_CONTENT", name.to_uppercase());
+        agent.env.insert(variable, config_content(&url, &key, &[model]));
+        ("local", format!("local/{model}"), '@')
+    };
+    let caller = caller_environment(home.path());
+    agent.found = find::find_program(&agent, &caller, root.path());
+    let mut variables = environment::child_environment(&caller, &agent, None).variables;
+    let completion = completion_path(root.path());
+    variables.insert("ORCHESTRATE_COMPLETION".to_owned(), completion.to_string_lossy().into_owned());
+
+    let task = sample::task("T003", "Write a greeting", &body.replace('@', &mark.to_string()));
+    let rung = sample::rung(name, provider, &asked);
+    let folder = completion.parent().expect("the attempt's folder").to_owned();
+    std::fs::create_dir_all(&folder).expect("the attempt's folder");
+    let prompt_file = folder.join("prompt.md");
+    let prompt = build(&PromptInput {
+        task: &task,
+        preamble: "Goal: greet.",
+        plan_title: "Greetings",
+        run_id: &RunId("01JRUN".to_owned()),
+        attempt: 1,
+        dependencies: &[],
+        verify: &[],
+        completion: &completion,
+        workspace: workspace.path(),
+        note: None,
+        agent: &agent,
+        completion_rule: CompletionRule::Required,
+    });
+    std::fs::write(&prompt_file, prompt).expect("the prompt");
+    let data = home.path().join("cache/orchestrate/attempt");
+    let context = AttemptContext {
+        task: &task,
+        agent: &agent,
+        rung: &rung,
+        attempt: 1,
+        folder: &folder,
+        data: &data,
+        workspace: workspace.path(),
+        completion: &completion,
+        prompt_file: &prompt_file,
+        environment: variables,
+        home: Some(home.path()),
+        session: None,
+        timeout: Span::minutes(45),
+        idle_timeout: Span::minutes(10),
+    };
+    let spec = agents::command(&context).expect("a command");
+    let reader = agents::reader(&agent, Some(provider));
+    let is_asked = || match server {
+        Provider::Scripted(_) => false,
+        Provider::Silent(server) => server.is_asked(),
+    };
+    let (outcome, reading, doing, stderr) = carry_out(&spec, reader, &is_asked);
+    let requests = match server {
+        Provider::Scripted(server) => server.requests(&key).expect("the requests").len(),
+        Provider::Silent(_) => 0,
+    };
+    Ran { outcome, reading, doing, workspace, root, requests, stderr }
+}
+
+/// Starts a command and reads it to its end, or ends it when its reader or `enough` says so.
+fn carry_out(
+    spec: &CommandSpec,
+    mut reader: Box<dyn OutputReader>,
+    enough: &dyn Fn() -> bool,
+) -> (Outcome, Reading, Vec<String>, String) {
+    for folder in &spec.folders {
+        std::fs::create_dir_all(folder).expect("a folder");
+    }
+    for file in &spec.files {
+        std::fs::write(&file.path, &file.content).expect("a file");
+    }
+    let input = match &spec.input {
+        Input::Empty => Stdio::null(),
+        Input::File(path) => {
+            let (reader, mut writer) = std::io::pipe().expect("a pipe");
+            let mut file = std::fs::File::open(path).expect("the prompt");
+            // An agent that does not read it all closes its end.
+            std::thread::spawn(move || std::io::copy(&mut file, &mut writer));
+            Stdio::from(reader)
+        }
+    };
+    let mut child = Command::new(&spec.program)
+        .args(&spec.args)
+        .env_clear()
+        .envs(&spec.env)
+        .current_dir(&spec.directory)
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let (sender, lines) = channel();
+    pump(Stream::Stdout, child.stdout.take().expect("a pipe"), sender.clone());
+    pump(Stream::Stderr, child.stderr.take().expect("a pipe"), sender);
+
+    let started = Instant::now();
+    let mut doing = Vec::new();
+    let mut stderr = String::new();
+    let mut stopped = None;
+    loop {
+        match lines.recv_timeout(Duration::from_millis(500)) {
+            Ok((stream, line)) => {
+                if stream == Stream::Stderr {
+                    stderr.push_str(&String::from_utf8_lossy(&line));
+                    stderr.push('\n');
+                }
+                match reader.line(stream, &line) {
+                    Some(LineNews::Doing(words)) => doing.push(words),
+                    Some(LineNews::Hopeless(seen)) => {
+                        stopped.get_or_insert(StopReason::Hopeless { seen });
+                        child.kill().expect("it can be ended");
+                    }
+                    None => {}
+                }
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                if stopped.is_none() && enough() {
+                    stopped = Some(StopReason::Idle);
+                    child.kill().expect("it can be ended");
+                }
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().expect("it can be ended");
+            panic!("it goes on after {PATIENCE:?}: {doing:?}\n{stderr}");
+        }
+    }
+    let status = child.wait().expect("its end");
+    let ending = match status.code() {
+        Some(code) => Ending::Exited { code },
+        None => Ending::Killed { signal: 9 },
+    };
+    let outcome = Outcome { ending, stopped, left_behind: 0, wall_ms: 1 };
+    let reading = reader.finish(&outcome);
+    (outcome, reading, doing, stderr)
+}
+
+fn pump(stream: Stream, from: impl Read + Send + 'static, to: Sender<(Stream, Vec<u8>)>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n') {
+            let Ok(line) = line else { break };
+            if to.send((stream, line)).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+const WORK: &str = "@write hello.txt Hello from the agent\n\n@bash echo shell > shell.txt\n\n@write \
+    {{\\S+/completion\\.json}} {\"schema\":\"completion/v1\",\"run_id\":\"01JRUN\",\"task_id\":\"T003\",\"attempt\":1,\
+    \"status\":\"succeeded\",\"summary\":\"greeted\",\"outputs\":[{\"path\":\"hello.txt\",\"change\":\"created\"}]}";
+
+fn does_its_task_and_reports(name: &str) {
+    let Some(ran) = run(name, "ok-writer", WORK) else { return };
+    let hello = std::fs::read_to_string(ran.workspace.path().join("hello.txt")).unwrap_or_default();
+    assert_eq!(hello.trim_end(), "Hello from the agent", "{ran:#?}");
+    let shell = std::fs::read_to_string(ran.workspace.path().join("shell.txt")).unwrap_or_default();
+    assert_eq!(shell.trim_end(), "shell", "{ran:#?}");
+    let completion = ran.completion();
+    assert_eq!((completion.status, completion.summary.as_str()), (CompletionStatus::Succeeded, "greeted"));
+    assert_eq!(ran.outcome.ending, Ending::Exited { code: 0 }, "{ran:#?}");
+    assert_eq!((ran.reading.terminal_error.as_ref(), ran.reading.proper_end), (None, Some(true)), "{ran:#?}");
+    let tokens = ran.reading.tokens.expect("tokens");
+    assert_eq!((tokens.input, tokens.output, ran.reading.turns), (4_000, 200, Some(4)), "{ran:#?}");
+    assert_eq!(ran.requests, 4, "no request besides: {ran:#?}");
+    assert!(ran.doing.iter().any(|words| words.contains("hello.txt")), "{:?}", ran.doing);
+}
+
+fn says_that_its_key_is_wrong(name: &str) {
+    let Some(ran) = run(name, "bad-key", "@write hello.txt x") else { return };
+    assert_eq!(ran.kind(), Some(FailureKind::NotLoggedIn), "{ran:#?}");
+    assert_eq!((ran.reading.proper_end, ran.requests), (Some(false), 1), "{ran:#?}");
+}
+
+fn is_not_called_done_when_it_hangs(name: &str) {
+    if !are_installed(&[name]) {
+        return;
+    }
+    let server = SilentServer::start().expect("a silent provider");
+    let ran = run_against(&Provider::Silent(server), name, "ok-writer", "@write hello.txt x");
+    assert_eq!(ran.outcome.stopped, Some(StopReason::Idle), "{ran:#?}");
+    // Nothing was told, so the clock that ended it has the word.
+    assert_eq!((ran.kind(), ran.reading.proper_end), (None, Some(false)), "{ran:#?}");
+}
+
+fn a_rate_limit_of_a_moment_passes(name: &str) {
+    let model = "rate-limited+times=2+retry_after=1";
+    let Some(ran) = run(name, model, WORK) else { return };
+    assert_eq!((ran.reading.terminal_error.as_ref(), ran.reading.proper_end), (None, Some(true)), "{ran:#?}");
+    assert_eq!(ran.completion().status, CompletionStatus::Succeeded);
+}
+
+fn a_rate_limit_that_stays_is_left(name: &str) {
+    let Some(ran) = run(name, "rate-limited+retry_after=1", "@write hello.txt x") else {
+        return;
+    };
+    assert_eq!(ran.kind(), Some(FailureKind::RateLimited), "{ran:#?}");
+}
+
+macro_rules! for_each_cli {
+    ($($name:ident)*) => {$(
+        mod $name {
+            const NAME: &str = stringify!($name);
+
+            #[test]
+            fn does_its_task_and_reports() {
+                super::does_its_task_and_reports(NAME);
+            }
+
+            #[test]
+            fn says_that_its_key_is_wrong() {
+                super::says_that_its_key_is_wrong(NAME);
+            }
+
+            #[test]
+            fn is_not_called_done_when_it_hangs() {
+                super::is_not_called_done_when_it_hangs(NAME);
+            }
+
+            #[test]
+            fn a_rate_limit_of_a_moment_passes() {
+                super::a_rate_limit_of_a_moment_passes(NAME);
+            }
+
+            #[test]
+            fn a_rate_limit_that_stays_is_left() {
+                super::a_rate_limit_that_stays_is_left(NAME);
+            }
+        }
+    )*};
+}
+
+for_each_cli! { kilo opencode cline }
+
+#[test]
+fn a_refused_connection_is_told_by_the_error_log() {
+    // Kilo alone would try for ever.
+    let Some(ran) = run("kilo", "drop", "@write hello.txt x") else { return };
+    assert_eq!(ran.kind(), Some(FailureKind::ProviderUnreachable), "{ran:#?}");
+}
+
+#[test]
+fn the_program_behind_a_script_is_what_is_started() {
+    if !are_installed(&["kilo", "opencode", "cline"]) {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let caller = caller_environment(home.path());
+    for (name, ends) in [("kilo", "bin/.kilo"), ("opencode", "bin/opencode.exe")] {
+        let found = find::find_program(&sample::agent(name), &caller, home.path()).expect(name);
+        assert!(found.ends_with(ends), "{}", found.display());
+    }
+    let cline = find::find_program(&sample::agent("cline"), &caller, home.path()).expect("cline");
+    let mut start = [0; 2];
+    std::fs::File::open(cline).unwrap().read_exact(&mut start).unwrap();
+    assert_ne!(&start, b"#!");
+}

@@ -1,0 +1,187 @@
+//! Bad input: the right exit code, a message with a place and a way out, nothing run, nothing half
+//! written.
+
+use crate::project::{Project, Ran};
+
+const TASK: &str = "- [ ] T001 One\n  - Agent: command\n  - Command: `touch ran`\n";
+
+#[track_caller]
+fn refused(project: &Project, arguments: &[&str], code: i32) -> Ran {
+    let ran = project.run(arguments).expect(code);
+    assert!(!project.has("ran"), "something was run");
+    assert!(!project.has("plans/agent-shared/runs"), "a run was begun");
+    ran
+}
+
+#[test]
+fn a_plan_that_is_not_there() {
+    let project = Project::new();
+    project.write("plans/phase3.md", TASK);
+    let _ = refused(&project, &["--plan", "phase4.md"], 3)
+        .says("phase4.md")
+        .says("plans/agent-shared")
+        .says("phase3.md");
+}
+
+#[test]
+fn an_empty_plan() {
+    let project = Project::new();
+    project.write("plan.md", "");
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("plan.md").says("no task");
+}
+
+#[test]
+fn a_plan_without_tasks_names_the_boxes_that_it_saw() {
+    let project = Project::new();
+    project.write("plan.md", "# P\n\n## Acceptance criteria\n\n- [ ] It works\n");
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("5").says("--boxes all");
+}
+
+#[test]
+fn a_binary_file() {
+    let project = Project::new();
+    project.write("plan.md", b"\x7fELF\x02\x01\x01\x00\xff\xfe");
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("plan.md").says("UTF-8");
+}
+
+#[test]
+fn a_plan_of_more_than_eight_mebibytes() {
+    let project = Project::new();
+    project.write("plan.md", format!("{TASK}\n{}", "x".repeat(9 << 20)));
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("--max-plan-size");
+    let _ = project.run(["--plan", "plan.md", "--max-plan-size", "16MiB"]).expect(0);
+}
+
+#[test]
+fn a_cycle_names_its_ring() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "- [ ] T001 A\n  - Depends on: T002\n- [ ] T002 B\n  - Depends on: T001\n",
+    );
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("T001").says("T002").says("plan.md:");
+}
+
+#[test]
+fn an_unknown_dependency_suggests_the_near_one() {
+    let project = Project::new();
+    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T01\n"));
+    let _ = refused(&project, &["--plan", "plan.md"], 3)
+        .says("plan.md:5:")
+        .says("T01")
+        .says("did you mean `T001`?")
+        .says("--assume-done");
+}
+
+#[test]
+fn the_same_id_twice_shows_both_lines() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T001 One\n- [ ] T001 Two\n");
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("T001").says("plan.md:2:");
+}
+
+#[test]
+fn a_bad_duration() {
+    let project = Project::new();
+    project.write("plan.md", format!("{TASK}  - Timeout: soon\n"));
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("plan.md:4:").says("soon").says("20m");
+    let _ = refused(&project, &["--plan", "plan.md", "--timeout", "soon"], 2).says("soon");
+}
+
+#[test]
+fn several_mistakes_are_all_told() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "- [ ] T001 A\n  - Timeout: soon\n- [ ] T002 B\n  - Retries: many\n- [ ] T003 C\n  - Depends on: T009\n",
+    );
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("soon").says("many").says("T009");
+}
+
+#[test]
+fn an_unknown_agent_is_a_warning_with_a_suggestion_and_an_unknown_option_an_error() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T001 One\n  - Agent: comand\n  - Command: `touch ran`\n");
+    let ran = project.run(["check", "plan.md"]).expect(0);
+    assert!(ran.stderr.contains("did you mean `command`?"), "{}", ran.stderr);
+    let _ = refused(&project, &["--plan", "plan.md", "--agent", "comand"], 2).says("did you mean `command`?");
+}
+
+#[test]
+fn a_configuration_with_an_unknown_key() {
+    let project = Project::new();
+    project.write("orchestrate.toml", "version = 1\n\n[run]\njbos = 3\n");
+    project.write("plan.md", TASK);
+    let _ = refused(&project, &["--plan", "plan.md"], 3)
+        .says("orchestrate.toml:4:1")
+        .says("jbos")
+        .says("did you mean `jobs`?");
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_made() {
+    let project = Project::new();
+    project.write("plan.md", TASK);
+    project.write("plans/agent-shared", "a file stands in the way");
+    let ran = project.run(["--plan", "plan.md"]).expect(6);
+    assert!(!project.has("ran"));
+    let _ = ran.says("agent-shared").says("help:");
+}
+
+#[test]
+fn a_journal_that_is_none() {
+    let project = Project::new();
+    project.write("plan.md", TASK);
+    project.write("plans/agent-shared/orchestrate.db", "this is no database, whatever its name says ".repeat(60));
+    let ran = project.run(["--plan", "plan.md"]).expect(6);
+    assert!(!project.has("ran"));
+    let _ = ran.says("orchestrate.db");
+}
+
+#[test]
+fn an_agent_that_is_not_installed_ends_with_the_environments_code() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T001 One\n  - Agent: nobody\n");
+    project.write(
+        "orchestrate.toml",
+        "version = 1\n[agents.nobody]\nprogram = \"surely-not-installed-anywhere\"\n",
+    );
+    let _ = refused(&project, &["--plan", "plan.md"], 5).says("nobody");
+}
+
+#[test]
+fn wrong_use_of_the_command_line() {
+    let project = Project::new();
+    project.write("plan.md", TASK);
+    let _ = refused(&project, &["plan.md"], 2).says("orchestrate --plan plan.md");
+    let _ = refused(&project, &["--plan", "plan.md", "--jbos", "3"], 2).says("--jobs");
+    let _ = refused(&project, &["--plan", "plan.md", "--jobs", "0"], 2).says("jobs");
+    let _ = refused(&project, &["--plan", "plan.md", "--only", "T002"], 2).says("T002");
+}
+
+#[test]
+fn nothing_to_run() {
+    let project = Project::new();
+    project.write("plan.md", "- [x] T001 One\n");
+    let _ = refused(&project, &["--plan", "plan.md"], 4).says("nothing to run");
+}
+
+#[test]
+fn errors_have_a_document_of_their_own() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T001 A\n  - Timeout: soon\n");
+    let ran = refused(&project, &["--plan", "plan.md", "--output", "json"], 3);
+    let document = ran.json();
+    assert_eq!(document["schema"], "error/v1");
+    assert_eq!(document["exit_code"], 3);
+    assert_eq!(document["diagnostics"][0]["line"], 2);
+    let ran = refused(&project, &["--plan", "nowhere.md", "--output", "json"], 3);
+    assert!(ran.json()["message"].as_str().unwrap().contains("nowhere.md"));
+}
+
+#[test]
+fn redis_is_refused_as_long_as_there_is_none() {
+    let project = Project::new();
+    project.write("plan.md", TASK);
+    let _ = refused(&project, &["--plan", "plan.md", "--redis", "redis://127.0.0.1:1"], 6).says("redis");
+}

@@ -1,0 +1,195 @@
+//! Nothing is left alive, whatever it did to get away.
+
+use std::time::Duration;
+
+use orchestrate::model::agent::CompletionRule;
+use orchestrate::model::outcome::{Ending, StopReason};
+use orchestrate::supervisor::{AttemptJob, Report};
+
+use crate::harness::{Bench, deaf, grandchildren, is_alive};
+
+const EXITED: Ending = Ending::Exited { code: 0 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_at_the_end_is_ended_and_counted() {
+    let mut bench = Bench::new().await;
+    for (task, behaviours, count) in [
+        ("group", &["grandchild", "pass"][..], 1),
+        ("session", &["setsid-grandchild", "pass"], 1),
+        ("several", &["grandchild", "setsid-grandchild", "grandchild", "pass"], 3),
+        ("failing", &["grandchild", "exit:3"], 1),
+        ("direct", &["setsid-grandchild", "grandchild", "pass"], 2),
+    ] {
+        let mut job = bench.job(task, behaviours);
+        if task == "direct" {
+            job.reader = deaf();
+        }
+        let key = job.key.clone();
+        let ended = bench.end_of(job).await;
+        let pids = grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap());
+        assert_eq!(pids.len(), count, "{task}");
+        assert_eq!(ended.outcome.left_behind as usize, count, "{task}");
+        assert!(pids.iter().all(|&pid| !is_alive(pid)), "{task}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_reaches_below_sessions() {
+    let mut bench = Bench::new().await;
+    for (task, behaviours, lines) in [
+        ("term", &["setsid-grandchild", "nested-grandchild", "line:ready", "hang"][..], 3),
+        ("deaf", &["ignore-term", "setsid-grandchild", "nested-grandchild", "line:ready", "hang"], 3),
+    ] {
+        let job = AttemptJob { grace: Duration::from_millis(200), ..bench.job(task, behaviours) };
+        let key = job.key.clone();
+        bench.supervisor.start(job);
+        bench.printed(&key, "ready").await;
+        let printed = bench.printed(&key, "nested").await;
+        bench.supervisor.stop(&key, StopReason::Requested);
+        let ended = bench.wait_for(&key).await;
+        let pids = grandchildren(&printed);
+        assert_eq!(pids.len(), lines, "{task}: {printed}");
+        assert!(pids.iter().all(|&pid| !is_alive(pid)), "{task}: {printed}");
+        assert_eq!(ended.outcome.stopped, Some(StopReason::Requested), "{task}");
+        // A leader that had to be killed is killed with all that was known of its tree at once.
+        if task == "term" {
+            assert_eq!(ended.outcome.left_behind as usize, lines, "{task}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_reaches_what_hides() {
+    let mut bench = Bench::alone().await;
+    let job = bench.job("T", &["hidden-grandchild", "grandchild", "line:ready", "hang"]);
+    let key = job.key.clone();
+    bench.supervisor.start(job);
+    let pids = grandchildren(&bench.printed(&key, "ready").await);
+    assert!(pids.len() == 2 && pids.iter().all(|&pid| is_alive(pid)));
+    bench.supervisor.kill();
+    bench.wait_for(&key).await;
+    assert!(pids.iter().all(|&pid| !is_alive(pid)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hides_is_ended_when_no_job_runs() {
+    let mut bench = Bench::alone().await;
+    let other = bench.job("other", &["line:ready", "wait-for:go", "pass"]);
+    let other_key = other.key.clone();
+    bench.supervisor.start(other);
+    bench.printed(&other_key, "ready").await;
+
+    let job = bench.job("hider", &["hidden-grandchild", "pass"]);
+    let key = job.key.clone();
+    let ended = bench.end_of(job).await;
+    let pids = grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap());
+    assert_eq!((pids.len(), ended.outcome.left_behind), (1, 0));
+    assert!(is_alive(pids[0]), "it might belong to the other attempt");
+
+    std::fs::write(bench.path("go"), "").unwrap();
+    assert_eq!(bench.wait_for(&other_key).await.outcome.ending, EXITED);
+    bench.supervisor.close().await;
+    assert!(!is_alive(pids[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hides_from_a_lone_attempt_is_ended_with_it() {
+    let mut bench = Bench::alone().await;
+    let job = bench.job("T", &["hidden-grandchild", "pass"]);
+    let key = job.key.clone();
+    let ended = bench.end_of(job).await;
+    let pids = grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap());
+    assert_eq!((pids.len(), ended.outcome.left_behind), (1, 1));
+    assert!(!is_alive(pids[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_does_not_end_another_ones_helper() {
+    let mut bench = Bench::new().await;
+    // The wrapper exits at once, so its child comes to us while its attempt still runs.
+    let long = bench.job("long", &["nested-grandchild", "line:ready", "wait-for:go", "pass"]);
+    let long_key = long.key.clone();
+    bench.supervisor.start(long);
+    bench.printed(&long_key, "ready").await;
+    let pids = grandchildren(&bench.printed(&long_key, "nested").await);
+    for task in ["a", "b"] {
+        let ended = bench.end_of(bench.job(task, &["grandchild", "pass"])).await;
+        assert_eq!(ended.outcome.left_behind, 1);
+    }
+    assert!(pids.len() == 2 && pids.iter().all(|&pid| is_alive(pid)));
+    std::fs::write(bench.path("go"), "").unwrap();
+    let ended = bench.wait_for(&long_key).await;
+    assert_eq!(ended.outcome.left_behind, 2);
+    assert!(pids.iter().all(|&pid| !is_alive(pid)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_at_once_all_end_and_leave_nothing() {
+    let mut bench = Bench::new().await;
+    let mut pids = Vec::new();
+    for number in 0..200 {
+        let behaviours: &[&str] = if number % 4 == 0 { &["setsid-grandchild", "pass"] } else { &["pass"] };
+        let mut job = bench.job(&format!("T{number}"), behaviours);
+        if number % 2 == 0 {
+            job.reader = deaf();
+        }
+        bench.supervisor.start(job);
+    }
+    let (mut started, mut ended, mut left) = (0, 0, 0);
+    while ended < 200 {
+        match bench.next().await {
+            Report::Started { .. } => started += 1,
+            Report::Doing { .. } | Report::Checked { .. } => {}
+            Report::Ended { key, ended: end } => {
+                ended += 1;
+                left += end.outcome.left_behind;
+                assert_eq!(end.outcome.ending, EXITED, "{key}");
+                pids.extend(grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap()));
+            }
+        }
+    }
+    assert_eq!((started, left, pids.len()), (200, 50, 50));
+    bench.supervisor.close().await;
+    assert!(pids.iter().all(|&pid| !is_alive(pid)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_that_end_by_themselves_are_reaped() {
+    let mut bench = Bench::new().await;
+    let mut job = bench.job("T", &[]);
+    job.command.program = "/bin/sh".into();
+    job.command.args = vec!["-c".to_owned(), "(sh -c 'echo grandchild $$' &); true".to_owned()];
+    job.command.completion = CompletionRule::None;
+    let key = job.key.clone();
+    bench.supervisor.start(job);
+    bench.wait_for(&key).await;
+    // A later end looks after those that were still ending at the first one.
+    bench.end_of(bench.job("later", &["pass"])).await;
+    for pid in grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap()) {
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} was not waited for");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_supervisor_left_is_swept_by_its_mark() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    let bench = Bench::new().await;
+    let orphan = |run: &str| {
+        let mut child = Command::new("setsid")
+            .args([env!("CARGO_BIN_EXE_fake-agent"), "line:ready", "hang"])
+            .env("ORCHESTRATE_MARK", format!("{run}/t/1"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 5]).unwrap();
+        child
+    };
+    let (mut mine, mut other) = (orphan(bench.run.as_str()), orphan("ANOTHER"));
+    assert_eq!(bench.supervisor.sweep(&bench.run).await, 1);
+    // The status is there still, so the sweep has not taken a child that is waited for by somebody else.
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&mine.wait().unwrap()), Some(9));
+    assert_eq!(other.try_wait().unwrap(), None);
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
