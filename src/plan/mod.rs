@@ -14,6 +14,8 @@
 mod assemble;
 mod blocks;
 mod boxes;
+mod conflicts;
+mod explain;
 mod facts;
 mod fields;
 mod found;
@@ -25,13 +27,24 @@ mod order;
 mod outline;
 mod reader;
 mod references;
+mod resolve;
+mod show;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod titles;
 pub mod types;
 mod values;
 mod words;
 
+pub use explain::check;
 pub use reader::read;
+pub use resolve::ResolveOptions;
+pub use resolve::Resolved;
+pub use resolve::Role;
+pub use resolve::resolve;
+pub use show::CheckStyle;
+pub use show::render_check;
 pub use types::Defaults;
 pub use types::Dependency;
 pub use types::Granularity;

@@ -244,6 +244,15 @@ struct Walk<'p> {
     used: Vec<usize>,
 }
 
+/// Tasks on their way to become a frontier.
+#[derive(Default)]
+struct Run {
+    /// They may go together, and wait for the frontier before them.
+    together: Vec<usize>,
+    /// They state what they wait for, and do not wait for the frontier.
+    beside: Vec<usize>,
+}
+
 /// What stands directly in a group, in the order of the file.
 enum Child {
     Task(usize),
@@ -376,12 +385,16 @@ impl Walk<'_> {
                         self.entries[group].extend(inner);
                     }
                     let passed_through = out.tasks == marks;
-                    if stated || free {
-                        if !passed_through {
-                            side.extend(out.tasks);
+                    if passed_through {
+                        // Nothing in it is still to be done.
+                    } else if free {
+                        side.extend(out.tasks);
+                    } else {
+                        let mut tasks = out.tasks;
+                        if stated && !untouched {
+                            tasks.extend(&front.tasks);
                         }
-                    } else if !passed_through {
-                        front = Frontier::new(out.tasks, EdgeRule::Barrier);
+                        front = Frontier::new(tasks, EdgeRule::Barrier);
                         untouched = false;
                     }
                     at += 1;
@@ -422,8 +435,7 @@ impl Walk<'_> {
         let in_order = parallel != Some(true) && (numbered || parallel == Some(false));
         let mut front = front;
         let mut fresh = untouched;
-        // The tasks of a run that may go together, and those that stand beside the order.
-        let mut run: Vec<usize> = Vec::new();
+        let mut run = Run::default();
         for task in tasks.iter().copied() {
             let found = &self.plan.tasks[task];
             let optional = (self.optional)(task);
@@ -435,13 +447,13 @@ impl Walk<'_> {
                 }
                 self.cover(task, group);
                 if !optional {
-                    run.push(task);
+                    run.beside.push(task);
                 }
                 continue;
             }
             let marked = found.parallel == Some(true) && parallel != Some(false);
             let together = !in_order || marked;
-            if !together && !run.is_empty() {
+            if !together {
                 self.advance(&mut front, &mut run, &mut fresh);
             }
             self.join(&mut front, task);
@@ -451,24 +463,29 @@ impl Walk<'_> {
             if optional {
                 continue;
             }
-            run.push(task);
+            run.together.push(task);
             if !together {
                 self.advance(&mut front, &mut run, &mut fresh);
             }
         }
-        if !run.is_empty() {
-            self.advance(&mut front, &mut run, &mut fresh);
-        }
+        self.advance(&mut front, &mut run, &mut fresh);
         front
     }
 
-    /// Makes a run the new frontier. What it leaves out (it could not be joined) is rare and stays.
-    fn advance(&mut self, front: &mut Frontier, run: &mut Vec<usize>, fresh: &mut bool) {
-        run.retain(|task| !self.covered[*task]);
-        if run.is_empty() {
+    /// Makes a run the new frontier. What stands beside the order is added to it; it takes the place of
+    /// what was before the group, for which it waits too.
+    fn advance(&mut self, front: &mut Frontier, run: &mut Run, fresh: &mut bool) {
+        run.together.retain(|task| !self.covered[*task]);
+        run.beside.retain(|task| !self.covered[*task]);
+        if run.together.is_empty() && run.beside.is_empty() {
             return;
         }
-        *front = Frontier::new(std::mem::take(run), EdgeRule::Order);
+        let mut tasks = std::mem::take(&mut run.together);
+        if tasks.is_empty() && !*fresh {
+            tasks = std::mem::take(&mut front.tasks);
+        }
+        tasks.append(&mut run.beside);
+        *front = Frontier::new(tasks, EdgeRule::Order);
         *fresh = false;
     }
 

@@ -1,0 +1,184 @@
+//! A plan and its run as one document: tasks with lines and waves, edges with the rule that made
+//! each, commands, and what was left out.
+
+use std::collections::BTreeMap;
+
+use super::resolve;
+use super::resolve::Resolved;
+use super::types::Dependency;
+use super::types::Plan;
+use crate::diagnostics::Diagnostic;
+use crate::model::check::CheckCommand;
+use crate::model::check::CheckEdge;
+use crate::model::check::CheckTask;
+use crate::model::check::PlanCheck;
+use crate::model::check::PlanCheckVersion;
+use crate::model::ids::TaskId;
+use crate::model::task::Entry;
+use crate::model::task::HeldReason;
+
+/// More ids than this are not listed as stated dependencies of one task.
+const MOST_LISTED: usize = 4_096;
+
+/// Makes the document that `check` prints. `file` is the plan as shown.
+pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
+    let (waves, longest_chain) = waves(resolved);
+    let members = members(plan);
+    let mut commands = Vec::new();
+    let mut tasks = Vec::with_capacity(plan.tasks.len());
+    for ((task, spec), wave) in plan.tasks.iter().zip(&resolved.tasks).zip(waves) {
+        let runs = !matches!(spec.entry, Entry::Skip { .. });
+        let with_lines = resolve::commands_of(plan, task, spec);
+        if runs {
+            commands.extend(with_lines.into_iter().map(|(role, command)| CheckCommand {
+                line: command.line,
+                task: task.id.clone(),
+                role: role.to_owned(),
+                command: command.text,
+            }));
+        }
+        tasks.push(CheckTask {
+            id: task.id.clone(),
+            title: task.title.clone(),
+            status: task.status,
+            held: held(&spec.entry),
+            line: task.line,
+            kind: task.kind,
+            agent: spec.agent.clone(),
+            model: spec.model.clone(),
+            layer: spec.layer,
+            depends_on: depends_on(plan, &task.depends_on, &members),
+            group: spec.group.clone(),
+            files: spec.files.clone(),
+            verify: spec.verify.clone(),
+            command: spec.command.clone(),
+            optional: task.optional,
+            priority: spec.priority,
+            parallel: task.parallel,
+            wave,
+        });
+    }
+    let mut edges: Vec<CheckEdge> = resolved
+        .tasks
+        .iter()
+        .flat_map(|task| {
+            task.needs.iter().map(|need| CheckEdge { from: need.task.clone(), to: task.id.clone(), rule: need.rule })
+        })
+        .collect();
+    edges.extend(file_edges(resolved));
+    let mut diagnostics: Vec<&Diagnostic> = plan.diagnostics.iter().chain(&resolved.diagnostics).collect();
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
+    PlanCheck {
+        schema: PlanCheckVersion::default(),
+        plan: file.to_owned(),
+        title: plan.title.clone(),
+        format: plan.format.clone(),
+        format_reason: plan.format_reason.clone(),
+        tasks,
+        edges,
+        commands,
+        ignored: plan.ignored.clone(),
+        longest_chain,
+        diagnostics: diagnostics.into_iter().map(|diagnostic| diagnostic.to_document(file)).collect(),
+    }
+}
+
+fn held(entry: &Entry) -> Vec<HeldReason> {
+    match entry {
+        Entry::Hold { reasons } => reasons.clone(),
+        Entry::Skip { why } if why == "optional" => vec![HeldReason::Optional],
+        Entry::Run | Entry::Skip { .. } => Vec::new(),
+    }
+}
+
+/// Pairs that touch the same file, the earlier one first.
+fn file_edges(resolved: &Resolved) -> Vec<CheckEdge> {
+    let places: BTreeMap<&TaskId, usize> =
+        resolved.tasks.iter().enumerate().map(|(index, task)| (&task.id, index)).collect();
+    let mut edges = Vec::new();
+    for (index, task) in resolved.tasks.iter().enumerate() {
+        for other in &task.conflicts {
+            if places.get(other).is_some_and(|place| *place > index) {
+                let rule = crate::model::task::EdgeRule::File;
+                edges.push(CheckEdge { from: task.id.clone(), to: other.clone(), rule });
+            }
+        }
+    }
+    edges
+}
+
+/// The tasks of each group, those of groups inside it included.
+fn members(plan: &Plan) -> Vec<Vec<usize>> {
+    let mut members = vec![Vec::new(); plan.groups.len()];
+    for (index, task) in plan.tasks.iter().enumerate() {
+        for group in super::assemble::ancestors(&plan.groups, task.group) {
+            members[group].push(index);
+        }
+    }
+    members
+}
+
+fn depends_on(plan: &Plan, dependencies: &[Dependency], members: &[Vec<usize>]) -> Vec<TaskId> {
+    let mut ids: Vec<usize> = Vec::new();
+    for dependency in dependencies {
+        match dependency {
+            Dependency::Task(task) => ids.push(*task),
+            Dependency::Group(group) => ids.extend(members[*group].iter().take(MOST_LISTED)),
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into_iter().take(MOST_LISTED).map(|task| plan.tasks[task].id.clone()).collect()
+}
+
+/// The wave in which each task could start (0: it will not), and the length of the longest chain of
+/// tasks to run. What a gate alone holds is counted as if the gate were open.
+fn waves(resolved: &Resolved) -> (Vec<u32>, u32) {
+    let places: BTreeMap<&TaskId, usize> =
+        resolved.tasks.iter().enumerate().map(|(index, task)| (&task.id, index)).collect();
+    let runs = |index: usize| !matches!(resolved.tasks[index].entry, Entry::Skip { .. });
+    let mut waiting = vec![0_usize; resolved.tasks.len()];
+    let mut after: Vec<Vec<usize>> = vec![Vec::new(); resolved.tasks.len()];
+    for (index, task) in resolved.tasks.iter().enumerate() {
+        for need in &task.needs {
+            if let Some(first) = places.get(&need.task).filter(|first| runs(**first) && runs(index)) {
+                waiting[index] += 1;
+                after[*first].push(index);
+            }
+        }
+    }
+    let mut wave = vec![0_u32; resolved.tasks.len()];
+    let mut ready: Vec<usize> = (0..waiting.len()).filter(|index| waiting[*index] == 0 && runs(*index)).collect();
+    for index in &ready {
+        wave[*index] = 1;
+    }
+    // What no gate but something else holds will not start, and neither will what needs it.
+    let mut stuck: Vec<bool> = resolved
+        .tasks
+        .iter()
+        .map(|task| match &task.entry {
+            Entry::Hold { reasons } => {
+                reasons.iter().any(|reason| !matches!(reason, HeldReason::Gate(_) | HeldReason::Needs(_)))
+            }
+            Entry::Run | Entry::Skip { .. } => false,
+        })
+        .collect();
+    let mut longest = 0;
+    while let Some(index) = ready.pop() {
+        if !stuck[index] {
+            longest = longest.max(wave[index]);
+        }
+        for next in std::mem::take(&mut after[index]) {
+            stuck[next] |= stuck[index];
+            wave[next] = wave[next].max(wave[index] + 1);
+            waiting[next] -= 1;
+            if waiting[next] == 0 {
+                ready.push(next);
+            }
+        }
+    }
+    for (wave, _) in wave.iter_mut().zip(&stuck).filter(|(_, stuck)| **stuck) {
+        *wave = 0;
+    }
+    (wave, longest)
+}

@@ -1,0 +1,31 @@
+//! Plans as people write them, and what is made of them.
+
+mod golden;
+mod order;
+mod property;
+mod resolving;
+mod rules;
+
+use super::Plan;
+use super::ReadOptions;
+use super::read;
+
+/// Reads a text with the options that are usual.
+fn plan(text: &str) -> Plan {
+    read(text.as_bytes(), &ReadOptions::default())
+}
+
+/// The ids of all tasks.
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.tasks.iter().map(|task| task.id.as_str()).collect()
+}
+
+/// The edges as `from>to rule`.
+fn edges(plan: &Plan) -> Vec<String> {
+    plan.edges.iter().map(|edge| format!("{}>{} {}", edge.from, edge.to, edge.rule.as_str())).collect()
+}
+
+/// The codes of all diagnostics with their lines.
+fn codes(plan: &Plan) -> Vec<String> {
+    plan.diagnostics.iter().map(|diagnostic| format!("{}:{}", diagnostic.code, diagnostic.place.line)).collect()
+}
