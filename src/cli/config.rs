@@ -184,6 +184,7 @@ enum SizeForm {
 #[schemars(deny_unknown_fields)]
 pub struct Role {
     /// An agent.
+    #[schemars(required)]
     pub agent: Option<String>,
     /// The layer at which its tasks start.
     #[schemars(range(min = 1))]
@@ -197,7 +198,7 @@ pub struct Role {
 enum RoleForm {
     /// The name of an agent.
     Agent(String),
-    /// An agent, a layer, or both.
+    /// An agent, and the layer at which its tasks start.
     Table(Role),
 }
 
