@@ -7,6 +7,7 @@
 mod problem;
 mod read;
 mod section;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
 
-pub use problem::{ConfigError, ConfigProblem, suggest};
+pub use problem::{ConfigError, ConfigProblem};
 pub use read::read;
 
 /// The name of the file, in a project's root and in the user's configuration folder.
@@ -183,6 +184,7 @@ enum SizeForm {
 #[schemars(deny_unknown_fields)]
 pub struct Role {
     /// An agent.
+    #[schemars(required)]
     pub agent: Option<String>,
     /// The layer at which its tasks start.
     #[schemars(range(min = 1))]
@@ -196,7 +198,7 @@ pub struct Role {
 enum RoleForm {
     /// The name of an agent.
     Agent(String),
-    /// An agent, a layer, or both.
+    /// An agent, and the layer at which its tasks start.
     Table(Role),
 }
 

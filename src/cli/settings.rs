@@ -5,6 +5,7 @@
 //! once. It does not look whether a program is installed or a file is there.
 
 mod agents;
+mod choices;
 mod merge;
 mod origin;
 mod variables;
@@ -12,17 +13,14 @@ mod variables;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::reading::AgentChoice;
-use crate::cli::args::run::{IsolationChoice, RunOptions};
+use crate::cli::args::run::RunOptions;
 use crate::cli::args::{ColorChoice, Common, OutputForm};
-use crate::cli::config::{
-    Config, ConfigProblem, GatewayMode, MAX_JOBS, MAX_RETRIES, OwnershipMode, PaymentPolicy, Role, suggest,
-};
+use crate::cli::config::{Config, ConfigProblem, MAX_JOBS, MAX_RETRIES, PaymentPolicy, Role};
 use crate::model::agent::AgentSpec;
 use crate::model::exit::ExitCode;
-use crate::model::ids::{TaskId, project_name};
-use crate::model::layer::{Layer, default_layers};
-use crate::model::run::{Isolation, ProviderSpec, RunSettings, TickMode};
+use crate::model::ids::TaskId;
+use crate::model::layer::Layer;
+use crate::model::run::{ProviderSpec, RunSettings};
 use crate::model::time::Span;
 
 use merge::Merge;
@@ -96,6 +94,24 @@ impl RedisAsked {
     }
 }
 
+/// What commands that start nothing need to know. A mistake elsewhere in the configuration keeps
+/// nobody from looking at a run or stopping it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basics {
+    /// Where runs and their state are kept, absolute.
+    pub state_dir: PathBuf,
+    /// The project's name as it stands in key prefixes.
+    pub project: String,
+    /// What stands before every key, filled in.
+    pub prefix: String,
+    /// That Redis was asked for.
+    pub redis: Option<RedisAsked>,
+    /// What is printed on standard output.
+    pub output: OutputForm,
+    /// When to use colour.
+    pub color: ColorChoice,
+}
+
 /// What everything means together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -142,53 +158,55 @@ pub struct Settings {
     pub warnings: Vec<Warning>,
 }
 
+/// Works out what commands that start nothing need to know.
+///
+/// # Errors
+/// All that is wrong with just that.
+pub fn basics(sources: &Sources<'_>) -> Result<Basics, SettingsError> {
+    let mut merge = Merge::new(sources);
+    let basics = merge_basics(&mut merge);
+    let (_, problems, _) = merge.into_parts();
+    if problems.is_empty() { Ok(basics) } else { Err(SettingsError { problems }) }
+}
+
+fn merge_basics(merge: &mut Merge<'_>) -> Basics {
+    let sources = merge.sources();
+    let output = merge.pick("output", sources.common.output, &["human", "json", "ndjson"], |_| None);
+    let color = merge.pick("color", sources.common.color, &["auto", "always", "never"], |_| None);
+    let project = merge.text("project", None, |config| config.project.clone());
+    let state_dir = merge.text("state_dir", None, |config| config.state_dir.clone());
+    let template = merge.text("redis.prefix", None, |config| config.redis.as_ref()?.prefix.clone());
+    let project = choices::project_word(project.as_deref(), sources.root);
+    Basics {
+        state_dir: sources.root.join(state_dir.as_deref().unwrap_or("plans/agent-shared")),
+        prefix: choices::fill_in_prefix(template.as_deref(), &project),
+        project,
+        redis: choices::redis(merge, sources.common),
+        output: output.unwrap_or_default(),
+        color: color.unwrap_or_default(),
+    }
+}
+
 /// Works out what everything means together.
 ///
 /// # Errors
 /// All that is wrong, each with the option, variable or line it came from.
 pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
     let mut merge = Merge::new(sources);
-    let options = sources.options;
-
-    let output = merge.pick("output", sources.common.output, &["human", "json", "ndjson"], |_| None);
-    let color = merge.pick("color", sources.common.color, &["auto", "always", "never"], |_| None);
-    let project_text = merge.text("project", None, |config| config.project.clone());
-    let state_text = merge.text("state_dir", None, |config| config.state_dir.clone());
-
-    let jobs = merge.number("run.jobs", options.jobs, 1..=MAX_JOBS, 4, |config| config.run.jobs);
-    let retries =
-        merge.number("run.retries", options.retries, 0..=MAX_RETRIES, 1, |config| config.run.retries);
-    let timeout = merge.span("run.timeout", options.timeout, true, |config| config.run.timeout);
-    let idle_timeout =
-        merge.span("run.idle_timeout", options.idle_timeout, true, |config| config.run.idle_timeout);
-    let deadline = merge.span("run.deadline", options.deadline, true, |config| config.run.deadline);
-    let max_wait = merge.span("run.max_wait", options.max_wait, false, |config| config.run.max_wait);
-    let grace = merge.span("run.grace", None, false, |config| config.run.grace);
-    let fail_fast = merge.flag("run.fail_fast", options.fail_fast, |config| config.run.fail_fast);
-    let verify = verify(&mut merge, options);
-    let tick = tick(&mut merge, options);
-    let isolation = isolation(&mut merge, options);
-    let id_prefix = id_prefix(&mut merge, options);
-
-    let (agents, agent_warnings) = agents::merge(&mut merge, sources.presets.clone());
+    let basics = merge_basics(&mut merge);
+    let (agents, mut warnings) = agents::merge(&mut merge, sources.presets.clone());
     let names: Vec<&str> = agents.keys().map(String::as_str).collect();
-    let (agent, agent_for) = agent_choices(&mut merge, options, &names);
-    let roles = roles(&mut merge, &names);
-    let layers = layers(&mut merge, &names);
-    let (layer, max_layer) = layer_bounds(&mut merge, options, &layers);
-    let allow_paid = allow_paid(&mut merge, options);
-    let prefix_template = merge.text("redis.prefix", None, |config| config.redis.as_ref()?.prefix.clone());
+    let (agent, agent_for) = choices::agents(&mut merge, sources.options, &names);
+    let roles = choices::roles(&mut merge, &names);
+    let layers = choices::layers(&mut merge, &names);
+    let run = run_settings(&mut merge, &layers);
+    let timeout = merge.span("run.timeout", sources.options.timeout, true, |config| config.run.timeout);
     let key_ttl = merge.span("redis.ttl", None, true, |config| config.redis.as_ref()?.ttl);
-    let redis = redis(&mut merge, sources.common);
-    not_in_this_version(&mut merge);
+    let retries =
+        merge.number("run.retries", sources.options.retries, 0..=MAX_RETRIES, 1, |config| config.run.retries);
+    choices::not_in_this_version(&mut merge);
+    let reports = choices::reports(&mut merge, sources.options, sources.directory);
 
-    let project = project_word(project_text.as_deref(), sources.root);
-    let prefix = fill_in_prefix(prefix_template.as_deref(), &project);
-    let providers = overlay(sources, |config| config.providers.clone());
-    let models = models(sources);
-    let reports = reports(&mut merge, options, sources.directory);
-
-    let mut warnings = agent_warnings;
     warnings.extend(variables::slips(sources.environment));
     let (origins, problems, more) = merge.into_parts();
     warnings.extend(more);
@@ -196,25 +214,7 @@ pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
         return Err(SettingsError { problems });
     }
     Ok(Settings {
-        run: RunSettings {
-            jobs,
-            idle_timeout: idle_timeout.unwrap_or(Span::minutes(10)),
-            deadline,
-            max_wait: max_wait.unwrap_or(Span::minutes(30)),
-            grace: grace.unwrap_or(Span::seconds(5)),
-            fail_fast,
-            isolation,
-            verify,
-            no_verify: options.no_verify,
-            layer,
-            max_layer,
-            allow_paid,
-            budget_usd: None,
-            yes_gates: options.yes_gates,
-            tick,
-            id_prefix,
-            seed: sources.seed,
-        },
+        run,
         timeout: timeout.unwrap_or(Span::minutes(45)),
         retries,
         agent,
@@ -222,286 +222,48 @@ pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
         agents,
         roles,
         layers,
-        providers,
-        models,
-        state_dir: sources.root.join(state_text.as_deref().unwrap_or("plans/agent-shared")),
-        project,
-        prefix,
+        providers: choices::overlay(sources, |config| config.providers.clone()),
+        models: choices::models(sources),
+        state_dir: basics.state_dir,
+        project: basics.project,
+        prefix: basics.prefix,
         key_ttl: key_ttl.unwrap_or(Span::seconds(7 * 86_400)),
-        redis,
+        redis: basics.redis,
         reports,
-        output: output.unwrap_or_default(),
-        color: color.unwrap_or_default(),
+        output: basics.output,
+        color: basics.color,
         origins,
         warnings,
     })
 }
 
-/// A file's list of commands is replaced, not lengthened, by what counts before it.
-fn verify(merge: &mut Merge<'_>, options: &RunOptions) -> Vec<String> {
-    let typed = (!options.verify.is_empty()).then(|| options.verify.clone());
-    let read = |text: &str| Ok(vec![text.to_owned()]);
-    let commands =
-        merge.value("run.verify", typed, read, |config| config.run.verify.clone()).unwrap_or_default();
-    if commands.iter().any(|command| command.trim().is_empty()) {
-        merge.problem("run.verify", "a check is empty", Vec::new());
+fn run_settings(merge: &mut Merge<'_>, layers: &[Layer]) -> RunSettings {
+    let sources = merge.sources();
+    let options = sources.options;
+    let idle_timeout =
+        merge.span("run.idle_timeout", options.idle_timeout, true, |config| config.run.idle_timeout);
+    let max_wait = merge.span("run.max_wait", options.max_wait, false, |config| config.run.max_wait);
+    let grace = merge.span("run.grace", None, false, |config| config.run.grace);
+    let (layer, max_layer) = choices::layer_bounds(merge, options, layers);
+    RunSettings {
+        jobs: merge.number("run.jobs", options.jobs, 1..=MAX_JOBS, 4, |config| config.run.jobs),
+        idle_timeout: idle_timeout.unwrap_or(Span::minutes(10)),
+        deadline: merge.span("run.deadline", options.deadline, true, |config| config.run.deadline),
+        max_wait: max_wait.unwrap_or(Span::minutes(30)),
+        grace: grace.unwrap_or(Span::seconds(5)),
+        fail_fast: merge.flag("run.fail_fast", options.fail_fast, |config| config.run.fail_fast),
+        isolation: choices::isolation(merge, options),
+        verify: choices::verify(merge, options),
+        no_verify: options.no_verify,
+        layer,
+        max_layer,
+        allow_paid: choices::allow_paid(merge, options),
+        budget_usd: None,
+        yes_gates: options.yes_gates,
+        tick: choices::tick(merge, options),
+        id_prefix: choices::id_prefix(merge, options),
+        seed: sources.seed,
     }
-    commands
-}
-
-fn tick(merge: &mut Merge<'_>, options: &RunOptions) -> TickMode {
-    let typed = options.no_tick.then_some(TickMode::Never);
-    let read = |text: &str| match text {
-        "auto" => Ok(TickMode::Auto),
-        "never" => Ok(TickMode::Never),
-        _ => Err(format!("`{text}` is neither `auto` nor `never`")),
-    };
-    merge.value_by("run.tick", "--no-tick", typed, read, |config| config.run.tick).unwrap_or_default()
-}
-
-fn isolation(merge: &mut Merge<'_>, options: &RunOptions) -> Isolation {
-    let typed = options.isolation.map(|choice| match choice {
-        IsolationChoice::Shared => Isolation::Shared,
-        IsolationChoice::Worktree => Isolation::Worktree,
-    });
-    let read = |text: &str| match text {
-        "shared" => Ok(Isolation::Shared),
-        "worktree" => Ok(Isolation::Worktree),
-        _ => Err(format!("`{text}` is neither `shared` nor `worktree`")),
-    };
-    let isolation =
-        merge.value("run.isolation", typed, read, |config| config.run.isolation).unwrap_or_default();
-    if isolation == Isolation::Worktree {
-        merge.problem(
-            "run.isolation",
-            "a worktree for each task is not in this version",
-            vec!["use `shared`: tasks that name the same files do not run together".to_owned()],
-        );
-    }
-    isolation
-}
-
-fn id_prefix(merge: &mut Merge<'_>, options: &RunOptions) -> String {
-    let prefix = merge
-        .text("run.id_prefix", options.id_prefix.clone(), |config| config.run.id_prefix.clone())
-        .unwrap_or_default();
-    if prefix.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        merge.problem("run.id_prefix", "an id prefix holds blanks or control characters", Vec::new());
-    }
-    prefix
-}
-
-fn unknown_agent(name: &str, names: &[&str]) -> (String, Vec<String>) {
-    let mut hints = Vec::new();
-    if let Some(near) = suggest(name, names.iter().copied()) {
-        hints.push(format!("did you mean `{near}`?"));
-    }
-    hints.push(format!("known agents: {}; describe another in `[agents.{name}]`", names.join(", ")));
-    (format!("there is no agent `{name}`"), hints)
-}
-
-fn agent_choices(
-    merge: &mut Merge<'_>,
-    options: &RunOptions,
-    names: &[&str],
-) -> (Option<String>, BTreeMap<TaskId, String>) {
-    let mut typed = None;
-    let mut single = BTreeMap::new();
-    for choice in &options.agent {
-        let name = match choice {
-            AgentChoice::All(name) => {
-                if typed.as_ref().is_some_and(|known| known != name) {
-                    merge.problem_of(
-                        Origin::Option("--agent"),
-                        format!("`--agent` names two agents for all tasks, and one of them is `{name}`"),
-                        vec!["write `--agent TASK=NAME` for a single task".to_owned()],
-                    );
-                }
-                typed = Some(name.clone());
-                name
-            }
-            AgentChoice::One(task, name) => {
-                single.insert(task.clone(), name.clone());
-                name
-            }
-        };
-        if !names.contains(&name.as_str()) {
-            let (message, hints) = unknown_agent(name, names);
-            merge.problem_of(Origin::Option("--agent"), message, hints);
-        }
-    }
-    let was_typed = typed.is_some();
-    let agent = merge.text("run.agent", typed, |config| config.run.agent.clone());
-    if let Some(name) = agent.as_deref().filter(|name| !was_typed && !names.contains(name)) {
-        let (message, hints) = unknown_agent(name, names);
-        merge.problem("run.agent", &message, hints);
-    }
-    (agent, single)
-}
-
-fn roles(merge: &mut Merge<'_>, names: &[&str]) -> BTreeMap<String, Role> {
-    for (config, is_project) in merge.files() {
-        for (role, meaning) in &config.roles {
-            if let Some(name) = meaning.agent.as_deref().filter(|name| !names.contains(name)) {
-                let (message, hints) = unknown_agent(name, names);
-                let origin = Origin::of(config, is_project, &format!("roles.{role}"));
-                merge.problem_of(origin, message, hints);
-            }
-        }
-    }
-    overlay(merge.sources(), |config| config.roles.clone())
-}
-
-fn layers(merge: &mut Merge<'_>, names: &[&str]) -> Vec<Layer> {
-    for (config, is_project) in merge.files() {
-        for layer in config.layers.iter().flatten() {
-            if !names.contains(&layer.agent.as_str()) {
-                let (message, hints) = unknown_agent(&layer.agent, names);
-                let origin = Origin::of(config, is_project, "layers");
-                merge.problem_of(origin, format!("layer {}: {message}", layer.layer), hints);
-            }
-        }
-    }
-    let read = |_: &str| Err("layers cannot be set by a variable".to_owned());
-    merge.value("layers", None, read, |config| config.layers.clone()).unwrap_or_else(default_layers)
-}
-
-fn layer_bounds(merge: &mut Merge<'_>, options: &RunOptions, layers: &[Layer]) -> (Option<u8>, Option<u8>) {
-    let read = crate::cli::args::reading::layer;
-    let layer = merge.value("run.layer", options.layer, read, |_| None);
-    let max_layer = merge.value("run.max_layer", options.max_layer, read, |_| None);
-    let numbers: Vec<String> = layers.iter().map(|layer| layer.layer.to_string()).collect();
-    let known = vec![format!("layers here: {}", numbers.join(", "))];
-    if let Some(lowest) = layer.filter(|lowest| layers.iter().all(|known| known.layer < *lowest)) {
-        merge.problem("run.layer", &format!("there is no layer {lowest} or above"), known.clone());
-    }
-    if let Some(highest) = max_layer.filter(|highest| layers.iter().all(|known| known.layer > *highest)) {
-        merge.problem("run.max_layer", &format!("there is no layer {highest} or below"), known);
-    }
-    if let (Some(lowest), Some(highest)) = (layer, max_layer)
-        && lowest > highest
-    {
-        merge.problem("run.max_layer", &format!("no layer is from {lowest} to {highest}"), Vec::new());
-    }
-    (layer, max_layer)
-}
-
-fn allow_paid(merge: &mut Merge<'_>, options: &RunOptions) -> Option<String> {
-    let typed = options.allow_paid.then(|| options.reason.clone()).flatten();
-    if typed.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
-        merge.problem_of(
-            Origin::Option("--reason"),
-            "the reason is empty",
-            vec!["say why money may be spent: it is kept with the run".to_owned()],
-        );
-    }
-    let read = |_: &str| Err("paid layers cannot be approved by a variable".to_owned());
-    // A file that says `approve_paid = false` takes back what a file behind it says.
-    merge
-        .value_by("models.approve_paid", "--allow-paid", typed.map(Some), read, |config| {
-            config.models.approve_paid.map(|approved| config.models.reason.clone().filter(|_| approved))
-        })
-        .flatten()
-}
-
-fn redis(merge: &mut Merge<'_>, common: &Common) -> Option<RedisAsked> {
-    let read = |_: &str| Ok(());
-    merge.value("redis.url", common.redis.as_ref().map(|_| ()), read, |config| {
-        let redis = config.redis.as_ref()?;
-        (redis.url.is_some() || redis.required.is_some()).then_some(())
-    })?;
-    let origin = merge.origin("redis.url");
-    let required = match &origin {
-        Origin::Option(_) | Origin::Variable(_) => true,
-        Origin::Project { .. } | Origin::User { .. } | Origin::Default => {
-            merge.files().into_iter().find_map(|(config, _)| config.redis.as_ref()?.required).unwrap_or(true)
-        }
-    };
-    Some(RedisAsked { origin, required })
-}
-
-/// What a configuration may say and this version does not do: what only helps is a warning, what
-/// protects is refused.
-fn not_in_this_version(merge: &mut Merge<'_>) {
-    for (config, is_project) in merge.files() {
-        if config.gateway.mode == Some(GatewayMode::Require) {
-            merge.problem_of(
-                Origin::of(config, is_project, "gateway.mode"),
-                "the gateway is required, and this version has none",
-                vec!["set `mode = \"off\"` to run without it".to_owned()],
-            );
-        }
-        if config.ownership.mode == Some(OwnershipMode::Enforce) {
-            merge.problem_of(
-                Origin::of(config, is_project, "ownership.mode"),
-                "ownership of files cannot be enforced in this version",
-                vec!["set `mode = \"warn\"`".to_owned()],
-            );
-        }
-        let workspace = crate::cli::config::WorkspaceTable::default();
-        for (key, set) in
-            [("workspace", config.workspace != workspace), ("alerts", !config.alerts.is_empty())]
-        {
-            if set {
-                let origin = Origin::of(config, is_project, key);
-                merge.warning(
-                    "not-in-this-version",
-                    format!("{origin}: `{key}` is set, and this version does nothing with it"),
-                    None,
-                );
-            }
-        }
-    }
-}
-
-fn project_word(configured: Option<&str>, root: &Path) -> String {
-    let folder = || root.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = project_name(&configured.map(str::to_owned).or_else(folder).unwrap_or_default());
-    if name.is_empty() { "project".to_owned() } else { name }
-}
-
-fn fill_in_prefix(template: Option<&str>, project: &str) -> String {
-    let template = match template {
-        None => "{project}:",
-        Some("mcp") => "project:{project}:",
-        Some(template) => template,
-    };
-    template.replace("{project}", project)
-}
-
-/// Maps of both files together, the project's entries before the user's.
-fn overlay<T>(sources: &Sources<'_>, of: impl Fn(&Config) -> BTreeMap<String, T>) -> BTreeMap<String, T> {
-    let mut map = sources.user.map(&of).unwrap_or_default();
-    map.extend(sources.project.map(&of).unwrap_or_default());
-    map
-}
-
-fn models(sources: &Sources<'_>) -> ModelSettings {
-    let files = [sources.project, sources.user];
-    let mut deny: Vec<String> =
-        files.into_iter().flatten().flat_map(|config| config.models.deny.iter().cloned()).collect();
-    deny.sort();
-    deny.dedup();
-    ModelSettings {
-        policy: files.into_iter().flatten().find_map(|config| config.models.policy).unwrap_or_default(),
-        aliases: overlay(sources, |config| config.models.aliases.clone()),
-        deny,
-        fallbacks: overlay(sources, |config| config.models.fallbacks.clone()),
-    }
-}
-
-fn reports(merge: &mut Merge<'_>, options: &RunOptions, directory: &Path) -> Vec<PathBuf> {
-    for report in &options.report {
-        let ending = report.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-        if !matches!(ending.as_deref(), Some("md" | "json" | "ndjson")) {
-            merge.problem_of(
-                Origin::Option("--report"),
-                format!("the ending of `{}` names no form of report", report.display()),
-                vec!["use `.md` (Markdown), `.json` (the result) or `.ndjson` (every event)".to_owned()],
-            );
-        }
-    }
-    options.report.iter().map(|report| directory.join(report)).collect()
 }
 
 impl SettingsError {

@@ -16,9 +16,6 @@ use crate::model::task::BoxPlace;
 pub const NEAR: usize = 100;
 /// How often the plan is read again when somebody replaces it meanwhile.
 const ROUNDS: usize = 3;
-/// The mark that editors of Windows put at the beginning of a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// Why a box was not ticked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TickProblem {
@@ -120,33 +117,34 @@ enum Target {
 }
 
 /// A line with its beginning in the text, its ending left out.
+#[derive(Debug, Clone, Copy)]
 struct Line<'t> {
     start: usize,
     bytes: &'t [u8],
 }
 
+/// The lines of a text as the plan's reader counts them: `\r\n`, `\n` and a lone `\r` end one. A
+/// byte order mark belongs to the first.
 fn lines(text: &[u8]) -> Vec<Line<'_>> {
+    let mut lines = Vec::new();
     let mut start = 0;
-    text.split_inclusive(|byte| *byte == b'\n')
-        .map(|line| {
-            let from = start;
-            start += line.len();
-            let bytes = line.strip_suffix(b"\n").unwrap_or(line);
-            Line { start: from, bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes) }
-        })
-        .collect()
+    for end in memchr::memchr2_iter(b'\n', b'\r', text) {
+        let ends_the_pair = text[end] == b'\n' && end > 0 && text[end - 1] == b'\r';
+        if !ends_the_pair {
+            lines.push(Line { start, bytes: &text[start..end] });
+        }
+        start = end + 1;
+    }
+    if start < text.len() {
+        lines.push(Line { start, bytes: &text[start..] });
+    }
+    lines
 }
 
 /// Finds the mark of the box.
 fn find(text: &[u8], place: &BoxPlace, as_read: Option<&[u8]>) -> Result<Target, TickProblem> {
     let line = place.line;
-    let mut lines = lines(text);
-    // The plan is read without its byte order mark, so hash and column do not know it.
-    if let Some(first) = lines.first_mut()
-        && let Some(rest) = first.bytes.strip_prefix(BYTE_ORDER_MARK)
-    {
-        *first = Line { start: BYTE_ORDER_MARK.len(), bytes: rest };
-    }
+    let lines = lines(text);
     let old = (line as usize).saturating_sub(1);
     let unmoved = as_read.is_some_and(|as_read| differ_in_marks_only(as_read, text));
     let range = if unmoved { old..old + 1 } else { old.saturating_sub(NEAR)..old + NEAR + 1 };
@@ -189,8 +187,6 @@ fn is_ticked(line: &[u8], place: &BoxPlace) -> bool {
 
 /// Whether two texts have the same lines but for single bytes between brackets.
 fn differ_in_marks_only(one: &[u8], other: &[u8]) -> bool {
-    let one = one.strip_prefix(BYTE_ORDER_MARK).unwrap_or(one);
-    let other = other.strip_prefix(BYTE_ORDER_MARK).unwrap_or(other);
     one.len() == other.len()
         && one
             .iter()

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 
 use super::reading::looks_like_a_plan;
 use super::refusal::{Refusal, UsageError};
+use crate::diagnostics::suggest;
 
 /// Prepares a whole command line, the program's name first.
 ///
@@ -101,7 +102,7 @@ fn no_command(arguments: &[OsString], place: usize, word: &str, definition: &cla
         .filter(|command| !command.is_hide_set())
         .map(clap::Command::get_name)
         .collect();
-    if let Some(near) = crate::cli::config::suggest(word, names.iter().copied()) {
+    if let Some(near) = suggest(word, names.iter().copied()) {
         return error.hint(format!("did you mean `orchestrate {near}`?"));
     }
     if word == "-" || looks_like_a_plan(&arguments[place]) {

@@ -282,8 +282,8 @@ fn roles(top: &mut Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, Role>
                     layer: table.number(notes, "layer", 1..=99).map(|found| found.value),
                 };
                 table.finish(notes, &[]);
-                if role == Role::default() && problems == notes.problems.len() {
-                    let message = format!("the role `{name}` says neither `agent` nor `layer`");
+                if role.agent.is_none() && problems == notes.problems.len() {
+                    let message = format!("the role `{name}` names no agent");
                     notes.problem(&range, message, vec![format!("write `{name} = \"kilo\"`")]);
                 }
                 role

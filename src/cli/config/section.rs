@@ -9,8 +9,10 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::problem::{ConfigProblem, place, suggest};
+use super::problem::{ConfigProblem, place};
+use super::words::{kind, one_of};
 use crate::cli::args::reading;
+use crate::diagnostics::suggest;
 use crate::model::time::Span;
 
 /// What is gathered while a file is read.
@@ -475,29 +477,5 @@ fn section_like<'t>(section: &Section<'_>) -> Section<'t> {
         range: section.range.clone(),
         table: DeTable::new(),
         known: Vec::new(),
-    }
-}
-
-/// What kind of value this is, in words.
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a fraction",
-        DeValue::Boolean(true) => "`true`",
-        DeValue::Boolean(false) => "`false`",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// `a`, `b` or `c`, quoted as TOML wants them.
-fn one_of(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`\"{name}\"`")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
     }
 }

@@ -50,7 +50,7 @@ pass_env = "*"
 [roles]
 Designer = "kilo"
 "@researcher" = { agent = "mine", layer = 3 }
-Reviewer = { layer = 2 }
+Reviewer = { agent = "kilo" }
 
 [[layers]]
 layer = 2
@@ -141,7 +141,7 @@ fn every_key_is_read() {
     assert_eq!(config.agents["mine"].pass_env, Some(PassEnv::Names(vec!["MY_KEY".to_owned()])));
     assert!(config.agents["command"].pass_env.as_ref().unwrap().allows("ANY"));
     assert_eq!(config.roles["@researcher"], Role { agent: Some("mine".to_owned()), layer: Some(3) });
-    assert_eq!(config.roles["Reviewer"].layer, Some(2));
+    assert_eq!(config.roles["Reviewer"], Role { agent: Some("kilo".to_owned()), layer: None });
     let layers = config.layers.as_ref().unwrap();
     assert_eq!(layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((layers[1].cost, layers[1].context), (Cost::Paid, Some(200_000)));
@@ -208,7 +208,7 @@ fn wrong_values_are_refused_all_at_once() {
 16:17+5 `agents.x.success_codes` has to be a list of whole numbers
 17:13+1 `agents.x.env.A` has to be text in quotes, not a whole number
 19:5+1 `roles.A` has to be the name of an agent, or `{ agent = …, layer = … }`, not a whole number
-20:5+2 the role `B` says neither `agent` nor `layer`
+20:5+2 the role `B` names no agent
     write `B = \"kilo\"`
 "
     );

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::cli::config::suggest;
+use crate::diagnostics::suggest;
 
 /// Where plans lie, relative to the working directory and to the root.
 pub const PLAN_FOLDERS: [&str; 3] = ["plans", "plans/agent-shared", "docs/plans"];
@@ -213,7 +213,7 @@ fn missing(name: &Path, folders: &[PathBuf], looked: Vec<String>, directory: &Pa
             .filter(|known| {
                 let (one, other) = (stem(&wanted).to_lowercase(), stem(known).to_lowercase());
                 let part_of = one.chars().count() >= 3 && (other.contains(&one) || one.contains(&other));
-                part_of || suggest(&one, [other.as_str()]).is_some()
+                part_of || suggest(&one, std::iter::once(other.as_str())).is_some()
             })
             .collect();
         similar.extend(near.into_iter().map(|name| show(&folder.join(name), directory)));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::merge::Merge;
 use super::origin::{Origin, Warning};
-use crate::cli::config::{AgentTable, suggest};
+use crate::cli::config::AgentTable;
+use crate::diagnostics::suggest;
 use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PassEnv, PromptChannel};
 
 /// What may stand in an agent's arguments.
@@ -117,7 +118,7 @@ fn doubtful_arguments(name: &str, table: &AgentTable, origin: &Origin) -> Vec<Wa
             if PLACEHOLDERS.contains(&word) {
                 continue;
             }
-            if let Some(near) = suggest(word, PLACEHOLDERS) {
+            if let Some(near) = suggest(word, PLACEHOLDERS.into_iter()) {
                 warnings.push(Warning {
                     code: "unknown-placeholder",
                     message: format!("{origin}: the agent `{name}` is given `{{{word}}}` as it stands"),

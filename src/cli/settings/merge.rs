@@ -54,9 +54,11 @@ impl<'a> Merge<'a> {
         self.warnings.push(Warning { code, message, hint });
     }
 
-    /// What was gathered.
+    /// What was gathered; the mistakes of the command line first, those of a file in its order.
     pub(super) fn into_parts(self) -> (BTreeMap<&'static str, Origin>, Vec<SettingsProblem>, Vec<Warning>) {
-        (self.origins, self.problems, self.warnings)
+        let mut problems = self.problems;
+        problems.sort_by(|one, other| one.origin.cmp(&other.origin));
+        (self.origins, problems, self.warnings)
     }
 
     /// Picks a value: as typed, else as the variable says, else as the first file says.

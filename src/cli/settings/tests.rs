@@ -1,7 +1,10 @@
 use super::*;
+use crate::cli::args::reading::AgentChoice;
+use crate::cli::args::run::IsolationChoice;
 use crate::cli::config::read;
 use crate::model::agent::{AdapterKind, CompletionRule, PassEnv, PromptChannel};
-use crate::model::layer::Cost;
+use crate::model::layer::{Cost, default_layers};
+use crate::model::run::{Isolation, TickMode};
 
 fn preset(name: &str, kind: AdapterKind) -> AgentSpec {
     AgentSpec {
@@ -57,10 +60,14 @@ impl Case {
     }
 
     fn settle(&self) -> Result<Settings, SettingsError> {
+        self.with_sources(settings)
+    }
+
+    fn with_sources<T>(&self, work_out: impl FnOnce(&Sources<'_>) -> T) -> T {
         let file = |name: &str, text: &Option<String>| text.as_ref().map(|text| read(name, text).unwrap());
         let project = file("orchestrate.toml", &self.project);
         let user = file("~/.config/orchestrate/orchestrate.toml", &self.user);
-        settings(&Sources {
+        work_out(&Sources {
             common: &self.common,
             options: &self.options,
             environment: &self.environment,
@@ -215,28 +222,41 @@ fn wrong_values_are_named_with_their_origin() {
     assert_eq!(
         case.mistakes(),
         "\
-`ORCHESTRATE_OUTPUT`: `xml` is none of human, json, ndjson
-`--jobs`: 0 is not from 1 to 1024
-`ORCHESTRATE_RETRIES`: `many` is no whole number
-`ORCHESTRATE_TIMEOUT`: `soon` is no duration: write it like `90s`, `20m` or `1h30m` (a bare number is seconds)
 `--agent`: there is no agent `nobody`
     known agents: cline, command, gemini, kilo, opencode; describe another in `[agents.nobody]`
+`--jobs`: 0 is not from 1 to 1024
+`--layer`: there is no layer 9 or above
+    layers here: 1, 2, 3, 4, 5, 6, 7
+`--report`: the ending of `r.pdf` names no form of report
+    use `.md` (Markdown), `.json` (the result) or `.ndjson` (every event)
+`ORCHESTRATE_OUTPUT`: `xml` is none of human, json, ndjson
+`ORCHESTRATE_RETRIES`: `many` is no whole number
+`ORCHESTRATE_TIMEOUT`: `soon` is no duration: write it like `90s`, `20m` or `1h30m` (a bare number is seconds)
 `orchestrate.toml:3`: there is no agent `klio`
     did you mean `kilo`?
     known agents: cline, command, gemini, kilo, opencode; describe another in `[agents.klio]`
 `orchestrate.toml:5`: there is no agent `ghost`
     known agents: cline, command, gemini, kilo, opencode; describe another in `[agents.ghost]`
-`--layer`: there is no layer 9 or above
-    layers here: 1, 2, 3, 4, 5, 6, 7
 `orchestrate.toml:7`: the gateway is required, and this version has none
-    set `mode = \"off\"` to run without it
-`--report`: the ending of `r.pdf` names no form of report
-    use `.md` (Markdown), `.json` or `.xml` (JUnit)"
+    set `mode = \"off\"` to run without it"
     );
     assert_eq!(case.settle().unwrap_err().exit_code(), ExitCode::Usage);
     let only_file = Case::project("[run]\nagent = 'klio'\n").settle().unwrap_err();
     assert_eq!(only_file.exit_code(), ExitCode::InvalidInput);
     assert_eq!(only_file.in_files()[0].line, 3);
+}
+
+#[test]
+fn a_mistake_elsewhere_keeps_nobody_from_looking() {
+    let case = Case::project("project = 'Shop'\nstate_dir = 'x'\n[roles]\nA = 'ghost'\n")
+        .with_variable("ORCHESTRATE_JOBS", "many")
+        .with_variable("ORCHESTRATE_OUTPUT", "json");
+    assert!(case.settle().is_err());
+    let basics = case.with_sources(basics).unwrap();
+    assert_eq!((basics.prefix.as_str(), basics.output), ("shop:", OutputForm::Json));
+    assert_eq!(basics.state_dir, Path::new("/home/me/My.App/x"));
+    let wrong = Case::default().with_variable("ORCHESTRATE_COLOR", "red").with_sources(super::basics);
+    assert_eq!(wrong.unwrap_err().problems.len(), 1);
 }
 
 #[test]
@@ -430,8 +450,8 @@ fn what_this_version_does_not_do_is_said() {
 #[test]
 fn paths_are_read_from_where_they_were_written() {
     let settings = Case::project("state_dir = '.agents'\n")
-        .with_options(|options| options.report = vec![PathBuf::from("out/r.xml")])
+        .with_options(|options| options.report = vec![PathBuf::from("out/r.json")])
         .settled();
     assert_eq!(settings.state_dir, Path::new("/home/me/My.App/.agents"));
-    assert_eq!(settings.reports, [Path::new("/home/me/My.App/src/out/r.xml")]);
+    assert_eq!(settings.reports, [Path::new("/home/me/My.App/src/out/r.json")]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::origin::Warning;
-use crate::cli::config::suggest;
+use crate::diagnostics::suggest;
 
 /// A variable that sets a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

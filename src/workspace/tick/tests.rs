@@ -6,8 +6,7 @@ use super::*;
 
 /// The place of the box on the 1-based line `line` of `text`, its mark behind the first `[`.
 fn place(text: &[u8], line: usize) -> BoxPlace {
-    let plain = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let line_bytes = lines(plain)[line - 1].bytes;
+    let line_bytes = lines(text)[line - 1].bytes;
     let bracket = line_bytes.iter().position(|byte| *byte == b'[').unwrap();
     BoxPlace {
         line: u32::try_from(line).unwrap(),
@@ -34,11 +33,25 @@ fn one_byte_changes_whatever_the_file_is_like() {
         "# P\n\t- [ ] \ta\t \n  * [ ] b",
         "# P\n1. [ ] ž ✓ 漢\n- [ ] b\n",
         "# P\n- [/] a\n",
+        "# P\r- [ ] a\r- [ ] b",
     ] {
         let result = ticked(text.as_bytes(), 2, text.as_bytes()).unwrap();
         let expected = text.replacen("[ ]", "[x]", 1).replacen("[/]", "[x]", 1);
         assert_eq!(String::from_utf8(result).unwrap(), expected);
     }
+}
+
+#[test]
+fn lines_end_as_the_readers_do() {
+    let shown = |text: &str| {
+        lines(text.as_bytes())
+            .iter()
+            .map(|line| format!("{}:{}", line.start, String::from_utf8_lossy(line.bytes)))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(shown("a\r\nb\rc\n\n\r\nd"), "0:a 3:b 5:c 7: 8: 10:d");
+    assert_eq!(shown(""), "");
 }
 
 #[test]
@@ -161,7 +174,8 @@ proptest! {
             let differing: Vec<usize> =
                 (0..now.len()).filter(|at| now[*at] != on_disk.as_bytes()[*at]).collect();
             prop_assert_eq!(now.len(), on_disk.len());
-            let was_open = before[line - 1].as_bytes()[place.column as usize] != b'x';
+            let wanted = lines(as_read.as_bytes())[line - 1];
+            let was_open = wanted.bytes[place.column as usize] != b'x';
             match result {
                 Ok(true) if was_open => {
                     prop_assert_eq!(differing.len(), 1);
@@ -170,8 +184,7 @@ proptest! {
                         .rev()
                         .find(|line| line.start <= differing[0])
                         .map_or(0, |line| line.start);
-                    let skipped = if start == 0 { mark.len() } else { 0 };
-                    prop_assert_eq!(differing[0], start + skipped + place.column as usize);
+                    prop_assert_eq!(differing[0], start + place.column as usize);
                     prop_assert_eq!(now[differing[0]], b'x');
                 }
                 Ok(_) | Err(_) => prop_assert!(differing.is_empty()),
