@@ -86,7 +86,7 @@ fn cases() -> Vec<Case> {
         let zero = with(error(kind), |facts| facts.outcome = ended(Ending::Exited { code: 0 }, None));
         cases.push(case("a terminal error and exit 0", zero, Some((kind, Events))));
     }
-    cases.extend([
+    cases.extend(vec![
         case(
             "the program is not there",
             nothing(Ending::NotFound { message: "no such file: /bin/kilo".to_owned() }),

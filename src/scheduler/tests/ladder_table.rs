@@ -112,9 +112,9 @@ fn every_row_moves_the_task_as_the_contract_says() {
             assert!(world.wake(), "{kind}");
         }
         assert_eq!(world.rung("T1").layer, Some(next), "{kind}");
-        let moved = world.events(|body| match body {
-            EventBody::LayerMoved { from, to, trigger, .. } => Some((from.layer, to.layer, *trigger)),
-            _ => None,
+        let moved = world.events(|body| {
+            let EventBody::LayerMoved { from, to, trigger, .. } = body else { return None };
+            Some((from.layer, to.layer, *trigger))
         });
         let expected = if next == 1 { Vec::new() } else { vec![(Some(1), Some(next), kind)] };
         assert_eq!(moved, expected, "{kind}");

@@ -47,9 +47,9 @@ fn step(world: &mut World, plan: &SmallPlan, choice: u16) {
         0 => drop(world.send(Input::StopTasks { tasks: vec![some_task()], by: "me".to_owned() })),
         1 => drop(world.send(Input::Retry {
             tasks: if choice > 30_000 { Vec::new() } else { vec![some_task()] },
-            layer: (choice % 3 == 0).then_some(2),
-            agent: (choice % 7 == 0).then(|| "mine".to_owned()),
-            say: (choice % 2 == 0).then(|| "go on".to_owned()),
+            layer: choice.is_multiple_of(3).then_some(2),
+            agent: choice.is_multiple_of(7).then(|| "mine".to_owned()),
+            say: choice.is_multiple_of(2).then(|| "go on".to_owned()),
         })),
         2 => drop(world.send(Input::Approve { gate: some_task().0, by: "me".to_owned() })),
         3 => drop(world.send(Input::Approve { gate: "approval".to_owned(), by: "me".to_owned() })),

@@ -115,9 +115,9 @@ fn a_gate_that_holds_all_that_is_left_ends_the_run_with_9() {
     assert_eq!(world.status("T4"), TaskStatus::Held, "held even where the plan's reader did not say so");
     world.let_all_pass();
     assert_eq!(world.finished, Some((RunStatus::Waiting, ExitCode::Waiting)));
-    let reached = world.events(|body| match body {
-        EventBody::GateReached { gate, holds } => Some((gate.clone(), *holds)),
-        _ => None,
+    let reached = world.events(|body| {
+        let EventBody::GateReached { gate, holds } = body else { return None };
+        Some((gate.clone(), *holds))
     });
     assert_eq!(reached, [("approval".to_owned(), 3)]);
     world.crash();
@@ -312,7 +312,7 @@ fn the_deadline_of_the_run_stops_it() {
     run.settings.deadline = Some(Span::minutes(5));
     let mut world = World::start(run);
     let (at, reason) = world.scheduler.next_wake().unwrap();
-    assert_eq!((at.since(world.now), reason), (Duration::from_secs(300), WakeReason::Deadline));
+    assert_eq!((at.since(world.now), reason), (Duration::from_mins(5), WakeReason::Deadline));
     assert!(world.wake());
     assert_eq!(world.scheduler.view().stop_requested.as_deref(), Some("deadline"));
     world.end_task("T1", |_| stopped(StopReason::Requested));
