@@ -10,6 +10,7 @@ use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, StopReason};
 use crate::model::run::{Isolation, TickMode};
 use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::time::Timestamp;
 use crate::model::view::TaskView;
 
 use super::effect::Effect;
@@ -275,22 +276,30 @@ impl Scheduler {
         let (trigger, evidence) = (failure.kind, failure.seen);
         match found {
             Aftermath::Nothing => {}
-            Aftermath::Rest { provider, until } => {
-                let known = self.view.rests.get(&provider);
-                let longer = match (known, until) {
-                    (None, _) => true,
-                    (Some(rest), None) => rest.until.is_some(),
-                    (Some(rest), Some(until)) => rest.until.is_some_and(|known| known < until),
-                };
-                if longer && until.is_none_or(|until| until > self.now) {
-                    self.record(EventBody::ProviderRested { provider, until, trigger, evidence });
-                }
-            }
+            Aftermath::Rest { provider, until } => self.rest(provider, until, trigger, evidence),
             Aftermath::LayerOff(layer) => {
                 if self.off.insert(layer, trigger).is_none() {
                     self.record(EventBody::LayerTurnedOff { layer, trigger, evidence });
                 }
             }
+        }
+    }
+
+    /// Leaves a provider alone, unless it is for as long as that.
+    pub(super) fn rest(
+        &mut self,
+        provider: String,
+        until: Option<Timestamp>,
+        trigger: FailureKind,
+        evidence: String,
+    ) {
+        let longer = match (self.view.rests.get(&provider), until) {
+            (None, _) => true,
+            (Some(rest), None) => rest.until.is_some(),
+            (Some(rest), Some(until)) => rest.until.is_some_and(|known| known < until),
+        };
+        if longer && until.is_none_or(|until| until > self.now) {
+            self.record(EventBody::ProviderRested { provider, until, trigger, evidence });
         }
     }
 

@@ -249,6 +249,9 @@ impl Scheduler {
             Input::Verified { key, results } => self.verified(&key, &results),
             Input::RunVerified { results } => self.run_verified(&results),
             Input::Ticked { task, problem } => self.box_ticked(&task, problem),
+            Input::ProviderRests { provider, until, trigger, evidence } => {
+                self.rest(provider, Some(until), trigger, evidence);
+            }
             Input::Warn { code, message, hint } => self.warn(&code, message, hint),
             Input::PlanChanged => {
                 let plan = self.spec.plan.clone();

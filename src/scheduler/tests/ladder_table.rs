@@ -430,3 +430,22 @@ fn a_persons_choice_goes_before_the_plans() {
     let note = world.spawned[&key].note.clone().unwrap();
     assert!(note.contains("timed_out") && note.contains("mind the tests"), "{note}");
 }
+
+#[test]
+fn what_another_run_saw_of_a_provider_counts_here_too() {
+    let mut run = spec(vec![task("T1"), task("T2").needs(&["T1"])]);
+    run.settings.jobs = 1;
+    let mut world = World::start(run);
+    let rests = |until| Input::ProviderRests {
+        provider: "kilo".to_owned(),
+        until,
+        trigger: Kind::RateLimited,
+        evidence: "429, seen by another run".to_owned(),
+    };
+    let until = world.now + Duration::from_mins(2);
+    assert_eq!(world.send(rests(until)).len(), 1);
+    assert_eq!(world.send(rests(until)).len(), 0, "a rest that is known is not said again");
+    assert_eq!(world.send(rests(world.now)).len(), 0, "nor one that is over");
+    world.end_task("T1", good);
+    assert_eq!(world.rung("T2").layer, Some(2));
+}

@@ -130,6 +130,21 @@ fn a_gate_that_holds_all_that_is_left_ends_the_run_with_9() {
 }
 
 #[test]
+fn a_gate_whose_approval_would_change_nothing_is_not_waited_for() {
+    let deferred = HeldReason::GroupDeferred("later".to_owned());
+    let gate = || HeldReason::Gate("approval".to_owned());
+    let mut world = World::start(spec(vec![
+        task("T1"),
+        task("T2").hold(vec![deferred.clone()]),
+        task("T3").needs(&["T2"]).hold(vec![gate()]),
+        task("T4").hold(vec![gate(), deferred]),
+    ]));
+    world.let_all_pass();
+    assert_eq!(world.finished, Some((RunStatus::Succeeded, ExitCode::Success)));
+    assert!(world.scheduler.view().gates_reached.is_empty());
+}
+
+#[test]
 fn a_gate_is_approved_while_the_run_goes_on() {
     let gate = vec![HeldReason::Gate("approval".to_owned())];
     let mut world = World::start(spec(vec![task("T1"), task("T2").hold(gate)]));
