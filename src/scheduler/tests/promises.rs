@@ -99,10 +99,20 @@ proptest! {
             prop_assert!(turns < 5_000, "the run does not end");
         }
         let view = world.scheduler.view();
-        for task in &view.tasks {
+        let gate_is_shut = view.tasks.iter().any(|task| task.status == TaskStatus::Held);
+        for (place, task) in view.tasks.iter().enumerate() {
+            let may_be_left = view.stop_requested.is_some() || gate_is_shut;
             let ended = task.status.is_end()
-                || matches!(task.status, TaskStatus::Held | TaskStatus::Pending);
+                || task.status == TaskStatus::Held
+                || (task.status == TaskStatus::Pending && may_be_left);
             prop_assert!(ended, "{} is {} at the end", task.id, task.status);
+            let bad = plan.needs(place).into_iter().find(|&need| {
+                let status = view.tasks[need].status;
+                matches!(status, TaskStatus::Failed | TaskStatus::Cancelled | TaskStatus::Blocked)
+                    && !plan.tasks[need].optional
+            });
+            let waits = task.status == TaskStatus::Pending && bad.is_some();
+            prop_assert!(!waits, "{} waits for T{bad:?}, which will not come", task.id);
         }
         prop_assert!(world.scheduler.next_wake().is_none());
         let now = world.now;

@@ -10,7 +10,7 @@ use crate::model::outcome::StopReason;
 use crate::model::run::{Isolation, ProviderSpec};
 use crate::model::status::{AttemptStatus, RunStatus, TaskStatus};
 use crate::model::task::{BoxPlace, HeldReason, TaskSpec};
-use crate::model::time::Span;
+use crate::model::time::{Span, Timestamp};
 use crate::scheduler::{Effect, Input, WakeReason};
 
 use super::builder::{TaskWords as _, error, good, spec, stopped, task};
@@ -278,12 +278,13 @@ fn a_task_that_is_stopped_is_stopped_for_good() {
         task("T3").verify("cargo test"),
         task("T4"),
         task("T5").needs(&["T4"]),
-        task("T6"),
+        task("T6").needs(&["T5"]),
     ]));
     world.end_task("T3", good);
     world.send(Input::StopTasks { tasks: ids(&["T1", "T3", "T5", "T9"]), by: "me".to_owned() });
     assert_eq!(world.status("T3"), TaskStatus::Cancelled);
     assert_eq!(world.status("T5"), TaskStatus::Cancelled);
+    assert_eq!(world.status("T6"), TaskStatus::Blocked);
     assert_eq!(world.status("T1"), TaskStatus::Running);
     world.end_task("T1", |_| stopped(StopReason::Requested));
     assert_eq!(world.status("T1"), TaskStatus::Cancelled);
@@ -575,4 +576,31 @@ fn a_crash_between_any_two_events_is_taken_up_where_it_was() {
         assert_eq!(ends(&world), ends(&whole), "cut after {kept} of {length}");
         assert_eq!(world.exit(), whole.exit(), "cut after {kept} of {length}");
     }
+}
+
+#[test]
+fn a_task_is_let_go_by_one_that_is_stopped_before_it_started() {
+    let mut run =
+        spec(vec![task("T1").agent("cline"), task("T2").agent("cline"), task("T3").conflicts(&["T2"])]);
+    run.agents.get_mut("cline").unwrap().limit = Some(1);
+    let mut world = World::start(run);
+    assert_eq!(world.at_work(), ["T1"], "T2 waits for its agent, and T3 for T2");
+    world.send(Input::StopTasks { tasks: ids(&["T2"]), by: "me".to_owned() });
+    assert_eq!(world.at_work(), ["T1", "T3"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_take_the_run_back() {
+    let mut run = spec(vec![task("T1"), task("T2")]);
+    run.settings.deadline = Some(Span::minutes(5));
+    let mut world = World::start(run);
+    world.pass(Duration::from_mins(4));
+    let late = world.now;
+    world.now = Timestamp(late.0 - 200_000);
+    world.end_task("T1", |_| error(Kind::RateLimited));
+    let until = world.scheduler.view().rests["kilo"].until.unwrap();
+    assert_eq!(until.since(late), Duration::from_mins(1));
+    assert!(world.journal.windows(2).all(|pair| pair[0].at <= pair[1].at));
+    let (at, _) = world.scheduler.next_wake().unwrap();
+    assert!(at > late);
 }
