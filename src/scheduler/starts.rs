@@ -154,11 +154,22 @@ impl Scheduler {
 
     /// The task that has to be done before this one starts, because both touch the same files: one
     /// that is under way, or an earlier one of the plan that could start as well.
+    ///
+    /// Those under way are few and are asked first: of many tasks that all touch one file, all but
+    /// the first are turned away by that.
     fn in_the_way(&self, place: usize) -> Option<usize> {
-        self.graph.conflicts[place]
-            .iter()
-            .copied()
-            .find(|&other| self.flights.contains_key(&other) || (other < place && self.queue.contains(other)))
+        let conflicts = &self.graph.conflicts[place];
+        if conflicts.is_empty() {
+            return None;
+        }
+        let under_way = self.flights.keys().find(|other| conflicts.binary_search(other).is_ok());
+        under_way.copied().or_else(|| {
+            conflicts
+                .iter()
+                .copied()
+                .take_while(|&other| other < place)
+                .find(|&other| self.queue.contains(other))
+        })
     }
 
     /// The rung at which a task was to go on is not to be had any more.
