@@ -185,8 +185,27 @@ impl Scheduler {
         let next = decide_again(task.counted_attempts(), wanted, self.queue.ladder(fresh), &self.sky());
         self.leave(place);
         match next {
-            Next::Again { rung, at } => self.retry_at(place, rung, at),
+            Next::Again { rung, at } => {
+                self.tell_redirected(place, wanted, &rung);
+                self.retry_at(place, rung, at);
+            }
             Next::Fail(failure) => self.fail(place, failure),
+        }
+    }
+
+    /// Records that a task goes elsewhere than was decided, for a reason that other tasks showed.
+    fn tell_redirected(&mut self, place: usize, from: &Rung, to: &Rung) {
+        let off = from.layer.and_then(|layer| self.off.get(&layer));
+        let rest = from.provider.as_ref().and_then(|provider| self.view.rests.get(provider));
+        let (trigger, evidence) = match (off, rest) {
+            (Some(kind), _) => (*kind, "its layer is off".to_owned()),
+            (None, Some(rest)) => (rest.trigger, rest.evidence.clone()),
+            (None, None) => (FailureKind::BudgetExhausted, "the budget is spent".to_owned()),
+        };
+        if from != to {
+            let attempt = self.view.tasks[place].last_attempt().map_or(0, |last| last.attempt);
+            let (task_id, from, to) = (self.id(place), from.clone(), to.clone());
+            self.record(EventBody::LayerMoved { task_id, attempt, from, to, trigger, evidence });
         }
     }
 

@@ -396,6 +396,11 @@ fn a_task_that_waits_for_its_rung_is_sent_elsewhere_when_that_goes_off() {
     world.end_task("T2", |_| error(Kind::NotLoggedIn));
     assert!(world.wake(), "T1 was to go on at layer 1");
     assert_eq!(world.rung("T1").layer, Some(2));
+    let why = world.events(|body| {
+        let EventBody::LayerMoved { task_id, trigger, .. } = body else { return None };
+        (task_id.as_str() == "T1").then_some(*trigger)
+    });
+    assert_eq!(why, [Kind::NotLoggedIn]);
 }
 
 #[test]
