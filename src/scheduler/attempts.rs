@@ -9,7 +9,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, StopReason};
 use crate::model::run::{Isolation, TickMode};
-use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::status::AttemptStatus;
 use crate::model::time::Timestamp;
 use crate::model::view::TaskView;
 
@@ -371,9 +371,4 @@ pub(super) fn session(task: &TaskView, rung: &Rung) -> Option<String> {
         return None;
     }
     last.reading.as_ref()?.session_id.clone()
-}
-
-/// Whether a task can still be blocked or held: it has not begun.
-pub(super) const fn has_not_begun(status: TaskStatus) -> bool {
-    matches!(status, TaskStatus::Pending | TaskStatus::Held)
 }

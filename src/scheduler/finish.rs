@@ -8,9 +8,8 @@ use crate::model::failure::FailureKind;
 use crate::model::status::{RunStatus, TaskStatus};
 use crate::model::task::{Entry, HeldReason, TaskKind};
 
-use super::attempts::has_not_begun;
 use super::effect::Effect;
-use super::enter::gate_of;
+use super::enter::{gate_of, has_not_begun};
 use super::{Phase, Scheduler};
 
 impl Scheduler {
