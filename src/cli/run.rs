@@ -110,13 +110,14 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     write_private_file(&folders.run().join("plan.md"), &read.file.bytes)?;
     context.ui.say(&format!("run {}", spec.run_id));
     read.show_diagnostics(context);
-    let first = Input::Start { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence };
+    let mut first =
+        vec![Input::Start { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence }];
+    first.extend(warnings(&settings));
     let driven = Driven {
         scheduler: Scheduler::new(Arc::clone(&spec)),
         store,
         claim,
         first,
-        then: warnings(&settings),
         requests_seen: 0,
         not_before: spec.created_at,
         spec,
