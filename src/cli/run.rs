@@ -74,9 +74,16 @@ impl ReadPlan {
             return Ok(());
         }
         let documents = self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown)).collect();
-        let mistakes = self.diagnostics().filter(|known| known.severity == Severity::Error).count();
+        let errors = || self.diagnostics().filter(|known| known.severity == Severity::Error);
+        // An option that names what the plan does not have is wrong use, and no mistake of the plan.
+        let exit = if errors().all(|known| known.code == "unknown-task") {
+            ExitCode::Usage
+        } else {
+            ExitCode::InvalidInput
+        };
+        let mistakes = errors().count();
         let count = count_of(u64::try_from(mistakes).unwrap_or(u64::MAX), "mistake");
-        Err(CliError::new(ExitCode::InvalidInput, format!("`{}` has {count}: nothing was run", self.file.shown))
+        Err(CliError::new(exit, format!("`{}` has {count}: nothing was run", self.file.shown))
             .with_diagnostics(documents))
     }
 }
@@ -164,7 +171,7 @@ fn show_check(context: &Context, read: &ReadPlan, explain: bool) -> Result<ExitC
             if read.has_errors() {
                 read.show_diagnostics(context);
                 // The document was printed: it carries the mistakes.
-                return Ok(ExitCode::InvalidInput);
+                return Ok(read.refuse().map_or_else(|error| error.exit, |()| ExitCode::Success));
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::agents;
 use crate::cli::args;
 use crate::cli::args::OutputForm;
 use crate::cli::args::commands::{CompletionsCommand, ModelsCommand, SchemaCommand};
+use crate::cli::config;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::status::json;
@@ -12,17 +13,25 @@ use crate::model::layer::Cost;
 use crate::report::text;
 use crate::schema::SchemaKind;
 
+/// The schema of `orchestrate.toml`.
+const CONFIG: &str = "config";
+
 /// `orchestrate schema`.
 pub fn schema(context: &Context, command: &SchemaCommand) -> Result<ExitCode, CliError> {
+    let names: Vec<&str> = SchemaKind::ALL.iter().map(|kind| kind.name()).chain([CONFIG]).collect();
     let Some(name) = &command.name else {
-        let names: String = SchemaKind::ALL.iter().map(|kind| format!("{}\n", kind.name())).collect();
-        context.ui.data(&names)?;
+        context.ui.data(&names.join("\n"))?;
         return Ok(ExitCode::Success);
     };
+    if name == CONFIG {
+        let text = serde_json::to_string_pretty(&config::config_schema())
+            .map_err(|error| CliError::new(ExitCode::Fault, format!("cannot write JSON: {error}")))?;
+        context.ui.data(&text)?;
+        return Ok(ExitCode::Success);
+    }
     let Some(kind) = SchemaKind::from_name(name) else {
         let error = CliError::new(ExitCode::Usage, format!("there is no schema `{name}`"));
-        let names = SchemaKind::ALL.iter().map(|kind| kind.name());
-        return Err(match crate::diagnostics::suggest(name, names) {
+        return Err(match crate::diagnostics::suggest(name, names.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("`orchestrate schema` lists their names"),
         });

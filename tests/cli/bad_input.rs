@@ -65,10 +65,10 @@ fn a_cycle_names_its_ring() {
 #[test]
 fn an_unknown_dependency_suggests_the_near_one() {
     let project = Project::new();
-    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T01\n"));
+    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T01x\n"));
     let _ = refused(&project, &["--plan", "plan.md"], 3)
         .says("plan.md:5:")
-        .says("T01")
+        .says("T01x")
         .says("did you mean `T001`?")
         .says("--assume-done");
 }

@@ -51,7 +51,7 @@ fn every_ending_has_its_name() {
     let project = Project::new();
     let mut configuration = String::from("version = 1\n\n[run]\nretries = 0\ngrace = \"1s\"\n");
     let mut plan = String::from("# Endings\n");
-    for case in &CASES {
+    for (place, case) in CASES.iter().enumerate() {
         let arguments: Vec<String> = case.behaviour.iter().map(|word| format!("{word:?}")).collect();
         configuration.push_str(&format!(
             "\n[agents.{}]\nprogram = {:?}\nargs = [{}]\n",
@@ -59,7 +59,11 @@ fn every_ending_has_its_name() {
             fake_agent(),
             arguments.join(", ")
         ));
-        plan.push_str(&format!("\n### Task {0}: {0}\n\n- Agent: {0}\n- Depends on: none\n", case.name));
+        plan.push_str(&format!(
+            "\n### Task {}: {1}\n\n- Agent: {1}\n- Depends on: none\n",
+            place + 1,
+            case.name
+        ));
         if !case.keys.is_empty() {
             plan.push_str(&format!("- {}\n", case.keys));
         }
@@ -71,7 +75,7 @@ fn every_ending_has_its_name() {
     let tasks = result["tasks"].as_array().unwrap();
     assert_eq!(tasks.len(), CASES.len(), "{}", ran.stderr);
     for (case, task) in CASES.iter().zip(tasks) {
-        assert_eq!(task["id"], case.name);
+        assert_eq!(task["title"], case.name);
         assert_eq!(task["failure"].as_str(), case.expected, "{}: {task:#}", case.name);
         let expected_status = if case.expected.is_none() { "succeeded" } else { "failed" };
         assert_eq!(task["status"], expected_status, "{}", case.name);
@@ -99,9 +103,9 @@ fn what_an_attempt_left_behind_is_ended_and_told() {
             fake_agent()
         ),
     );
-    project.write("plan.md", "- [ ] T1 Leaves children\n  - Agent: fake\n");
+    project.write("plan.md", "- [ ] T001 Leaves children\n  - Agent: fake\n");
     let ran = project.run(["--plan", "plan.md", "--no-tick", "--output", "json"]).expect(0);
-    let printed = project.run(["logs", "T1"]).expect(0).stdout;
+    let printed = project.run(["logs", "T001"]).expect(0).stdout;
     let pids: Vec<i32> = printed
         .lines()
         .filter_map(|line| line.strip_prefix("grandchild ").or_else(|| line.strip_prefix("setsid-grandchild ")))

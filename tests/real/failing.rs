@@ -35,7 +35,7 @@ fn fails_as_it_should(case: &Case) {
     let project = project_with(&server, &[case.agent], case.model);
     project.write(
         "plan.md",
-        format!("- [ ] T1 Write a greeting\n  - Agent: {}\n  - Timeout: {}\n", case.agent, case.timeout),
+        format!("- [ ] T001 Write a greeting\n  - Agent: {}\n  - Timeout: {}\n", case.agent, case.timeout),
     );
     let ran = project.run(["--plan", "plan.md", "--max-wait", "1s", "--output", "json"]);
     let result = ran.json();
@@ -120,8 +120,8 @@ fn one_agent_that_fails_does_not_hold_up_the_others() {
     project.write("orchestrate.toml", configuration);
     project.write(
         "plan.md",
-        "- [ ] T1 Refused\n  - Agent: refused\n  - Model: local/bad-key\n  - Timeout: 3m\n\
-         - [ ] T2 Speaks but writes nothing\n  - Agent: opencode\n  - Files: create `never.txt`\n  - Timeout: 3m\n",
+        "- [ ] T001 Refused\n  - Agent: refused\n  - Model: local/bad-key\n  - Timeout: 3m\n\
+         - [ ] T002 Speaks but writes nothing\n  - Agent: opencode\n  - Files: create `never.txt`\n  - Timeout: 3m\n",
     );
     let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(1);
     let result = ran.json();
