@@ -24,6 +24,9 @@ const SENTENCE: &str = "Do the task that follows.";
 /// Providers that are logged in to interactively, with a token that refreshes itself.
 const INTERACTIVE: [&str; 3] = ["cline", "openai-codex", "oca"];
 
+/// The provider whose address stands in the login. Without one it is another's well-known address.
+const ADDRESSED: &str = "openai-compatible";
+
 /// Where the login for an attempt comes from.
 #[derive(Debug)]
 enum Login {
@@ -40,6 +43,12 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     let model = model(context)?;
     let provider = context.rung.provider.as_deref();
     let login = login(context.agent, provider, &context.environment, context.home)?;
+    if provider == Some(ADDRESSED) && !matches!(login, Login::Key(_)) {
+        return Err(AdapterError::NoLogin {
+            agent: context.agent.name.clone(),
+            provider: ADDRESSED.to_owned(),
+        });
+    }
     let mut args: Vec<String> = ["--json", "--auto-approve", "true"].map(str::to_owned).into();
     let mut folders = Vec::new();
     let mut files = Vec::new();
@@ -133,6 +142,9 @@ fn login(
     }
     if settings["apiKey"].as_str().is_none_or(str::is_empty) && INTERACTIVE.contains(&provider) {
         return Ok(Login::Shared);
+    }
+    if provider == ADDRESSED && settings["baseUrl"].as_str().is_none_or(str::is_empty) {
+        return Ok(Login::Environment);
     }
     // The entry that is needed and no other.
     let copy = json!({

@@ -1,7 +1,7 @@
 //! Agents: how each one is started, and what its output means.
 //!
 //! **Invariants:** this room is the only place that knows a CLI's flags, variables and phrases; there
-//! is one file per agent (Kilo is a fork of OpenCode and shares [`mod@opencode`]'s parts). What is
+//! is one file per agent (Kilo is a fork of OpenCode and shares its parts). What is
 //! sent to an agent is made in one place for all of them, [`prompt`]. A reader keeps a bounded
 //! amount whatever an agent prints, and believes only an agent's structured events, its error log
 //! and the way it ended: words in its talk are no evidence.
@@ -19,6 +19,7 @@ mod cline;
 mod cline_reader;
 mod kilo;
 mod opencode;
+mod opencode_errors;
 mod opencode_reader;
 mod program;
 mod shell;
@@ -101,6 +102,14 @@ pub enum AdapterError {
         /// The name.
         model: String,
     },
+    /// Without a login the agent would send the prompt to somebody else.
+    #[error("agent `{agent}` has no login with an address for provider `{provider}`")]
+    NoLogin {
+        /// The agent.
+        agent: String,
+        /// The provider.
+        provider: String,
+    },
     /// The prompt is longer than an argument may be.
     #[error(
         "the prompt has {bytes} bytes and agent `{agent}` takes it as an argument, where {limit} fit: set `prompt` to `stdin` or `file`"
@@ -129,6 +138,7 @@ impl AdapterError {
     pub const fn kind(&self) -> FailureKind {
         match self {
             Self::NotInstalled { .. } => FailureKind::AgentNotFound,
+            Self::NoLogin { .. } => FailureKind::NotLoggedIn,
             Self::NoCommand { .. }
             | Self::BadConfig { .. }
             | Self::BadModel { .. }

@@ -13,9 +13,10 @@ use crate::model::outcome::{Ending, Outcome, StopReason};
 use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens};
 
 use super::opencode::Flavour;
+use super::opencode_errors::{SoFar, error_event, start_failure, stream_error};
 use super::signs::{
-    LastLines, Notes, Repeats, TOOL_LOOP, kind_of_message, kind_of_status, last_words, most_telling,
-    one_line, refusals_until_hopeless, says_out_of_credits, shorten, strip_ansi,
+    LastLines, Notes, Repeats, TOOL_LOOP, kind_of_message, last_words, most_telling, one_line,
+    refusals_until_hopeless, shorten, strip_ansi,
 };
 
 /// How many error events are kept: the program prints one or two.
@@ -127,7 +128,8 @@ impl Reader {
             "tool_use" => Some(self.tool_use(part)),
             "step_finish" => self.step_finish(part),
             "error" => {
-                let sign = self.error(&event["error"]);
+                let so_far = SoFar { began: self.steps > 0, hollow: self.last_step == Some(StepEnd::Hollow) };
+                let sign = error_event(&event["error"], so_far);
                 if self.errors.len() == ERRORS {
                     self.errors.remove(0);
                 }
@@ -235,77 +237,6 @@ impl Reader {
         LineNews::Hopeless(seen)
     }
 
-    fn error(&self, error: &Value) -> Sign {
-        if let Some(text) = error.as_str() {
-            return self.plain_error(text);
-        }
-        let name = error["name"].as_str().unwrap_or_default();
-        let data = &error["data"];
-        let code = data["metadata"]["code"].as_str().or_else(|| error["code"].as_str()).unwrap_or_default();
-        let message = data["message"].as_str().or_else(|| error["message"].as_str()).unwrap_or(code);
-        let body = data["responseBody"].as_str().unwrap_or_default();
-        let status = data["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-        let kind = self.kind_of_error(name, code, message, body, status);
-        let told = [name, code].into_iter().filter(|word| !word.is_empty() && *word != message);
-        let told: Vec<&str> = told.chain([message]).collect();
-        Sign {
-            kind,
-            source: SignSource::Event,
-            message: one_line(&told.join(": ")),
-            status,
-            retry_after_s: retry_after(&data["responseHeaders"]),
-        }
-    }
-
-    /// The order in which an error event is matched: what says most first.
-    fn kind_of_error(
-        &self,
-        name: &str,
-        code: &str,
-        message: &str,
-        body: &str,
-        status: Option<u16>,
-    ) -> FailureKind {
-        if name == "ContextOverflowError" || body.contains("context_length_exceeded") {
-            return FailureKind::ContextOverflow;
-        }
-        if says_out_of_credits(body) {
-            return FailureKind::OutOfCredits;
-        }
-        if let Some(kind) = status.and_then(kind_of_status) {
-            let says_quota = kind_of_message(message) == Some(FailureKind::OutOfCredits);
-            // Some say "quota" for the limit of a minute, and then say when to come back.
-            let comes_back = body.contains("retryDelay") || message.contains("retry in");
-            let gone = kind == FailureKind::RateLimited && says_quota && !comes_back;
-            return if gone { FailureKind::OutOfCredits } else { kind };
-        }
-        if name == "ProviderAuthError" {
-            return FailureKind::NotLoggedIn;
-        }
-        if message.starts_with("Unexpected server error.") && self.steps == 0 {
-            return FailureKind::ModelUnknown;
-        }
-        if let Some(kind) = kind_of_message(code).or_else(|| kind_of_message(message)) {
-            return kind;
-        }
-        FailureKind::Exited
-    }
-
-    fn plain_error(&self, text: &str) -> Sign {
-        let kind = if text.contains("auto-rejected permission") {
-            FailureKind::PermissionRejected
-        } else if text.starts_with("run ended without an assistant message") {
-            if self.last_step == Some(StepEnd::Hollow) {
-                FailureKind::ProviderUnreachable
-            } else {
-                FailureKind::NoCompletion
-            }
-        } else {
-            kind_of_message(text).unwrap_or(FailureKind::Exited)
-        };
-        Sign { kind, source: SignSource::Event, message: one_line(text), status: None, retry_after_s: None }
-    }
-
     fn error_line(&mut self, line: &str) -> Option<LineNews> {
         let line = strip_ansi(line);
         if let Some(message) = stream_error(&line) {
@@ -319,7 +250,7 @@ impl Reader {
         }
         self.stderr.push(&line);
         if self.usage.is_none() {
-            self.usage = self.start_failure(&line);
+            self.usage = start_failure(&line, self.flavour.usage);
         }
         None
     }
@@ -344,33 +275,6 @@ impl Reader {
         }
         let message = format!("{} refused {count} times in a row: {}", self.provider, sign.message);
         Some(self.give_up(Sign { message, ..sign }))
-    }
-
-    /// What a line on standard error says of a start that failed.
-    fn start_failure(&self, line: &str) -> Option<Sign> {
-        const WRONG_CALLS: [&str; 6] = [
-            "You must provide a message or a command",
-            "is not valid JSON(C)",
-            "Configuration is invalid",
-            "Session not found",
-            "Failed to change directory",
-            "Unknown argument",
-        ];
-        let kind = if line.contains("database is locked") {
-            // Nothing was sent; another start will do.
-            FailureKind::Exited
-        } else if WRONG_CALLS.iter().chain(self.flavour.usage).any(|words| line.contains(words)) {
-            FailureKind::UsageError
-        } else {
-            return None;
-        };
-        Some(Sign {
-            kind,
-            source: SignSource::ErrorLog,
-            message: one_line(line),
-            status: None,
-            retry_after_s: None,
-        })
     }
 
     fn terminal_error(&mut self, outcome: &Outcome) -> Option<Sign> {
@@ -486,47 +390,6 @@ impl Reader {
             _ => None,
         }
     }
-}
-
-/// The message of a line of the error log about a failed request.
-fn stream_error(line: &str) -> Option<String> {
-    if !line.starts_with("timestamp=") || !line.contains(" level=ERROR ") {
-        return None;
-    }
-    let (_, rest) = line.split_once(" message=\"stream error\" ")?;
-    let (about, quoted) = rest.split_once(" error.error=")?;
-    // A request for a title or the like: the agent does without.
-    if about.contains(" small=true") {
-        return None;
-    }
-    Some(match serde_json::Deserializer::from_str(quoted).into_iter::<String>().next() {
-        Some(Ok(message)) => message,
-        _ => quoted.to_owned(),
-    })
-}
-
-/// Seconds until another try, from the headers of an answer.
-fn retry_after(headers: &Value) -> Option<u64> {
-    if let Some(milliseconds) = headers["retry-after-ms"].as_str() {
-        return milliseconds.trim().parse::<u64>().ok().map(|ms| ms.div_ceil(1_000));
-    }
-    let value = headers["retry-after"].as_str()?.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return (seconds >= 0.0).then(|| seconds_of(seconds));
-    }
-    // A date is told against the answer's own date, so nobody's clock has to be right.
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_second();
-    let now = jiff::fmt::rfc2822::parse(headers["date"].as_str()?).ok()?.timestamp().as_second();
-    u64::try_from(at - now).ok()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "never negative, and a float that is too large becomes the largest number"
-)]
-fn seconds_of(seconds: f64) -> u64 {
-    seconds.ceil() as u64
 }
 
 fn doing(tool: &str, state: &Value) -> String {

@@ -68,7 +68,7 @@ fn head(input: &PromptInput<'_>) -> String {
     let mut text = format!(
         "# Task {}: {}\n\nDo this one task, alone and to its end, in the folder `{}`. Nobody can answer \
          questions: decide yourself and say what you decided. Other agents work on other tasks; leave \
-         those to them.",
+         those to them, and do not tick boxes of the plan: that is done when the checks have passed.",
         task.id,
         one_line(&task.title),
         input.workspace.display()

@@ -65,7 +65,7 @@ impl std::error::Error for CliError {}
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let mut cli = Self::new(error.exit_code(), error.to_string());
-        cli.hints.extend(error.hint());
+        cli.hints = error.hints();
         cli
     }
 }

@@ -37,6 +37,7 @@ use crate::cli::exit::CliError;
 use crate::cli::ui::{TerminalHints, Ui};
 use crate::engine::clock::Clock;
 use crate::model::exit::ExitCode;
+use crate::supervisor;
 
 /// How long the runtime may take to give its threads back: a blocked read must not hold the end up.
 const RUNTIME_END: Duration = Duration::from_millis(500);
@@ -45,14 +46,57 @@ const RUNTIME_END: Duration = Duration::from_millis(500);
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let clock = Clock::start();
     let environment = environment::capture();
-    let cli = match args::parse(arguments) {
+    let cli = match args::parse(arguments.clone()) {
         Ok(cli) => cli,
         Err(refusal) => return refuse(refusal),
     };
     log(&cli, &environment);
+    if let Some(code) = guard(&cli.command, &environment, &arguments) {
+        return code;
+    }
     match dispatch(&cli, environment, clock) {
         Ok(code) => code,
         Err(error) => fail(&cli, &error),
+    }
+}
+
+/// For commands that supervise: starts this program once more and stands above it as its guard, so
+/// that nothing outlives it. Returns what the supervisor exited with; none: we are to do the work
+/// ourselves.
+fn guard(
+    command: &Command,
+    environment: &BTreeMap<String, String>,
+    arguments: &[OsString],
+) -> Option<ExitCode> {
+    let supervises = match command {
+        Command::Run(run) => !run.options.dry_run,
+        Command::Resume(_) | Command::Retry(_) => true,
+        Command::Approve(approve) => approve.resume,
+        Command::Check(_)
+        | Command::Status(_)
+        | Command::Wait(_)
+        | Command::Report(_)
+        | Command::Logs(_)
+        | Command::Why(_)
+        | Command::Stop(_)
+        | Command::Runs(_)
+        | Command::Complete(_)
+        | Command::Progress(_)
+        | Command::State(_)
+        | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Models(_) => false,
+    };
+    if !supervises || environment.contains_key(supervisor::GUARD) {
+        return None;
+    }
+    match supervisor::stand_guard(arguments.get(1..).unwrap_or_default()) {
+        Ok(Some(code)) => Some(ExitCode::from_code(code).unwrap_or(ExitCode::Fault)),
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(%error, "there is no guard: if this process is killed, agents may live on");
+            None
+        }
     }
 }
 

@@ -97,19 +97,17 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
     let claim = Claim::take(context, &mut store, &spec)?;
     let scheduler = Scheduler::recover(Arc::clone(&spec), &events)?;
     let seen = requests.last().map_or(0, |(number, _)| *number);
-    let mut then: Vec<Input> =
+    let mut first: Vec<Input> =
         requests.into_iter().filter_map(|(_, control)| still_asked(control, view.ended_at)).collect();
-    then.extend(going.retry);
+    first.extend(going.retry);
     context.ui.say(&format!("run {id}"));
-    let first =
-        Input::Resume { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence };
+    first.push(Input::Resume { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence });
     let driven = start::Driven {
         spec,
         scheduler,
         store,
         claim,
         first,
-        then,
         requests_seen: seen,
         not_before: view.updated_at,
     };

@@ -110,13 +110,14 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     write_private_file(&folders.run().join("plan.md"), &read.file.bytes)?;
     context.ui.say(&format!("run {}", spec.run_id));
     read.show_diagnostics(context);
-    let first = Input::Start { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence };
+    let mut first =
+        vec![Input::Start { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence }];
+    first.extend(warnings(&settings));
     let driven = Driven {
         scheduler: Scheduler::new(Arc::clone(&spec)),
         store,
         claim,
         first,
-        then: warnings(&settings),
         requests_seen: 0,
         not_before: spec.created_at,
         spec,
@@ -155,7 +156,7 @@ fn show_check(context: &Context, read: &ReadPlan, explain: bool) -> Result<ExitC
                 explain,
                 color: context.ui.stdout.color,
             };
-            context.ui.data(&masking::mask(&plan::render_check(&check, &style)))?;
+            context.ui.data(&masking::mask(&plan::render_check(&check, style)))?;
             read.show_diagnostics(context);
         }
         OutputForm::Json | OutputForm::Ndjson => {
@@ -197,8 +198,8 @@ fn read_plan(
     };
     let plan = plan::read(&file.bytes, &options);
     let texts = |ids: &[TaskId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
-    let roles = settings.roles.iter().map(|(name, role)| {
-        (name.clone(), Role { agent: role.agent.clone(), layer: role.layer })
+    let roles = settings.roles.iter().filter_map(|(name, role)| {
+        Some((name.clone(), Role { agent: role.agent.clone()?, layer: role.layer }))
     });
     let resolved = plan::resolve(
         &plan,
@@ -218,6 +219,7 @@ fn read_plan(
             skip: texts(&selection.skip),
             assume_done,
             force,
+            ..ResolveOptions::default()
         },
     );
     let text = String::from_utf8_lossy(&file.bytes).into_owned();

@@ -93,10 +93,8 @@ pub struct Driven {
     pub store: Store,
     /// The claim on it.
     pub claim: Claim,
-    /// Its start or resumption.
-    pub first: Input,
-    /// What was asked of it while nobody supervised it.
-    pub then: Vec<Input>,
+    /// Its start, or what was asked of it while nobody supervised it and its resumption.
+    pub first: Vec<Input>,
     /// The last of those requests.
     pub requests_seen: u64,
     /// When something happened in it last.
@@ -112,12 +110,13 @@ pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>) {
 
 /// Drives a run to its end and prints its result.
 pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliError> {
-    let Driven { spec, scheduler, store, claim, first, then, requests_seen, not_before } = driven;
+    let Driven { spec, scheduler, store, claim, first, requests_seen, not_before } = driven;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
     let workspace = Box::new(Checkout::new(&spec.root, folders.run(), spec.plan_path.as_deref()));
     let program_folder =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));
+    let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
     let engine = Engine::new(EngineParts {
         spec: Arc::clone(&spec),
         scheduler,
@@ -134,8 +133,10 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
         lease: claim.lease,
         requests_seen,
         interactive: context.ui.interactive,
+        resumed,
+        guard: context.environment.get(supervisor::GUARD).cloned(),
     })?;
-    let end = engine.drive(first, then).await?;
+    let end = engine.drive(first).await?;
     if context.output == OutputForm::Json {
         let result = result_of(&spec, &end.view, &folders);
         context.ui.data(&report::result_json(&result))?;

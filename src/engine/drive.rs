@@ -68,6 +68,10 @@ pub struct EngineParts {
     pub requests_seen: u64,
     /// Whether a screen is redrawn.
     pub interactive: bool,
+    /// Whether another process supervised the run before and may have left something.
+    pub resumed: bool,
+    /// Who guards this process, as its variable names it.
+    pub guard: Option<String>,
 }
 
 /// What a run ended as.
@@ -120,10 +124,10 @@ impl Engine {
         })
     }
 
-    /// Drives the run to its end. `first` is its start or its resumption; `then` are requests that
-    /// were made while nobody supervised it.
-    pub async fn drive(mut self, first: Input, then: Vec<Input>) -> anyhow::Result<RunEnd> {
-        let result = self.run_loop(first, then).await;
+    /// Drives the run to its end. `first` holds its start or its resumption, and what was asked of it
+    /// while nobody supervised it (before the resumption: with nothing left to do a run ends at once).
+    pub async fn drive(mut self, first: Vec<Input>) -> anyhow::Result<RunEnd> {
+        let result = self.run_loop(first).await;
         match result {
             Ok(exit) => {
                 let view = self.parts.scheduler.view().clone();
@@ -139,18 +143,33 @@ impl Engine {
         }
     }
 
-    async fn run_loop(&mut self, first: Input, then: Vec<Input>) -> anyhow::Result<ExitCode> {
+    async fn run_loop(&mut self, first: Vec<Input>) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::listen().context("cannot listen for signals")?;
+        if self.parts.resumed {
+            // No task may run twice at once: what the supervisor before left ends before anything begins.
+            let ended = self.supervisor.sweep(&self.parts.spec.run_id).await;
+            if ended > 0 {
+                tracing::info!(ended, "ended processes that an earlier supervisor had left");
+            }
+        }
         let mut wakes = WakeWatch::begin(&self.parts.folders);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut redraw =
             tokio::time::interval(if self.parts.interactive { REDRAW } else { Duration::from_secs(1) });
         redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let guard = self.parts.guard.clone();
+        let guard_gone = async move {
+            match guard {
+                Some(guard) => supervisor::guard_gone(&guard).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(guard_gone);
         let mut signalled = false;
+        let mut guarded = true;
         let mut inputs = self.memory_input(true);
-        inputs.push(first);
-        inputs.extend(then);
+        inputs.extend(first);
         loop {
             self.turn(inputs)?;
             if let Some((_, exit)) = self.ended {
@@ -167,6 +186,11 @@ impl Engine {
                         signalled = true;
                         vec![shutdown(signal)]
                     }
+                }
+                () = &mut guard_gone, if guarded => {
+                    // Without it nobody would end what outlives us: end while we can.
+                    guarded = false;
+                    vec![Input::Shutdown { by: "the loss of the guard".to_owned(), exit: ExitCode::Terminated }]
                 }
                 () = wakes.changed() => self.requests()?,
                 () = sleep_until(wake_at) => {

@@ -33,7 +33,7 @@ impl WakeWatch {
                 && event.paths.iter().any(|path| path == &wake)
             {
                 // A full channel means that a look is due anyhow.
-                drop(tell.try_send(()));
+                tell.try_send(()).ok();
             }
         });
         let watcher = watcher.and_then(|mut watcher| {

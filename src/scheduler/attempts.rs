@@ -9,7 +9,8 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, StopReason};
 use crate::model::run::{Isolation, TickMode};
-use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::status::AttemptStatus;
+use crate::model::time::Timestamp;
 use crate::model::view::TaskView;
 
 use super::effect::Effect;
@@ -275,22 +276,30 @@ impl Scheduler {
         let (trigger, evidence) = (failure.kind, failure.seen);
         match found {
             Aftermath::Nothing => {}
-            Aftermath::Rest { provider, until } => {
-                let known = self.view.rests.get(&provider);
-                let longer = match (known, until) {
-                    (None, _) => true,
-                    (Some(rest), None) => rest.until.is_some(),
-                    (Some(rest), Some(until)) => rest.until.is_some_and(|known| known < until),
-                };
-                if longer && until.is_none_or(|until| until > self.now) {
-                    self.record(EventBody::ProviderRested { provider, until, trigger, evidence });
-                }
-            }
+            Aftermath::Rest { provider, until } => self.rest(provider, until, trigger, evidence),
             Aftermath::LayerOff(layer) => {
                 if self.off.insert(layer, trigger).is_none() {
                     self.record(EventBody::LayerTurnedOff { layer, trigger, evidence });
                 }
             }
+        }
+    }
+
+    /// Leaves a provider alone, unless it is for as long as that.
+    pub(super) fn rest(
+        &mut self,
+        provider: String,
+        until: Option<Timestamp>,
+        trigger: FailureKind,
+        evidence: String,
+    ) {
+        let longer = match (self.view.rests.get(&provider), until) {
+            (None, _) => true,
+            (Some(rest), None) => rest.until.is_some(),
+            (Some(rest), Some(until)) => rest.until.is_some_and(|known| known < until),
+        };
+        if longer && until.is_none_or(|until| until > self.now) {
+            self.record(EventBody::ProviderRested { provider, until, trigger, evidence });
         }
     }
 
@@ -362,9 +371,4 @@ pub(super) fn session(task: &TaskView, rung: &Rung) -> Option<String> {
         return None;
     }
     last.reading.as_ref()?.session_id.clone()
-}
-
-/// Whether a task can still be blocked or held: it has not begun.
-pub(super) const fn has_not_begun(status: TaskStatus) -> bool {
-    matches!(status, TaskStatus::Pending | TaskStatus::Held)
 }

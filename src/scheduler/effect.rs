@@ -10,6 +10,7 @@ use crate::model::time::Span;
 
 /// One thing to do. Effects are carried out in the order of their list.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most effects are records, and they are short-lived")]
 pub enum Effect {
     /// Write this event to the journal and tell the reporters.
     Record(Event),

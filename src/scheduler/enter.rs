@@ -6,7 +6,6 @@ use crate::model::event::EventBody;
 use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::task::{Entry, HeldReason, PlanStatus, TaskKind};
 
-use super::attempts::has_not_begun;
 use super::judge::lost;
 use super::{Phase, Scheduler};
 
@@ -334,4 +333,9 @@ pub(super) fn gate_of(reason: &HeldReason) -> Option<&String> {
         | HeldReason::Optional
         | HeldReason::Needs(_) => None,
     }
+}
+
+/// Whether a task can still be blocked or held: it has not begun.
+pub(super) const fn has_not_begun(status: TaskStatus) -> bool {
+    matches!(status, TaskStatus::Pending | TaskStatus::Held)
 }

@@ -8,9 +8,8 @@ use crate::model::failure::FailureKind;
 use crate::model::status::{RunStatus, TaskStatus};
 use crate::model::task::{Entry, HeldReason, TaskKind};
 
-use super::attempts::has_not_begun;
 use super::effect::Effect;
-use super::enter::gate_of;
+use super::enter::{gate_of, has_not_begun};
 use super::{Phase, Scheduler};
 
 impl Scheduler {
@@ -102,13 +101,19 @@ impl Scheduler {
         }
     }
 
-    /// The gates that hold something which nothing else holds, and how many tasks wait behind
-    /// each.
+    /// The gates without which something would run, and how many tasks wait behind each.
     fn closed_gates(&self) -> BTreeMap<String, u32> {
         let mut roots: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
-        for place in 0..self.spec.tasks.len() {
+        // Held for ever: by something that no approval changes, or by what it needs being so.
+        let mut stuck = vec![false; self.spec.tasks.len()];
+        for &place in &self.graph.order {
             let task = &self.view.tasks[place];
-            if task.status == TaskStatus::Held && self.is_held_by_gates_alone(place) {
+            if task.status != TaskStatus::Held {
+                continue;
+            }
+            stuck[place] = !self.is_held_by_gates_alone(place)
+                || self.graph.needs[place].iter().any(|&need| stuck[need] && !self.task(need).optional);
+            if !stuck[place] {
                 for gate in task.held.iter().filter_map(gate_of) {
                     roots.entry(gate).or_default().push(place);
                 }

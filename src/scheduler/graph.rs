@@ -14,7 +14,7 @@ pub(super) struct Graph {
     pub(super) needs: Vec<Vec<usize>>,
     /// What waits for each task.
     pub(super) dependents: Vec<Vec<usize>>,
-    /// What each task must not run beside.
+    /// What each task must not run beside, in order.
     pub(super) conflicts: Vec<Vec<usize>>,
     /// How many tasks the longest chain has that begins with each task.
     pub(super) chain: Vec<u32>,

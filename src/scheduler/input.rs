@@ -1,8 +1,10 @@
 //! What the scheduler is told: every fact from outside, as a closed list.
 
 use crate::model::exit::ExitCode;
+use crate::model::failure::FailureKind;
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::outcome::{AttemptFacts, CheckResult};
+use crate::model::time::Timestamp;
 
 /// One fact from outside.
 ///
@@ -68,6 +70,17 @@ pub enum Input {
         task: TaskId,
         /// Why its box could not be ticked; none: it was.
         problem: Option<String>,
+    },
+    /// Another run saw that a provider is to be left alone.
+    ProviderRests {
+        /// Which.
+        provider: String,
+        /// Until when.
+        until: Timestamp,
+        /// The failure that showed it.
+        trigger: FailureKind,
+        /// What was seen.
+        evidence: String,
     },
     /// Something that a person should know; the same words are recorded once.
     Warn {

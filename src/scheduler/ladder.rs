@@ -237,10 +237,9 @@ impl Sky<'_> {
             return Standing::Off;
         }
         match rung.provider.as_ref().and_then(|provider| self.rests.get(provider)) {
-            None => Standing::Ready,
             Some(Rest { until: None, .. }) => Standing::Off,
             Some(Rest { until: Some(until), .. }) if *until > self.now => Standing::Rests(*until),
-            Some(_) => Standing::Ready,
+            Some(_) | None => Standing::Ready,
         }
     }
 

@@ -100,7 +100,7 @@ impl Scheduler {
         say: Option<&String>,
     ) {
         let chosen = layer.is_some() || agent.is_some() || say.is_some();
-        let named = self.to_retry(tasks);
+        let named = self.meant_by(tasks);
         for place in named {
             let again = match self.status(place) {
                 TaskStatus::Failed | TaskStatus::Cancelled => true,
@@ -135,7 +135,7 @@ impl Scheduler {
 
     /// The tasks that are meant, and for a blocked one what blocks it; all that failed where none
     /// is named.
-    fn to_retry(&mut self, tasks: &[TaskId]) -> BTreeSet<usize> {
+    fn meant_by(&mut self, tasks: &[TaskId]) -> BTreeSet<usize> {
         if tasks.is_empty() {
             return (0..self.spec.tasks.len()).collect();
         }

@@ -33,11 +33,11 @@ use crate::model::view::AttemptView;
 use super::ladder::{Ladder, Sky, Standing, Step, none_left};
 
 /// How long a provider rests that said 429 without saying for how long.
-const RATE_LIMIT_REST: Duration = Duration::from_secs(60);
+const RATE_LIMIT_REST: Duration = Duration::from_mins(1);
 /// How long a provider rests that could not be reached.
-const UNREACHABLE_REST: Duration = Duration::from_secs(300);
+const UNREACHABLE_REST: Duration = Duration::from_mins(5);
 /// How long a provider rests that answered too late for the agent.
-const SLOW_REST: Duration = Duration::from_secs(120);
+const SLOW_REST: Duration = Duration::from_mins(2);
 /// How long a provider rests that is overloaded.
 const OVERLOAD_REST: Duration = Duration::from_secs(30);
 /// How often an attempt may be lost before that counts.

@@ -235,3 +235,18 @@ fn formats_are_looked_at() {
     let violations = validate_value(SchemaKind::Control, &control).unwrap_err();
     assert_eq!(violations[0].to_string(), "`/at`: `yesterday` is no date-time");
 }
+
+#[test]
+fn no_kind_has_a_field_that_every_document_of_its_form_has() {
+    for kind in [SchemaKind::Event, SchemaKind::TaskReport, SchemaKind::Control] {
+        let schema: serde_json::Value = serde_json::from_str(kind.text()).unwrap();
+        let common = schema["properties"].as_object().unwrap();
+        let forms = schema["oneOf"].as_array().unwrap();
+        assert!(forms.len() > 1, "{kind}");
+        for form in forms {
+            for name in form["properties"].as_object().unwrap().keys() {
+                assert!(!common.contains_key(name), "{kind}: `{name}` stands there twice");
+            }
+        }
+    }
+}

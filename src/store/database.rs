@@ -5,7 +5,7 @@
 //! transaction that reads first and writes later is refused at once when somebody else wrote in
 //! between, however long it would have waited.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -120,7 +120,8 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
 /// Switching needs the file for itself, and SQLite does not wait for that: a turn in the queue of
 /// writers does the waiting.
 fn switch_to_wal(connection: &Connection) -> Result<(), StoreError> {
-    for _ in 0..SWITCH_TRIES {
+    let mut tries = 0;
+    loop {
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode.eq_ignore_ascii_case("wal") {
             return Ok(());
@@ -131,17 +132,19 @@ fn switch_to_wal(connection: &Connection) -> Result<(), StoreError> {
             Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
             Ok(mode) => {
                 return Err(StoreError::Unavailable {
-                    path: std::path::PathBuf::new(),
+                    path: PathBuf::new(),
                     source: format!("its file system allows no write-ahead log (mode `{mode}`)").into(),
                 });
             }
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < SWITCH_TRIES =>
+            {
+                tries += 1;
                 connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StoreError::Busy { path: std::path::PathBuf::new() })
 }
 
 fn make_tables(connection: &mut Connection) -> Result<(), StoreError> {
@@ -167,7 +170,11 @@ fn check_form(connection: &Connection) -> Result<(), StoreError> {
     }
     let found = form_of(connection)?;
     if found > FORM {
-        return Err(StoreError::Newer { path: std::path::PathBuf::new(), found, known: FORM });
+        return Err(StoreError::Corrupt {
+            path: PathBuf::new(),
+            detail: format!("it was written by a newer version (form {found}; this one knows {FORM})"),
+            newer: true,
+        });
     }
     Ok(())
 }

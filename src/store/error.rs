@@ -25,29 +25,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Another process keeps the store locked for longer than we wait.
-    #[error("the state store `{}` is locked by another process", path.display())]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
-    /// What is there is not what we wrote.
-    #[error("the state store `{}` is damaged: {detail}", path.display())]
+    /// What is there is not what this version wrote, or can read.
+    #[error("the state store `{}` cannot be read: {detail}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
         /// What was found.
         detail: String,
-    },
-    /// It was written by a version that knows more than this one.
-    #[error("the state store `{}` has form {found}, and this version knows forms up to {known}", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// The form it has.
-        found: i64,
-        /// The newest form that is known.
-        known: i64,
+        /// Whether it is whole, and just written by a version that knows more.
+        newer: bool,
     },
     /// Somebody else wrote in between.
     #[error("{what} is at {found}, and the writer took it to be at {expected}")]
@@ -61,7 +47,7 @@ pub enum StoreError {
     },
     /// Another supervisor has taken the run over, or its keys.
     #[error("run `{run}` was taken over: fence {found} is above this supervisor's {fence}")]
-    LeaseLost {
+    Stale {
         /// The run that was to be written.
         run: RunId,
         /// The writer's fence.
@@ -117,64 +103,57 @@ impl StoreError {
     /// The exit code of a command that ends because of it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unavailable { .. }
-            | Self::Full { .. }
-            | Self::Busy { .. }
-            | Self::Corrupt { .. }
-            | Self::Newer { .. }
-            | Self::Conflict { .. } => ExitCode::Store,
-            Self::LeaseLost { .. } | Self::Held { .. } => ExitCode::Held,
+            Self::Unavailable { .. } | Self::Full { .. } | Self::Corrupt { .. } => ExitCode::Store,
+            Self::Conflict { .. } | Self::Stale { .. } | Self::Held { .. } => ExitCode::Held,
             Self::IllegalStep { .. } | Self::Invalid { .. } => ExitCode::Fault,
             Self::NoRun { .. } | Self::Ambiguous { .. } => ExitCode::Usage,
         }
     }
 
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// What to do about it, a line each.
+    pub fn hints(&self) -> Vec<String> {
+        vec![self.way_out()]
+    }
+
+    fn way_out(&self) -> String {
         match self {
-            Self::Unavailable { path, .. } => Some(format!(
+            Self::Unavailable { source, .. } if is_locked(source.as_ref()) => {
+                "another process keeps it locked: see which one holds the file, and try again".to_owned()
+            }
+            Self::Unavailable { path, .. } => format!(
                 "see that `{}` can be written by you, or choose another folder with `state_dir` in `orchestrate.toml`",
                 path.parent().unwrap_or(path).display()
-            )),
-            Self::Full { .. } => {
-                Some("make room, then `orchestrate resume`: what was recorded is kept".to_owned())
-            }
-            Self::Busy { .. } => Some("see which process holds the file, and try again".to_owned()),
-            Self::Corrupt { path, .. } => Some(format!(
+            ),
+            Self::Full { .. } => "make room, then `orchestrate resume`: what was recorded is kept".to_owned(),
+            Self::Corrupt { newer: true, .. } => "use the newer version, or another `state_dir`".to_owned(),
+            Self::Corrupt { path, .. } => format!(
                 "`orchestrate state verify` says what is wrong; to begin anew, move `{}` away with its `-wal` and `-shm` files",
                 path.display()
-            )),
-            Self::Newer { .. } => Some("use the newer version, or another `state_dir`".to_owned()),
+            ),
             Self::Conflict { .. } => {
-                Some("another process writes this run: `orchestrate status` shows which".to_owned())
+                "another process writes this run: `orchestrate status` shows which".to_owned()
             }
-            Self::LeaseLost { run, .. } => {
-                Some(format!("`orchestrate status {run}` shows who supervises it"))
-            }
-            Self::Held { run, task: Some(_), .. } => Some(format!(
+            Self::Stale { run, .. } => format!("`orchestrate status {run}` shows who supervises it"),
+            Self::Held { run, task: Some(_), .. } => format!(
                 "wait for it (`orchestrate wait {run}`), stop it (`orchestrate stop --run {run}`), or keep the runs' keys apart with `--id-prefix`"
-            )),
-            Self::Held { run, task: None, .. } => Some(format!(
-                "`orchestrate wait {run}` waits for it, `orchestrate stop --run {run}` stops it"
-            )),
-            Self::IllegalStep { .. } | Self::Invalid { .. } => {
-                Some("this is a fault of orchestrate, please report it".to_owned())
+            ),
+            Self::Held { run, task: None, .. } => {
+                format!("`orchestrate wait {run}` waits for it, `orchestrate stop --run {run}` stops it")
             }
-            Self::NoRun { .. } => Some("`orchestrate runs` lists the known runs".to_owned()),
+            Self::IllegalStep { .. } | Self::Invalid { .. } => {
+                "this is a fault of orchestrate, please report it".to_owned()
+            }
+            Self::NoRun { .. } => "`orchestrate runs` lists the known runs".to_owned(),
             Self::Ambiguous { candidates, .. } => {
                 let names = candidates.iter().take(5).map(RunId::as_str).collect::<Vec<_>>().join(", ");
-                Some(format!("one of: {names}"))
+                format!("one of: {names}")
             }
         }
     }
 
     /// The same error, with the file it is about filled in where it was not known.
     pub(super) fn at(mut self, file: &Path) -> Self {
-        if let Self::Unavailable { path, .. }
-        | Self::Full { path }
-        | Self::Busy { path }
-        | Self::Corrupt { path, .. }
-        | Self::Newer { path, .. } = &mut self
+        if let Self::Unavailable { path, .. } | Self::Full { path } | Self::Corrupt { path, .. } = &mut self
             && path.as_os_str().is_empty()
         {
             file.clone_into(path);
@@ -184,8 +163,15 @@ impl StoreError {
 
     /// Something stored that cannot be read; the file is filled in on the way up.
     pub(super) fn corrupt(detail: impl Into<String>) -> Self {
-        Self::Corrupt { path: PathBuf::new(), detail: detail.into() }
+        Self::Corrupt { path: PathBuf::new(), detail: detail.into(), newer: false }
     }
+}
+
+/// Whether SQLite waited for a lock in vain.
+fn is_locked(source: &(dyn Error + Send + Sync + 'static)) -> bool {
+    use rusqlite::ErrorCode;
+    let code = source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -200,13 +186,12 @@ impl From<rusqlite::Error> for StoreError {
                 | rusqlite::Error::Utf8Error(..)
         );
         if damaged {
-            return Self::Corrupt { path, detail: error.to_string() };
+            return Self::Corrupt { path, detail: error.to_string(), newer: false };
         }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { path },
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Corrupt { path, detail: error.to_string() }
+                Self::Corrupt { path, detail: error.to_string(), newer: false }
             }
             _ => Self::Unavailable { path, source: Box::new(error) },
         }

@@ -29,7 +29,7 @@ impl Head {
     /// Refuses a writer whose fence is below the one that took the run last.
     pub(super) fn admit(self, run: &RunId, fence: u64) -> Result<(), StoreError> {
         if self.fence > fence {
-            return Err(StoreError::LeaseLost { run: run.clone(), fence, found: self.fence });
+            return Err(StoreError::Stale { run: run.clone(), fence, found: self.fence });
         }
         Ok(())
     }

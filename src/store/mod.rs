@@ -21,6 +21,7 @@ mod journal;
 pub mod keys;
 mod number;
 mod reading;
+mod repair;
 mod shared;
 mod verify;
 mod writing;

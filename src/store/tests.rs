@@ -242,7 +242,7 @@ fn two_runs_of_a_project_keep_out_of_each_others_way() {
         "{error}"
     );
     assert_eq!(error.exit_code(), ExitCode::Held);
-    assert!(error.hint().unwrap().contains("--id-prefix"), "{:?}", error.hint());
+    assert!(error.hints()[0].contains("--id-prefix"), "{:?}", error.hints());
     // Nothing of it was written.
     assert_eq!(second.get("shop:task:T3:status").unwrap(), None);
     assert_eq!(second.lease(&same_task.run_id).unwrap(), None);
@@ -302,9 +302,9 @@ fn a_second_supervisor_waits_and_a_late_one_is_refused() {
     second.acquire_lease(&spec, &taking, later, &alive).unwrap();
     let event = run.event(attempt_started("T1", 1));
     let lost = first.append(&spec, &run.view, &[event], later).unwrap_err();
-    assert!(matches!(lost, StoreError::LeaseLost { .. }), "{lost}");
+    assert!(matches!(lost, StoreError::Stale { .. }), "{lost}");
     assert_eq!(lost.exit_code(), ExitCode::Held);
-    assert!(matches!(first.heartbeat(&spec, &run.view, later).unwrap_err(), StoreError::LeaseLost { .. }));
+    assert!(matches!(first.heartbeat(&spec, &run.view, later).unwrap_err(), StoreError::Stale { .. }));
     assert!(first.renew_lease(&spec, &lease(&spec, 7, run.fence), later).is_err());
     first.release_lease(&spec, &lease(&spec, 7, run.fence)).unwrap();
     assert_eq!(second.lease(&spec.run_id).unwrap().unwrap().pid, 8);
@@ -332,7 +332,7 @@ fn what_does_not_fit_is_refused_whole() {
     let next = run.event(attempt_ended("T1", 1, AttemptStatus::Succeeded));
     let gap = store.append(&spec, &run.view, std::slice::from_ref(&next), NOW).unwrap_err();
     assert!(matches!(gap, StoreError::Conflict { .. }), "{gap}");
-    assert_eq!(gap.exit_code(), ExitCode::Store);
+    assert_eq!(gap.exit_code(), ExitCode::Held);
     // A state that is not the one after the events.
     let stale = store.append(&spec, &run.view, std::slice::from_ref(&lost), NOW).unwrap_err();
     assert!(matches!(stale, StoreError::Conflict { .. }), "{stale}");
@@ -420,7 +420,7 @@ fn a_place_that_cannot_be_written_is_named() {
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
         assert_eq!(error.exit_code(), ExitCode::Store);
         assert!(error.to_string().contains("file"), "{error}");
-        assert!(error.hint().unwrap().contains("state_dir"));
+        assert!(error.hints()[0].contains("state_dir"));
     }
 }
 
@@ -439,7 +439,7 @@ fn what_is_no_store_of_ours_is_named() {
             matches!(&error, StoreError::Corrupt { path, .. } if path.ends_with("orchestrate.db")),
             "{error}"
         );
-        assert!(error.hint().unwrap().contains("-wal"));
+        assert!(error.hints()[0].contains("-wal"));
     }
     let foreign = folder();
     let path = foreign.path().join("orchestrate.db");
@@ -453,8 +453,22 @@ fn what_is_no_store_of_ours_is_named() {
         .pragma_update(None, "user_version", 99)
         .unwrap();
     let error = Store::open(newer.path(), false).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+    assert!(matches!(error, StoreError::Corrupt { newer: true, .. }), "{error}");
     assert!(Store::open_existing(newer.path()).is_err());
+}
+
+#[test]
+fn a_lock_that_is_not_given_back_is_named() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store.connection.busy_timeout(Duration::from_millis(1)).unwrap();
+    let error = store.next_fence("shop:", NOW).unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable { path, .. } if path == store.path()), "{error}");
+    assert!(error.hints()[0].contains("another process"), "{:?}", error.hints());
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.next_fence("shop:", NOW).unwrap(), 10_000);
 }
 
 #[test]
@@ -615,7 +629,7 @@ fn a_run_is_found_by_the_start_of_its_name() {
         matches!(&several, StoreError::Ambiguous { candidates, .. } if candidates.len() == 2),
         "{several}"
     );
-    assert_eq!(several.hint().unwrap(), "one of: 01JA2, 01JA1");
+    assert_eq!(several.hints()[0], "one of: 01JA2, 01JA1");
     for wanted in ["02", "", "%", "01JB_"] {
         assert!(matches!(find(wanted).unwrap_err(), StoreError::NoRun { .. }), "{wanted}");
     }
@@ -683,6 +697,60 @@ fn verify_finds_what_somebody_bent() {
     let broken = bend("UPDATE specs SET spec = '{}'");
     assert!(broken[0].starts_with("run 01A: "), "{broken:?}");
     assert_eq!(bend("DELETE FROM specs"), ["run 01A: what it was started with is missing"]);
+}
+
+#[test]
+fn what_is_derived_can_be_made_again() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    let mut run = begun(&mut store, spec("01A", &["T1", "T2", "T3"]));
+    tell(&mut store, &mut run, attempt_started("T1", 1));
+    tell(&mut store, &mut run, attempt_started("T2", 1));
+    tell(&mut store, &mut run, attempt_started("T3", 1));
+    assert_eq!(store.repair(NOW).unwrap(), []);
+    for bend in [
+        "UPDATE entries SET value = json_set(value, '$.attempt', 5) WHERE key = 'shop:task:T1:status'",
+        "UPDATE entries SET value = 'x' WHERE key = 'shop:task:T2:status'",
+        "DELETE FROM entries WHERE key = 'shop:task:T3:status'",
+        "UPDATE runs SET last_seq = 1, summary = json_set(summary, '$.status', 'failed')",
+    ] {
+        assert_eq!(store.connection.execute(bend, []).unwrap(), 1, "{bend}");
+    }
+    let mended: Vec<String> = store.repair(NOW).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        mended,
+        [
+            "run 01A: its summary was not what its events say",
+            "shop:task:T1:status: was not what the run's events say",
+            "shop:task:T2:status: was not what the run's events say",
+            "shop:task:T3:status: was missing",
+        ]
+    );
+    no_problems(&store);
+    // The run goes on as if nothing had been.
+    tell(&mut store, &mut run, attempt_ended("T1", 1, AttemptStatus::Failed));
+    no_problems(&store);
+    // What the events themselves do not tell cannot be made.
+    store.connection.execute("DELETE FROM events WHERE seq = 2", []).unwrap();
+    assert_eq!(store.repair(NOW).unwrap(), []);
+    assert_eq!(store.verify().unwrap().len(), 1);
+}
+
+#[test]
+fn whether_a_holder_lives_is_asked_once() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    begun(&mut store, spec("01A", &["T1", "T2", "T3"]));
+    let next = spec("01B", &["T1", "T2", "T3"]);
+    store.create_run(&next).unwrap();
+    let fence = store.next_fence(&next.prefix, NOW).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let dead = |_: &Lease| {
+        asked.set(asked.get() + 1);
+        false
+    };
+    store.acquire_lease(&next, &lease(&next, 8, fence), NOW, &dead).unwrap();
+    assert_eq!(asked.get(), 1);
 }
 
 proptest! {

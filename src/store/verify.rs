@@ -178,14 +178,14 @@ fn take_in(view: &mut RunView, text: &str) -> Result<(), String> {
     view.apply(&event).map_err(|error| error.to_string())
 }
 
-fn masked(record: &TaskStatusRecord) -> Option<TaskStatusRecord> {
+pub(super) fn masked(record: &TaskStatusRecord) -> Option<TaskStatusRecord> {
     let mut value = serde_json::to_value(record).ok()?;
     door::mask_value(&mut value);
     serde_json::from_value(value).ok()
 }
 
 /// Whether two records say the same of a task; who wrote them and when is another matter.
-fn same(told: &TaskStatusRecord, stored: &TaskStatusRecord) -> bool {
+pub(super) fn same(told: &TaskStatusRecord, stored: &TaskStatusRecord) -> bool {
     let stored = stored.clone();
     *told
         == TaskStatusRecord {

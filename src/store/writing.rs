@@ -1,5 +1,6 @@
 //! What a supervisor, and those who ask something of it, write.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
@@ -253,11 +254,15 @@ fn claim_tasks(
     is_alive: &dyn Fn(&Lease) -> bool,
 ) -> Result<(), StoreError> {
     let view = journal::view(connection, spec)?;
+    // Thousands of keys may be of one run, and whether its holder lives is one question.
+    let known: RefCell<BTreeMap<RunId, bool>> = RefCell::default();
+    let is_alive =
+        |lease: &Lease| *known.borrow_mut().entry(lease.run_id.clone()).or_insert_with(|| is_alive(lease));
     for place in 0..view.tasks.len() {
         let mut record = TaskStatusRecord::of(spec, &view, place, now);
         record.fence = lease.fence;
         record.worker = Some(super::shared::holder_name(lease));
-        write_record(connection, spec, &record, place, Expected::Claim, now, is_alive)?;
+        write_record(connection, spec, &record, place, Expected::Claim, now, &is_alive)?;
     }
     Ok(())
 }
@@ -280,7 +285,7 @@ fn write_record(
     let write = StatusWrite { prefix: &spec.prefix, key: &key, record, json: &json, expected };
     match Embedded::new(connection).write_status(&write, now, is_alive) {
         // What the run only skips it does not claim: the record of whoever does the task stays.
-        Err(StoreError::Held { .. } | StoreError::LeaseLost { .. })
+        Err(StoreError::Held { .. } | StoreError::Stale { .. })
             if record.status == TaskStatus::Skipped || spec.tasks.get(place).is_some_and(is_skipped) =>
         {
             Ok(())

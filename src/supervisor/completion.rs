@@ -161,8 +161,8 @@ mod tests {
     }
 
     fn text() -> String {
-        r#"{"schema":"completion/v1","run_id":"r","task_id":"t","attempt":1,"status":"succeeded","summary":"s"}"#
-            .to_owned()
+        let start = r#"{"schema":"completion/v1","run_id":"r","task_id":"t","attempt":1"#;
+        format!(r#"{start},"status":"succeeded","summary":"s"}}"#)
     }
 
     #[test]

@@ -25,9 +25,12 @@
 mod attempt;
 mod check;
 mod completion;
+mod guard;
 mod leader;
 mod machine;
+mod observation;
 mod output;
+mod streams;
 mod tree;
 mod watch;
 mod watchdog;
@@ -57,6 +60,7 @@ use crate::model::ids::{AttemptKey, RunId};
 use crate::model::outcome::{CheckResult, CompletionFact, Ending, Outcome, StopReason};
 use crate::model::reading::{OutputReader, Reading};
 
+pub use guard::{GUARD, guard_gone, stand_guard};
 pub use machine::{available_memory, process_alive, process_started};
 
 /// The variable by which the members of a tree are known: `<run>/<task code>/<attempt>`.

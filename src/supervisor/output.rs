@@ -134,16 +134,20 @@ fn append_always(options: &mut std::fs::OpenOptions) {
 
 /// Options of a file that is readable by the user alone.
 pub(super) fn private() -> std::fs::OpenOptions {
-    let options = std::fs::OpenOptions::new();
-    #[cfg(unix)]
-    let options = {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let mut options = options;
-        options.mode(0o600);
-        options
-    };
+    let mut options = std::fs::OpenOptions::new();
+    keep_private(&mut options);
     options
 }
+
+#[cfg(unix)]
+fn keep_private(options: &mut std::fs::OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600);
+}
+
+/// The folders that we write into inherit who may read them.
+#[cfg(windows)]
+fn keep_private(_options: &mut std::fs::OpenOptions) {}
 
 #[cfg(test)]
 mod tests {

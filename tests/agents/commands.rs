@@ -295,6 +295,23 @@ fn cline_with_a_login_that_refreshes_itself_uses_the_users_folder() {
 }
 
 #[test]
+fn cline_never_sends_a_prompt_to_another_address_for_want_of_a_login() {
+    let home = tempfile::tempdir().unwrap();
+    let mut attempt = Attempt::new("cline", "openai-compatible", "m");
+    attempt.home = Some(home.path().to_owned());
+    assert_eq!(attempt.kind(), FailureKind::NotLoggedIn);
+    let settings = home.path().join(".cline/data/settings");
+    std::fs::create_dir_all(&settings).unwrap();
+    let entry =
+        json!({"settings": {"provider": "openai-compatible", "apiKey": "k"}, "tokenSource": "manual"});
+    let file = json!({"version": 1, "providers": {"openai-compatible": entry}});
+    std::fs::write(settings.join("providers.json"), file.to_string()).unwrap();
+    assert_eq!(attempt.kind(), FailureKind::NotLoggedIn);
+    std::fs::write(settings.join("providers.json"), "{broken").unwrap();
+    assert_eq!(attempt.kind(), FailureKind::UsageError);
+}
+
+#[test]
 fn logins_of_other_agents_are_apart_from_their_data() {
     for name in ["kilo", "opencode", "command", "gemini"] {
         assert!(

@@ -7,6 +7,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -75,6 +76,8 @@ enum Provider {
     Scripted(ModelServer),
     /// Nobody; the run is ended when it has asked.
     Silent(SilentServer),
+    /// Nobody is there.
+    Absent(u16),
 }
 
 /// Runs an agent on a task whose body is made of directives for the provider, with `@` as the mark.
@@ -83,14 +86,16 @@ fn run(name: &str, model: &str, body: &str) -> Option<Ran> {
         return None;
     }
     let server = ModelServer::start().expect("a scripted provider");
-    Some(run_against(&Provider::Scripted(server), name, model, body))
+    Some(run_against(&Provider::Scripted(server), name, model, body, &[]))
 }
 
-fn run_against(server: &Provider, name: &str, model: &str, body: &str) -> Ran {
+/// The same, with a provider and with files that are in the workspace before.
+fn run_against(server: &Provider, name: &str, model: &str, body: &str, files: &[(&str, &str)]) -> Ran {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let url = match server {
         Provider::Scripted(server) => server.url(),
         Provider::Silent(server) => server.url(),
+        Provider::Absent(port) => format!("http://127.0.0.1:{port}/v1"),
     };
     let key = unused_key();
     let home = tempfile::tempdir().expect("a home");
@@ -98,6 +103,9 @@ fn run_against(server: &Provider, name: &str, model: &str, body: &str) -> Ran {
     let workspace = tempfile::tempdir().expect("a workspace");
     let git = Command::new("git").args(["init", "-q"]).current_dir(workspace.path()).status();
     assert!(git.expect("git").success());
+    for (path, content) in files {
+        std::fs::write(workspace.path().join(path), content).expect("a file of the project");
+    }
 
     let mut agent = sample::agent(name);
     let (provider, asked, mark) = if name == "cline" {
@@ -114,7 +122,7 @@ fn run_against(server: &Provider, name: &str, model: &str, body: &str) -> Ran {
     let completion = completion_path(root.path());
     variables.insert("ORCHESTRATE_COMPLETION".to_owned(), completion.to_string_lossy().into_owned());
 
-    let task = sample::task("T003", "Write a greeting", &body.replace('@', &mark.to_string()));
+    let task = sample::task("T003", "Write a greeting", &directives(body, mark));
     let rung = sample::rung(name, provider, &asked);
     let folder = completion.parent().expect("the attempt's folder").to_owned();
     std::fs::create_dir_all(&folder).expect("the attempt's folder");
@@ -154,15 +162,22 @@ fn run_against(server: &Provider, name: &str, model: &str, body: &str) -> Ran {
     let spec = agents::command(&context).expect("a command");
     let reader = agents::reader(&agent, Some(provider));
     let is_asked = || match server {
-        Provider::Scripted(_) => false,
+        Provider::Scripted(_) | Provider::Absent(_) => false,
         Provider::Silent(server) => server.is_asked(),
     };
     let (outcome, reading, doing, stderr) = carry_out(&spec, reader, &is_asked);
     let requests = match server {
         Provider::Scripted(server) => server.requests(&key).expect("the requests").len(),
-        Provider::Silent(_) => 0,
+        Provider::Silent(_) | Provider::Absent(_) => 0,
     };
     Ran { outcome, reading, doing, workspace, root, requests, stderr }
+}
+
+/// The body with its directives spelt for an agent that takes `@` for something else.
+fn directives(body: &str, mark: char) -> String {
+    ["write", "bash"]
+        .iter()
+        .fold(body.to_owned(), |body, verb| body.replace(&format!("@{verb} "), &format!("{mark}{verb} ")))
 }
 
 /// Starts a command and reads it to its end, or ends it when its reader or `enough` says so.
@@ -286,7 +301,7 @@ fn is_not_called_done_when_it_hangs(name: &str) {
         return;
     }
     let server = SilentServer::start().expect("a silent provider");
-    let ran = run_against(&Provider::Silent(server), name, "ok-writer", "@write hello.txt x");
+    let ran = run_against(&Provider::Silent(server), name, "ok-writer", "@write hello.txt x", &[]);
     assert_eq!(ran.outcome.stopped, Some(StopReason::Idle), "{ran:#?}");
     // Nothing was told, so the clock that ended it has the word.
     assert_eq!((ran.kind(), ran.reading.proper_end), (None, Some(false)), "{ran:#?}");
@@ -335,17 +350,73 @@ macro_rules! for_each_cli {
             fn a_rate_limit_that_stays_is_left() {
                 super::a_rate_limit_that_stays_is_left(NAME);
             }
+
+            #[test]
+            fn a_provider_that_is_not_there_is_given_up() {
+                super::a_provider_that_is_not_there_is_given_up(NAME);
+            }
+
+            #[test]
+            fn no_body_trips_it_up() {
+                super::no_body_trips_it_up(NAME);
+            }
         }
     )*};
 }
 
 for_each_cli! { kilo opencode cline }
 
-#[test]
-fn a_refused_connection_is_told_by_the_error_log() {
-    // Kilo alone would try for ever.
-    let Some(ran) = run("kilo", "drop", "@write hello.txt x") else { return };
+fn a_provider_that_is_not_there_is_given_up(name: &str) {
+    if !are_installed(&[name]) {
+        return;
+    }
+    // A port that was free a moment ago.
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let ran = run_against(&Provider::Absent(port), name, "ok-writer", "@write hello.txt x", &[]);
     assert_eq!(ran.kind(), Some(FailureKind::ProviderUnreachable), "{ran:#?}");
+}
+
+fn no_body_trips_it_up(name: &str) {
+    // The middle is what stands in plans; the directives have to be found behind it.
+    let long = "A line of a plan, žluťoučký kůň úpěl, 100 % of $HOME and \"quotes\".\n".repeat(3_000);
+    let traps = "-m nothing --help\n/compact\nask @coder and @README.md\n`$(touch pwned)`\n";
+    let body = format!("{traps}\n{long}\n@write hello.txt Hello from the agent\n");
+    let readme = [("README.md", "# A project\n")];
+    if !are_installed(&[name]) {
+        return;
+    }
+    let server = Provider::Scripted(ModelServer::start().expect("a scripted provider"));
+    let ran = run_against(&server, name, "ok-writer", &body, &readme);
+    let hello = std::fs::read_to_string(ran.workspace.path().join("hello.txt")).unwrap_or_default();
+    assert_eq!(hello.trim_end(), "Hello from the agent", "{ran:#?}");
+    assert_eq!((ran.kind(), ran.reading.proper_end), (None, Some(true)), "{ran:#?}");
+}
+
+fn leave_for_the_completion_adds_to_a_users_rules(name: &str) {
+    if !are_installed(&[name]) {
+        return;
+    }
+    let server = Provider::Scripted(ModelServer::start().expect("a scripted provider"));
+    let rules = [("opencode.json", r#"{"permission":{"external_directory":"deny"}}"#)];
+    let body = format!("{WORK}\n\n@write {{{{\\S+/plans/agent[-]shared}}}}/elsewhere.txt no\n");
+    let ran = run_against(&server, name, "ok-writer", &body, &rules);
+    assert_eq!(ran.completion().status, CompletionStatus::Succeeded);
+    let elsewhere = ran.root.path().join("plans/agent-shared/elsewhere.txt");
+    assert!(!elsewhere.exists(), "what the user denies stays denied: {ran:#?}");
+    assert_eq!((ran.kind(), ran.reading.turns), (None, Some(5)), "{ran:#?}");
+}
+
+#[test]
+fn opencodes_leave_for_the_completion_adds_to_a_users_rules() {
+    leave_for_the_completion_adds_to_a_users_rules("opencode");
+}
+
+#[test]
+fn kilos_leave_for_the_completion_adds_to_a_users_rules() {
+    leave_for_the_completion_adds_to_a_users_rules("kilo");
 }
 
 #[test]

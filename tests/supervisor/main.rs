@@ -14,6 +14,8 @@
 mod behaviours;
 #[cfg(unix)]
 mod checks;
+#[cfg(target_os = "linux")]
+mod guard;
 #[cfg(unix)]
 mod harness;
 #[cfg(unix)]

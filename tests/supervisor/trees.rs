@@ -193,3 +193,63 @@ async fn what_a_dead_supervisor_left_is_swept_by_its_mark() {
     other.kill().unwrap();
     other.wait().unwrap();
 }
+
+/// Attempts of every kind, stopped at every moment: each is answered once, and nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_stops_loses_nobody() {
+    const COUNT: usize = 60;
+    const KINDS: [&[&str]; 6] = [
+        &["grandchild", "hang"],
+        &["setsid-grandchild", "ignore-term", "hang"],
+        &["nested-grandchild", "pass", "hang"],
+        &["flood"],
+        &["half-completion:50", "exit:3"],
+        &["grandchild", "pass"],
+    ];
+    let mut bench = Bench::new().await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut keys = Vec::new();
+    for number in 0..COUNT {
+        let behaviours = KINDS[number % KINDS.len()];
+        let grace = Duration::from_millis(random.u64(0..200));
+        let output_limit = Some(1_000_000);
+        let mut job = AttemptJob { grace, output_limit, ..bench.job(&format!("T{number}"), behaviours) };
+        if random.bool() {
+            job.reader = deaf();
+        }
+        keys.push(job.key.clone());
+        bench.supervisor.start(job);
+        if random.u8(..) < 80 {
+            bench.supervisor.stop(&keys[random.usize(..keys.len())], StopReason::Requested);
+        }
+    }
+    let mut ended = std::collections::BTreeSet::new();
+    while ended.len() < COUNT {
+        match bench.next().await {
+            Report::Started { key, .. } | Report::Doing { key, .. } => {
+                assert!(!ended.contains(&key), "{key} goes on after its end");
+                bench.supervisor.stop(&keys[random.usize(..COUNT)], StopReason::Requested);
+                if ended.len() > COUNT / 2 {
+                    bench.supervisor.kill();
+                }
+            }
+            Report::Ended { key, .. } => {
+                assert!(ended.insert(key.clone()), "{key} was reported twice");
+                bench.supervisor.stop(&keys[random.usize(..COUNT)], StopReason::Requested);
+            }
+            Report::Checked { .. } => panic!("nothing was checked"),
+        }
+        // Half of them end by themselves; those that nobody has named by now are named.
+        if ended.len() > COUNT / 3 {
+            for key in &keys {
+                bench.supervisor.stop(key, StopReason::Requested);
+            }
+        }
+    }
+    let logs =
+        keys.iter().filter_map(|key| std::fs::read(bench.path(&key.task.code()).join("stdout.log")).ok());
+    let pids: Vec<u32> =
+        logs.flat_map(|log| grandchildren(&String::from_utf8_lossy(&log[..log.len().min(4096)]))).collect();
+    bench.supervisor.close().await;
+    assert!(pids.iter().all(|&pid| !is_alive(pid)));
+}

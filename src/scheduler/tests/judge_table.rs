@@ -68,7 +68,7 @@ fn nothing(ending: Ending) -> AttemptFacts {
 
 fn cases() -> Vec<Case> {
     use FailureKind as Kind;
-    use WitnessName::{Change as Changed, Completion, Events, Model, Outputs, Process, Verify};
+    use WitnessName::Events;
     let mut cases = vec![case("all is well", good(&key()), None)];
     // Each terminal error of an agent's events decides against exit code and missing completion.
     for kind in [
@@ -86,7 +86,16 @@ fn cases() -> Vec<Case> {
         let zero = with(error(kind), |facts| facts.outcome = ended(Ending::Exited { code: 0 }, None));
         cases.push(case("a terminal error and exit 0", zero, Some((kind, Events))));
     }
-    cases.extend([
+    cases.extend(endings());
+    cases.extend(claims());
+    cases.extend(checks_and_commands());
+    cases
+}
+
+fn endings() -> Vec<Case> {
+    use FailureKind as Kind;
+    use WitnessName::{Events, Process};
+    vec![
         case(
             "the program is not there",
             nothing(Ending::NotFound { message: "no such file: /bin/kilo".to_owned() }),
@@ -144,6 +153,13 @@ fn cases() -> Vec<Case> {
             stopped(StopReason::Lingering),
             Some((Kind::Stalled, Process)),
         ),
+    ]
+}
+
+fn claims() -> Vec<Case> {
+    use FailureKind as Kind;
+    use WitnessName::{Change as Changed, Completion, Model, Outputs};
+    vec![
         case("no completion", nothing(Ending::Exited { code: 0 }), Some((Kind::NoCompletion, Completion))),
         case(
             "an invalid completion",
@@ -227,6 +243,13 @@ fn cases() -> Vec<Case> {
             with(good(&key()), |facts| facts.outputs = vec![path("a.md", true, Some(true))]),
             None,
         ),
+    ]
+}
+
+fn checks_and_commands() -> Vec<Case> {
+    use FailureKind as Kind;
+    use WitnessName::{Completion, Process, Verify};
+    vec![
         Case {
             task: task("T1").verify("cargo test"),
             results: Some(vec![check("cargo test", 1)]),
@@ -282,8 +305,7 @@ fn cases() -> Vec<Case> {
                 None,
             )
         },
-    ]);
-    cases
+    ]
 }
 
 #[test]

@@ -112,9 +112,9 @@ fn every_row_moves_the_task_as_the_contract_says() {
             assert!(world.wake(), "{kind}");
         }
         assert_eq!(world.rung("T1").layer, Some(next), "{kind}");
-        let moved = world.events(|body| match body {
-            EventBody::LayerMoved { from, to, trigger, .. } => Some((from.layer, to.layer, *trigger)),
-            _ => None,
+        let moved = world.events(|body| {
+            let EventBody::LayerMoved { from, to, trigger, .. } = body else { return None };
+            Some((from.layer, to.layer, *trigger))
         });
         let expected = if next == 1 { Vec::new() } else { vec![(Some(1), Some(next), kind)] };
         assert_eq!(moved, expected, "{kind}");
@@ -396,6 +396,11 @@ fn a_task_that_waits_for_its_rung_is_sent_elsewhere_when_that_goes_off() {
     world.end_task("T2", |_| error(Kind::NotLoggedIn));
     assert!(world.wake(), "T1 was to go on at layer 1");
     assert_eq!(world.rung("T1").layer, Some(2));
+    let why = world.events(|body| {
+        let EventBody::LayerMoved { task_id, trigger, .. } = body else { return None };
+        (task_id.as_str() == "T1").then_some(*trigger)
+    });
+    assert_eq!(why, [Kind::NotLoggedIn]);
 }
 
 #[test]
@@ -429,4 +434,23 @@ fn a_persons_choice_goes_before_the_plans() {
     let key = world.running("T1").unwrap();
     let note = world.spawned[&key].note.clone().unwrap();
     assert!(note.contains("timed_out") && note.contains("mind the tests"), "{note}");
+}
+
+#[test]
+fn what_another_run_saw_of_a_provider_counts_here_too() {
+    let mut run = spec(vec![task("T1"), task("T2").needs(&["T1"])]);
+    run.settings.jobs = 1;
+    let mut world = World::start(run);
+    let rests = |until| Input::ProviderRests {
+        provider: "kilo".to_owned(),
+        until,
+        trigger: Kind::RateLimited,
+        evidence: "429, seen by another run".to_owned(),
+    };
+    let until = world.now + Duration::from_mins(2);
+    assert_eq!(world.send(rests(until)).len(), 1);
+    assert_eq!(world.send(rests(until)).len(), 0, "a rest that is known is not said again");
+    assert_eq!(world.send(rests(world.now)).len(), 0, "nor one that is over");
+    world.end_task("T1", good);
+    assert_eq!(world.rung("T2").layer, Some(2));
 }

@@ -51,11 +51,10 @@ fn expected(plan: &SmallPlan) -> Vec<TaskStatus> {
             matches!(ends[need], TaskStatus::Failed | TaskStatus::Blocked) && !plan.tasks[need].optional
         });
         let end = match task.kind {
-            Kind::Skipped => TaskStatus::Skipped,
             Kind::Missing => TaskStatus::Held,
             Kind::Plain | Kind::Gate | Kind::BehindGate if bad => TaskStatus::Blocked,
             Kind::Plain | Kind::Gate | Kind::BehindGate if held => TaskStatus::Held,
-            Kind::Gate => TaskStatus::Skipped,
+            Kind::Skipped | Kind::Gate => TaskStatus::Skipped,
             Kind::Plain | Kind::BehindGate if charged(plan, place) > task.retries => TaskStatus::Failed,
             Kind::Plain | Kind::BehindGate => TaskStatus::Succeeded,
         };

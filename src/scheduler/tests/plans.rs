@@ -43,6 +43,7 @@ pub(super) struct SmallTask {
 
 /// A random plan with the settings that matter.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(super) struct SmallPlan {
     pub(super) tasks: Vec<SmallTask>,
     pub(super) jobs: u32,

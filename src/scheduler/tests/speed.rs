@@ -62,3 +62,11 @@ fn a_wide_fan_and_one_that_waits_for_all() {
     tasks.push(task("last").needs(&all));
     assert_eq!(run(tasks, 16, None), (10_002, ExitCode::Success));
 }
+
+#[test]
+fn many_tasks_that_touch_one_file() {
+    let names: Vec<String> = (0..600).map(|number| format!("T{number}")).collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let tasks = names.iter().map(|name| task(name).conflicts(&all)).collect();
+    assert_eq!(run(tasks, 8, None), (600, ExitCode::Success));
+}

@@ -10,7 +10,7 @@ use crate::model::outcome::StopReason;
 use crate::model::run::{Isolation, ProviderSpec};
 use crate::model::status::{AttemptStatus, RunStatus, TaskStatus};
 use crate::model::task::{BoxPlace, HeldReason, TaskSpec};
-use crate::model::time::Span;
+use crate::model::time::{Span, Timestamp};
 use crate::scheduler::{Effect, Input, WakeReason};
 
 use super::builder::{TaskWords as _, error, good, spec, stopped, task};
@@ -115,9 +115,9 @@ fn a_gate_that_holds_all_that_is_left_ends_the_run_with_9() {
     assert_eq!(world.status("T4"), TaskStatus::Held, "held even where the plan's reader did not say so");
     world.let_all_pass();
     assert_eq!(world.finished, Some((RunStatus::Waiting, ExitCode::Waiting)));
-    let reached = world.events(|body| match body {
-        EventBody::GateReached { gate, holds } => Some((gate.clone(), *holds)),
-        _ => None,
+    let reached = world.events(|body| {
+        let EventBody::GateReached { gate, holds } = body else { return None };
+        Some((gate.clone(), *holds))
     });
     assert_eq!(reached, [("approval".to_owned(), 3)]);
     world.crash();
@@ -126,6 +126,21 @@ fn a_gate_that_holds_all_that_is_left_ends_the_run_with_9() {
     assert_eq!(world.at_work(), ["T2"]);
     world.let_all_pass();
     assert_eq!(world.exit(), Some(ExitCode::Success));
+    assert!(world.scheduler.view().gates_reached.is_empty());
+}
+
+#[test]
+fn a_gate_whose_approval_would_change_nothing_is_not_waited_for() {
+    let deferred = HeldReason::GroupDeferred("later".to_owned());
+    let gate = || HeldReason::Gate("approval".to_owned());
+    let mut world = World::start(spec(vec![
+        task("T1"),
+        task("T2").hold(vec![deferred.clone()]),
+        task("T3").needs(&["T2"]).hold(vec![gate()]),
+        task("T4").hold(vec![gate(), deferred]),
+    ]));
+    world.let_all_pass();
+    assert_eq!(world.finished, Some((RunStatus::Succeeded, ExitCode::Success)));
     assert!(world.scheduler.view().gates_reached.is_empty());
 }
 
@@ -263,12 +278,13 @@ fn a_task_that_is_stopped_is_stopped_for_good() {
         task("T3").verify("cargo test"),
         task("T4"),
         task("T5").needs(&["T4"]),
-        task("T6"),
+        task("T6").needs(&["T5"]),
     ]));
     world.end_task("T3", good);
     world.send(Input::StopTasks { tasks: ids(&["T1", "T3", "T5", "T9"]), by: "me".to_owned() });
     assert_eq!(world.status("T3"), TaskStatus::Cancelled);
     assert_eq!(world.status("T5"), TaskStatus::Cancelled);
+    assert_eq!(world.status("T6"), TaskStatus::Blocked);
     assert_eq!(world.status("T1"), TaskStatus::Running);
     world.end_task("T1", |_| stopped(StopReason::Requested));
     assert_eq!(world.status("T1"), TaskStatus::Cancelled);
@@ -312,7 +328,7 @@ fn the_deadline_of_the_run_stops_it() {
     run.settings.deadline = Some(Span::minutes(5));
     let mut world = World::start(run);
     let (at, reason) = world.scheduler.next_wake().unwrap();
-    assert_eq!((at.since(world.now), reason), (Duration::from_secs(300), WakeReason::Deadline));
+    assert_eq!((at.since(world.now), reason), (Duration::from_mins(5), WakeReason::Deadline));
     assert!(world.wake());
     assert_eq!(world.scheduler.view().stop_requested.as_deref(), Some("deadline"));
     world.end_task("T1", |_| stopped(StopReason::Requested));
@@ -560,4 +576,31 @@ fn a_crash_between_any_two_events_is_taken_up_where_it_was() {
         assert_eq!(ends(&world), ends(&whole), "cut after {kept} of {length}");
         assert_eq!(world.exit(), whole.exit(), "cut after {kept} of {length}");
     }
+}
+
+#[test]
+fn a_task_is_let_go_by_one_that_is_stopped_before_it_started() {
+    let mut run =
+        spec(vec![task("T1").agent("cline"), task("T2").agent("cline"), task("T3").conflicts(&["T2"])]);
+    run.agents.get_mut("cline").unwrap().limit = Some(1);
+    let mut world = World::start(run);
+    assert_eq!(world.at_work(), ["T1"], "T2 waits for its agent, and T3 for T2");
+    world.send(Input::StopTasks { tasks: ids(&["T2"]), by: "me".to_owned() });
+    assert_eq!(world.at_work(), ["T1", "T3"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_take_the_run_back() {
+    let mut run = spec(vec![task("T1"), task("T2")]);
+    run.settings.deadline = Some(Span::minutes(5));
+    let mut world = World::start(run);
+    world.pass(Duration::from_mins(4));
+    let late = world.now;
+    world.now = Timestamp(late.0 - 200_000);
+    world.end_task("T1", |_| error(Kind::RateLimited));
+    let until = world.scheduler.view().rests["kilo"].until.unwrap();
+    assert_eq!(until.since(late), Duration::from_mins(1));
+    assert!(world.journal.windows(2).all(|pair| pair[0].at <= pair[1].at));
+    let (at, _) = world.scheduler.next_wake().unwrap();
+    assert!(at > late);
 }

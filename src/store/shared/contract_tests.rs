@@ -121,9 +121,9 @@ fn leases_have_one_holder(store: &mut impl SharedState) {
     store.take_lease(key, &lease("R1", 3, 7, 71_000), Timestamp(40_001), &|lease| lease.pid != 2).unwrap();
     // The one before comes back.
     let late = store.renew_lease(key, &lease("R1", 2, 6, 99_000)).unwrap_err();
-    assert!(matches!(late, StoreError::LeaseLost { fence: 6, found: 7, .. }), "{late}");
+    assert!(matches!(late, StoreError::Stale { fence: 6, found: 7, .. }), "{late}");
     let late = store.take_lease(key, &lease("R1", 2, 6, 200_000), Timestamp(100_000), &|_| true).unwrap_err();
-    assert!(matches!(late, StoreError::LeaseLost { fence: 6, found: 7, .. }), "{late}");
+    assert!(matches!(late, StoreError::Stale { fence: 6, found: 7, .. }), "{late}");
     assert!(!store.release_lease(key, 6).unwrap());
     assert!(store.release_lease(key, 7).unwrap());
     assert_eq!(store.get(key).unwrap(), None);
@@ -140,7 +140,7 @@ fn a_status_is_compared_before_it_is_set(store: &mut impl SharedState) {
     let illegal = illegal.unwrap_err();
     assert!(matches!(illegal, StoreError::IllegalStep { from: Succeeded, to: Running, .. }), "{illegal}");
     let old = write(store, &record("R1", Failed, 2, 4), Expected::Revision(1, &[Failed])).unwrap_err();
-    assert!(matches!(old, StoreError::LeaseLost { fence: 4, found: 5, .. }), "{old}");
+    assert!(matches!(old, StoreError::Stale { fence: 4, found: 5, .. }), "{old}");
     assert_eq!(stored(store), record("R1", Running, 1, 5));
     write(store, &record("R1", Succeeded, 2, 6), Expected::Revision(1, &[Succeeded])).unwrap();
     assert_eq!(stored(store).status, Succeeded);
@@ -166,7 +166,7 @@ fn a_status_of_a_dead_run_is_taken_over(store: &mut impl SharedState) {
     assert_eq!(stored(store).run_id, run("R2"));
     let back =
         write(store, &record("R1", TaskStatus::Failed, 5, 5), Expected::Revision(4, &[TaskStatus::Failed]));
-    assert!(matches!(back.unwrap_err(), StoreError::LeaseLost { .. }));
+    assert!(matches!(back.unwrap_err(), StoreError::Stale { .. }));
 }
 
 fn heartbeats_move_one_field(store: &mut impl SharedState) {

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::model::ids::RunId;
-use crate::model::record::Lease;
+use crate::model::record::{Lease, TaskStatusRecord};
 use crate::model::status::TaskStatus;
 use crate::model::time::Timestamp;
 use crate::schema::SchemaKind;
@@ -73,6 +73,41 @@ impl<'c> Embedded<'c> {
         }))
     }
 
+    /// Stores a status record, whatever is there.
+    pub(in crate::store) fn put_status(
+        &mut self,
+        key: &str,
+        record: &TaskStatusRecord,
+        json: &str,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (key, value, run_id, status, revision, fence)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (key) DO UPDATE SET value = ?2, run_id = ?3, status = ?4,
+                     revision = ?5, fence = ?6, expires_at = NULL",
+            )?
+            .execute(params![
+                key,
+                json,
+                record.run_id.as_str(),
+                record.status.as_str(),
+                to_sql(record.revision),
+                to_sql(record.fence),
+            ])?;
+        Ok(())
+    }
+
+    /// The run that the entry under `key` is of, and its text.
+    pub(in crate::store) fn owned(&self, key: &str) -> Result<Option<(Option<RunId>, String)>, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT run_id, value FROM entries WHERE key = ?1")?;
+        let row = statement
+            .query_row([key], |row| Ok((row.get::<_, Option<String>>(0)?.map(RunId), row.get(1)?)))
+            .optional()?;
+        Ok(row)
+    }
+
     fn live_lease(
         &self,
         key: &str,
@@ -135,22 +170,7 @@ impl SharedState for Embedded<'_> {
                 this.live_lease(&keys::lease(write.prefix, run), now, alive)
             })?;
             if decision == Decision::Write {
-                let record = write.record;
-                this.connection
-                    .prepare_cached(
-                        "INSERT INTO entries (key, value, run_id, status, revision, fence)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                         ON CONFLICT (key) DO UPDATE SET value = ?2, run_id = ?3, status = ?4,
-                             revision = ?5, fence = ?6, expires_at = NULL",
-                    )?
-                    .execute(params![
-                        write.key,
-                        write.json,
-                        record.run_id.as_str(),
-                        record.status.as_str(),
-                        to_sql(record.revision),
-                        to_sql(record.fence),
-                    ])?;
+                this.put_status(write.key, write.record, write.json)?;
             }
             Ok(decision)
         })
@@ -276,5 +296,5 @@ impl SharedState for Embedded<'_> {
 }
 
 fn lost(lease: &Lease, found: u64) -> StoreError {
-    StoreError::LeaseLost { run: lease.run_id.clone(), fence: lease.fence, found }
+    StoreError::Stale { run: lease.run_id.clone(), fence: lease.fence, found }
 }

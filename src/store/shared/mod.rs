@@ -88,7 +88,7 @@ pub fn decide(
         });
     }
     if stored.fence > record.fence {
-        return Err(StoreError::LeaseLost {
+        return Err(StoreError::Stale {
             run: record.run_id.clone(),
             fence: record.fence,
             found: stored.fence,

@@ -18,6 +18,13 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at the dying, at the most.
 const PAUSE_LIMIT: Duration = Duration::from_millis(20);
 
+/// How long a dead child in our own session is left to the room that may have started it. Whoever waits
+/// for a child does so at once.
+const CLAIM_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many of these are remembered; the others wait a little longer.
+const UNCLAIMED_LIMIT: usize = 1024;
+
 /// Looks that a process may go on being replaced (between two programs it has no environment).
 const UNCLEAR_LIMIT: u32 = 5;
 
@@ -63,6 +70,8 @@ struct Forest {
     leaders: BTreeMap<i32, u64>,
     /// Children that nobody can be found for.
     strays: BTreeMap<i32, u64>,
+    /// Dead children that somebody else may wait for, with their start and when they were first seen.
+    unclaimed: BTreeMap<i32, (u64, Instant)>,
     /// Children that were there before us: a shell that became this program had them.
     foreign: BTreeMap<i32, u64>,
 }
@@ -71,6 +80,7 @@ static FOREST: Mutex<Forest> = Mutex::new(Forest {
     trees: BTreeMap::new(),
     leaders: BTreeMap::new(),
     strays: BTreeMap::new(),
+    unclaimed: BTreeMap::new(),
     foreign: BTreeMap::new(),
 });
 
@@ -251,6 +261,34 @@ pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     u32::try_from(ended.len()).unwrap_or(u32::MAX)
 }
 
+/// Ends and reaps everything that has come to this process, for one that has no jobs of its own.
+/// Answers with how many there were.
+pub(in super::super) async fn end_everything() -> u32 {
+    let mut ended = BTreeSet::new();
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    while begun.elapsed() < END_LIMIT && end_adopted(&mut ended) {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LIMIT);
+    }
+    u32::try_from(ended.len()).unwrap_or(u32::MAX)
+}
+
+/// Answers whether something is on its way out.
+fn end_adopted(ended: &mut BTreeSet<(i32, u64)>) -> bool {
+    let foreign = forest().foreign.clone();
+    let mut left = false;
+    for pid in proc::adopted() {
+        match proc::stat(pid) {
+            Some(stat) if foreign.get(&pid) == Some(&stat.started) => {}
+            Some(stat) if stat.has_ended() => reap(pid),
+            Some(_) => left |= end_with_descendants(pid, ended),
+            None => {}
+        }
+    }
+    left
+}
+
 /// What one look at the orphans came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
@@ -293,10 +331,10 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
             owner = Owner::Unknown;
         }
         if stat.has_ended() {
-            // The end of one that shares our session may be waited for by the room that started it.
-            if owner != Owner::Unknown || stat.session != own.session {
+            if owner != Owner::Unknown || stat.session != own.session || forest.is_unclaimed(pid, &stat) {
                 reap(pid);
                 forest.strays.remove(&pid);
+                forest.unclaimed.remove(&pid);
             }
             continue;
         }
@@ -330,6 +368,19 @@ enum Owner {
 }
 
 impl Forest {
+    /// Whether a dead child has waited long enough for a room that may have started it.
+    fn is_unclaimed(&mut self, pid: i32, stat: &Stat) -> bool {
+        let now = Instant::now();
+        if self.unclaimed.len() > UNCLAIMED_LIMIT {
+            self.unclaimed.clear();
+        }
+        let seen = self.unclaimed.entry(pid).or_insert((stat.started, now));
+        if seen.0 != stat.started {
+            *seen = (stat.started, now);
+        }
+        now >= seen.1 + CLAIM_LIMIT
+    }
+
     /// Finds whose an orphan is, and remembers it.
     fn owner(&mut self, pid: i32, stat: &Stat, own: &Stat) -> Owner {
         let by_place = self.trees.iter().find(|(_, members)| members.owns(pid, stat));
@@ -359,15 +410,20 @@ fn all_are_leaders(children: &[i32]) -> bool {
     children.iter().all(|pid| forest.leaders.contains_key(pid))
 }
 
-/// Kills a process and all below it. Answers whether one of them can be expected to go.
+/// Kills a process and all below it. Answers whether something is on its way out, and so has to be
+/// waited for; one that had just ended by itself is too.
 fn end_with_descendants(pid: i32, ended: &mut BTreeSet<(i32, u64)>) -> bool {
     let mut seen = BTreeMap::new();
     descend(&mut vec![pid], &mut seen);
     let mut going = false;
-    for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
-        if kill(pid, stat.started) {
-            ended.insert((pid, stat.started));
-            going = true;
+    for (&pid, stat) in &seen {
+        match kill(pid, stat.started) {
+            Killed::Sent => {
+                ended.insert((pid, stat.started));
+                going = true;
+            }
+            Killed::Ended => going = true,
+            Killed::Refused => {}
         }
     }
     going
@@ -386,16 +442,26 @@ fn descend(open: &mut Vec<i32>, seen: &mut BTreeMap<i32, Stat>) {
     }
 }
 
-/// Kills the process that had this id and start. Answers false if it is gone or may not be killed.
-fn kill(pid: i32, started: u64) -> bool {
+/// What became of a kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Killed {
+    Sent,
+    /// It has ended, or somebody else has its id.
+    Ended,
+    /// It may not be killed.
+    Refused,
+}
+
+/// Kills the process that had this id and start.
+fn kill(pid: i32, started: u64) -> Killed {
     let Some(id) = Pid::from_raw(pid).filter(|_| pid != proc::own_id()) else {
-        return false;
+        return Killed::Refused;
     };
     // The descriptor comes first: it names whoever has the id at this moment, and the start tells whether
     // that is the one that was meant.
     let handle = rustix::process::pidfd_open(id, PidfdFlags::empty());
     if proc::stat(pid).is_none_or(|stat| stat.started != started || stat.has_ended()) {
-        return false;
+        return Killed::Ended;
     }
     let sent = match handle {
         Ok(handle) => rustix::process::pidfd_send_signal(handle, Signal::KILL),
@@ -405,11 +471,11 @@ fn kill(pid: i32, started: u64) -> bool {
         Err(error) => Err(error),
     };
     match sent {
-        Ok(()) => true,
-        Err(rustix::io::Errno::SRCH) => false,
+        Ok(()) => Killed::Sent,
+        Err(rustix::io::Errno::SRCH) => Killed::Ended,
         Err(error) => {
             tracing::warn!(pid, %error, "cannot end a process that an attempt left behind");
-            false
+            Killed::Refused
         }
     }
 }
@@ -436,7 +502,10 @@ fn kill_marked(prefixes: &[Vec<u8>], ended: &mut BTreeSet<(i32, u64)>) -> bool {
             continue;
         };
         let ours = prefixes.iter().any(|prefix| mark.starts_with(prefix));
-        if ours && !forest().trees.values().any(|members| members.mark == mark) && kill(pid, stat.started) {
+        if ours
+            && !forest().trees.values().any(|members| members.mark == mark)
+            && kill(pid, stat.started) == Killed::Sent
+        {
             ended.insert((pid, stat.started));
             found = true;
         }

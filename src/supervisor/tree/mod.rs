@@ -20,7 +20,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(super) mod proc;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Tree, adopt_orphans, sweep_runs};
+pub(super) use linux::{Tree, adopt_orphans, end_everything, sweep_runs};
 
 #[cfg(not(target_os = "linux"))]
 mod plain;

@@ -1,0 +1,369 @@
+//! A running attempt, until its tree has ended and its completion is judged.
+//!
+//! Every wait in here also listens to orders, to the output and to the clock; the only place where a
+//! decision about time is made is the [`Watchdog`].
+
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::sync::watch as channel;
+use tokio::time::{Instant, Sleep};
+
+use super::attempt::Setting;
+use super::completion::Judge;
+use super::platform::{self, Leader};
+use super::streams::{Output, Pipes, read_some};
+use super::tree::Tree;
+use super::watch::Watch;
+use super::watchdog::{Due, Watchdog};
+use super::{Ended, Order, Report, Shared};
+use crate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
+use crate::model::reading::Stream;
+
+/// When an attempt is looked at for the first time. Most commands have ended by then and cost
+/// neither a watch nor a look.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+
+/// How often it is looked at then: some file systems do not say what happens to a file.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How often it is looked at while output that does not pass through us grows fast.
+const CLOSE_LOOK: Duration = Duration::from_millis(50);
+
+/// Between two words on what an attempt is doing: nobody reads faster.
+const DOING_PAUSE: Duration = Duration::from_millis(200);
+
+/// Between two looks at a group that was asked to stop and has lost its leader.
+const GROUP_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long an invalid completion is given to become valid after its process has ended: a file system may
+/// be late.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Processor time below which a silent tree is idle, whatever the idle timeout.
+const BUSY_LEAST: Duration = Duration::from_millis(200);
+
+/// A silent tree is busy if it used one part in this many of the idle timeout: an agent that hangs on
+/// its provider uses a thousandth, a compiler all of it.
+const BUSY_PART: u32 = 50;
+
+/// What ended a wait.
+enum Happened {
+    Ended(std::io::Result<ExitStatus>),
+    Read(Stream, std::io::Result<usize>),
+    Ordered,
+    Touched,
+    Woken,
+}
+
+/// A running attempt.
+pub(super) struct Attempt<'a> {
+    shared: &'a Shared,
+    setting: &'a Setting<'a>,
+    tree: Tree,
+    leader: Leader,
+    output: Output<'a>,
+    judge: Option<Judge>,
+    orders: channel::Receiver<Order>,
+    dog: Watchdog,
+    begun: Instant,
+    /// Whether the output passes through us.
+    piped: bool,
+    next_look: Instant,
+    looks: u32,
+    /// Bytes of output at the last look.
+    seen_bytes: u64,
+    /// Processor time at the last sign of life.
+    busy_base: Duration,
+    doing_at: Option<Instant>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        setting: &'a Setting<'a>,
+        tree: Tree,
+        leader: Leader,
+        output: Output<'a>,
+        judge: Option<Judge>,
+        orders: channel::Receiver<Order>,
+    ) -> Self {
+        let begun = Instant::now();
+        Self {
+            shared,
+            setting,
+            tree,
+            leader,
+            output,
+            judge,
+            orders,
+            dog: Watchdog::new(setting.limits, begun),
+            begun,
+            piped: false,
+            next_look: begun + FIRST_LOOK,
+            looks: 0,
+            seen_bytes: 0,
+            busy_base: Duration::ZERO,
+            doing_at: None,
+        }
+    }
+
+    /// Sees it to its end.
+    pub(super) async fn observe(mut self) -> Ended {
+        let mut pipes = Pipes::of(&mut self.leader);
+        self.piped = pipes.stdout.is_some() || pipes.stderr.is_some();
+        let ending = self.follow(&mut pipes).await;
+        let wall = self.begun.elapsed();
+        self.tree.leader_gone();
+        self.let_group_end(&mut pipes).await;
+        pipes.drain(&mut self.output, self.setting.limit).await;
+        self.leader.end_rest();
+        let left_behind = self.tree.end().await;
+        pipes.drain(&mut self.output, self.setting.limit).await;
+        drop(pipes);
+        self.output.finish();
+        if !self.piped {
+            self.output.cut_to(self.setting.limit);
+        }
+        let completion = conclude(self.judge.as_ref()).await;
+        let outcome = Outcome {
+            ending,
+            stopped: self.dog.into_reason(),
+            left_behind,
+            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+        };
+        Ended {
+            reading: self.output.reader.finish(&outcome),
+            outcome,
+            completion,
+            stdout_bytes: self.output.logs.stdout.length(),
+            stderr_bytes: self.output.logs.stderr.length(),
+        }
+    }
+
+    /// Waits for the leader's end, doing what is due meanwhile.
+    async fn follow(&mut self, pipes: &mut Pipes) -> Ending {
+        let shared = self.shared;
+        let mut watch: Option<Watch<'_>> = None;
+        let mut timer = Box::pin(tokio::time::sleep_until(self.next_look.min(self.dog.next_wake())));
+        // An order may have come before this receiver was first asked.
+        self.obey();
+        loop {
+            let now = Instant::now();
+            if self.act(now) {
+                return Ending::Unknown { message: "it did not end after its kill".to_owned() };
+            }
+            if now >= self.next_look {
+                self.look(now);
+                if let (None, Some(judge), 1) = (&watch, &self.judge, self.looks) {
+                    watch = shared.watcher.watch(judge.path());
+                    self.look_at_completion(true, now);
+                }
+            }
+            set(&mut timer, self.next_look.min(self.dog.next_wake()));
+            let happened = tokio::select! {
+                status = self.leader.wait() => Happened::Ended(status),
+                read = read_some(pipes.stdout.as_mut(), &mut pipes.stdout_buffer) => {
+                    Happened::Read(Stream::Stdout, read)
+                }
+                read = read_some(pipes.stderr.as_mut(), &mut pipes.stderr_buffer) => {
+                    Happened::Read(Stream::Stderr, read)
+                }
+                Ok(()) = self.orders.changed() => Happened::Ordered,
+                () = touched(watch.as_ref()) => Happened::Touched,
+                () = &mut timer => Happened::Woken,
+            };
+            match happened {
+                Happened::Ended(Ok(status)) => return platform::ending(status),
+                Happened::Ended(Err(error)) => return Ending::Unknown { message: error.to_string() },
+                Happened::Read(Stream::Stdout, read) => match read {
+                    Ok(length) if length > 0 => {
+                        self.heard(Stream::Stdout, &pipes.stdout_buffer[..length]);
+                    }
+                    Ok(_) | Err(_) => pipes.stdout = None,
+                },
+                Happened::Read(Stream::Stderr, read) => match read {
+                    Ok(length) if length > 0 => {
+                        self.heard(Stream::Stderr, &pipes.stderr_buffer[..length]);
+                    }
+                    Ok(_) | Err(_) => pipes.stderr = None,
+                },
+                Happened::Ordered => self.obey(),
+                Happened::Touched => self.look_at_completion(true, Instant::now()),
+                Happened::Woken => {}
+            }
+        }
+    }
+
+    /// Does what the watchdog says. Answers whether waiting has no sense any more.
+    fn act(&mut self, now: Instant) -> bool {
+        match self.dog.due(now) {
+            Due::Nothing => {}
+            Due::IdleCheck if self.is_busy(now) => self.dog.active(now),
+            Due::IdleCheck => self.stop(StopReason::Idle, now),
+            Due::Stop(reason) => self.stop(reason, now),
+            Due::Kill => self.kill(StopReason::Requested, now),
+            Due::GiveUp => return true,
+        }
+        false
+    }
+
+    fn obey(&mut self) {
+        let order = self.orders.borrow_and_update().clone();
+        match order {
+            Order::Go => {}
+            Order::Stop(reason) => self.stop(reason, Instant::now()),
+            Order::Kill => self.kill(StopReason::Requested, Instant::now()),
+        }
+    }
+
+    fn stop(&mut self, reason: StopReason, now: Instant) {
+        if self.dog.stop(reason, now) {
+            // What is below it is remembered first: it may leave the tree when the leader goes.
+            self.tree.sample();
+            self.leader.ask(self.setting.command.stop_signal);
+        }
+    }
+
+    fn kill(&mut self, reason: StopReason, now: Instant) {
+        if self.dog.kill(reason, now) {
+            self.tree.kill();
+            self.leader.kill();
+        }
+    }
+
+    /// Takes in output that passes through us.
+    fn heard(&mut self, stream: Stream, bytes: &[u8]) {
+        let now = Instant::now();
+        self.dog.active(now);
+        self.output.take(stream, bytes, self.setting.limit);
+        self.tell(now);
+        if let Some(seen) = self.output.hopeless.take() {
+            self.stop(StopReason::Hopeless { seen }, now);
+        }
+        if self.output.taken > self.setting.limit {
+            self.stop(self.over_limit(), now);
+        }
+        let failure = self.output.failure();
+        if let Some(seen) = failure {
+            self.stop(StopReason::OverLimit { seen }, now);
+        }
+    }
+
+    /// Says what it is doing, if the last word was a while ago.
+    fn tell(&mut self, now: Instant) {
+        if self.doing_at.is_some_and(|at| now < at + DOING_PAUSE) {
+            return;
+        }
+        if let Some(text) = self.output.doing.take() {
+            self.doing_at = Some(now);
+            self.shared.report(Report::Doing { key: self.setting.key.clone(), text });
+        }
+    }
+
+    fn over_limit(&self) -> StopReason {
+        StopReason::OverLimit { seen: format!("more than {} bytes of output", self.setting.limit) }
+    }
+
+    /// Looks at everything that nobody tells us of.
+    fn look(&mut self, now: Instant) {
+        self.looks += 1;
+        self.next_look = now + LOOK;
+        self.tell(now);
+        self.look_at_completion(false, now);
+        let grown = self.look_at_files(now);
+        // The first look comes early; nothing has had the time to leave the tree by then.
+        if self.looks > 1
+            && let Some(used) = self.tree.sample()
+            && grown
+        {
+            self.busy_base = used;
+        }
+    }
+
+    fn look_at_completion(&mut self, touched: bool, now: Instant) {
+        if let Some(judge) = &mut self.judge {
+            let valid = judge.look(touched);
+            self.dog.completed(valid, now);
+        }
+    }
+
+    /// Sees whether output has come since the last look, and how much.
+    fn look_at_files(&mut self, now: Instant) -> bool {
+        let bytes = if self.piped { self.output.taken } else { self.output.on_disk() };
+        let growth = bytes.saturating_sub(self.seen_bytes);
+        self.seen_bytes = bytes;
+        if growth > 0 && !self.piped {
+            self.dog.active(now);
+            if bytes > self.setting.limit {
+                // It writes by itself, so waiting would let it write on.
+                self.kill(self.over_limit(), now);
+            } else if growth > (self.setting.limit - bytes) / 8 {
+                self.next_look = now + CLOSE_LOOK;
+            }
+        }
+        growth > 0
+    }
+
+    /// Whether something happens although nothing is said.
+    fn is_busy(&mut self, now: Instant) -> bool {
+        if self.look_at_files(now) && !self.piped {
+            return true;
+        }
+        let Some(used) = self.tree.sample() else {
+            return false;
+        };
+        let enough = BUSY_LEAST.max(self.setting.limits.idle / BUSY_PART);
+        let busy = used.saturating_sub(self.busy_base) > enough;
+        self.busy_base = used;
+        busy
+    }
+
+    /// After a stop, the leader's group may end by itself while the grace period lasts: a leader is
+    /// often only a wrapper of the program that has something to save.
+    async fn let_group_end(&mut self, pipes: &mut Pipes) {
+        while let Some(until) = self.dog.grace_left() {
+            if Instant::now() >= until || !self.tree.group_lives() {
+                return;
+            }
+            pipes.drain(&mut self.output, self.setting.limit).await;
+            tokio::select! {
+                Ok(()) = self.orders.changed() => self.obey(),
+                () = tokio::time::sleep(GROUP_PAUSE) => {}
+            }
+        }
+    }
+}
+
+/// Judges the completion for good, and moves away what is none.
+async fn conclude(judge: Option<&Judge>) -> CompletionFact {
+    let Some(judge) = judge else {
+        return CompletionFact::Missing;
+    };
+    let mut fact = judge.judge();
+    if matches!(fact, CompletionFact::Invalid { .. }) {
+        tokio::time::sleep(SETTLE).await;
+        fact = judge.judge();
+    }
+    if matches!(fact, CompletionFact::Invalid { .. }) {
+        judge.reject();
+    }
+    fact
+}
+
+/// Waits for the watch; never ends without one.
+async fn touched(watch: Option<&Watch<'_>>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Makes a timer end at `at` at the latest. One that ends early is no harm and, since signs of life
+/// put deadlines off all the time, cheaper.
+fn set(timer: &mut Pin<Box<Sleep>>, at: Instant) {
+    if timer.is_elapsed() || timer.deadline() > at {
+        timer.as_mut().reset(at);
+    }
+}
