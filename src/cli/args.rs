@@ -30,6 +30,7 @@ use crate::cli::settings::VARIABLES;
     name = "orchestrate",
     version,
     about = "Runs the tasks of a markdown plan in parallel by coding agents, under supervision",
+    override_usage = "orchestrate --plan PLAN [OPTIONS OF `run`]\n       orchestrate [OPTIONS] COMMAND",
     after_help = TOP_HELP,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -51,8 +52,7 @@ Examples:
   orchestrate --plan phase3.md           run it (the same as `orchestrate run phase3.md`)
   orchestrate status --watch             where the latest run stands, live
   orchestrate why T006                   why a task failed, and what to do about it
-  orchestrate retry && orchestrate resume
-                                         run again what failed
+  orchestrate retry                      run again what failed, and what that blocked
 
 Exit codes: 0 all succeeded, 1 a task did not, 2 wrong use, 3 invalid plan or configuration,
 4 nothing to run, 5 no usable agent, 6 state store, 7 held by another run, 8 a limit,
@@ -145,7 +145,7 @@ pub enum Command {
     Why(WhyCommand),
     /// Stop a run, or some of its tasks for good
     Stop(StopCommand),
-    /// Ask for failed tasks, and what they blocked, to be run again
+    /// Run failed tasks again, and what they blocked
     Retry(RetryCommand),
     /// Let a gate pass
     Approve(ApproveCommand),

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::reading;
+use crate::cli::config::MAX_JOBS;
 use crate::model::completion::{CompletionStatus, Verification};
 use crate::model::ids::TaskId;
 use crate::model::time::Span;
@@ -54,7 +55,7 @@ pub struct ResumeCommand {
     #[arg(value_name = "RUN")]
     pub id: Option<String>,
     /// How many attempts may run at once; left out: as before
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_JOBS)))]
     pub jobs: Option<u32>,
     /// Take every gate as approved
     #[arg(long)]

@@ -55,18 +55,19 @@ impl Refusal {
         if matches!(kind, ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
             return Self::Shown(error.render());
         }
-        let is_empty = kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-        let usage = if is_empty && arguments.len() < 2 {
-            UsageError::new("there is no command")
+        let has_no_command = matches!(
+            kind,
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+        );
+        let words: Vec<_> = arguments.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+        let first = words.iter().find(|word| word.chars().all(|letter| letter.is_ascii_lowercase()));
+        let usage = match first {
+            Some(command) if has_no_command => UsageError::new(format!("`{command}` needs one more word"))
+                .hint(format!("to see which: orchestrate {command} --help")),
+            None if has_no_command => UsageError::new("there is no command")
                 .hint("to run a plan: orchestrate --plan PLAN")
-                .hint("to see all commands: orchestrate --help")
-        } else if is_empty {
-            let words: Vec<_> = arguments.iter().skip(1).map(|word| word.to_string_lossy()).collect();
-            let call = words.join(" ");
-            UsageError::new(format!("`{call}` needs more words"))
-                .hint(format!("to see which: orchestrate {call} --help"))
-        } else {
-            read_message(&error.render().to_string())
+                .hint("to see all commands: orchestrate --help"),
+            Some(_) | None => read_message(&error.render().to_string()),
         };
         Self::Usage(usage.with_arguments(arguments))
     }

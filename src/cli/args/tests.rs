@@ -91,7 +91,10 @@ fn a_bare_plan_is_refused_with_the_right_call() {
 #[test]
 fn nothing_at_all_and_unknown_options_are_wrong_use() {
     assert_eq!(refused(&[]).message, "there is no command");
-    assert_eq!(refused(&["state"]).message, "`state` needs more words");
+    assert_eq!(refused(&["-q"]).message, "there is no command");
+    for line in [&["state"][..], &["state", "-q"], &["-q", "state"]] {
+        assert_eq!(refused(line).message, "`state` needs one more word", "{line:?}");
+    }
     assert_eq!(
         refused(&["run"]).hints.last().map(String::as_str),
         Some("usage: orchestrate run <PLAN|--plan <PLAN>>")

@@ -112,7 +112,7 @@ fn version(top: &mut Section<'_>, notes: &mut Notes<'_>, broken: bool) -> u8 {
             );
         }
     } else if problems == notes.problems.len() && !broken {
-        top.missing(notes, "version", "write `version = 1` as the first line".to_owned());
+        top.missing(notes, &["version"], "write `version = 1` as the first line");
     }
     1
 }
@@ -333,17 +333,17 @@ fn layer(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Layer> {
     let context = table.number::<u64>(notes, "context", 1..=i64::MAX).map(|found| found.value);
     let price = table.table(notes, "price").and_then(|section| price(section, notes));
     if notes.problems.len() == before {
-        for (key, there, example) in [
-            ("layer", number.is_some(), "layer = 1"),
-            ("agent", agent.is_some(), "agent = \"kilo\""),
-            ("model", model.is_some(), "model = \"…\""),
-            ("provider", provider.is_some(), "provider = \"…\""),
-            ("cost", cost.is_some(), "cost = \"free\""),
-        ] {
-            if !there {
-                table.missing(notes, key, format!("write `{example}`"));
-            }
-        }
+        let missing: Vec<&str> = [
+            ("layer", number.is_some()),
+            ("agent", agent.is_some()),
+            ("model", model.is_some()),
+            ("provider", provider.is_some()),
+            ("cost", cost.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(key, there)| (!there).then_some(key))
+        .collect();
+        table.missing(notes, &missing, "every layer has `layer`, `agent`, `model`, `provider` and `cost`");
     }
     table.finish(notes, &[]);
     Some(Layer {
@@ -361,14 +361,16 @@ fn price(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Price> {
     let before = notes.problems.len();
     let input = table.money(notes, "input");
     let output = table.money(notes, "output");
-    for (key, there) in [("input", input.is_some()), ("output", output.is_some())] {
-        if !there && notes.problems.len() == before {
-            table.missing(
-                notes,
-                key,
-                "write `price = { input = 1.1, output = 4.4 }` (USD a million tokens)".to_owned(),
-            );
-        }
+    if notes.problems.len() == before {
+        let missing: Vec<&str> = [("input", input.is_some()), ("output", output.is_some())]
+            .into_iter()
+            .filter_map(|(key, there)| (!there).then_some(key))
+            .collect();
+        table.missing(
+            notes,
+            &missing,
+            "write `price = { input = 1.1, output = 4.4 }` (USD a million tokens)",
+        );
     }
     table.finish(notes, &[]);
     Some(Price { input: input?, output: output? })

@@ -444,9 +444,15 @@ impl<'t> Section<'t> {
         Some(sections)
     }
 
-    /// Says that a key that has to be there is not.
-    pub(super) fn missing(&self, notes: &mut Notes<'_>, key: &str, hint: String) {
-        notes.problem(&self.range, format!("`{key}` is missing {}", self.shown), vec![hint]);
+    /// Says that keys that have to be there are not.
+    pub(super) fn missing(&self, notes: &mut Notes<'_>, keys: &[&str], hint: &str) {
+        let quoted: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let message = match quoted.split_last() {
+            None => return,
+            Some((only, [])) => format!("{only} is missing {}", self.shown),
+            Some((last, rest)) => format!("{} and {last} are missing {}", rest.join(", "), self.shown),
+        };
+        notes.problem(&self.range, message, vec![hint.to_owned()]);
     }
 
     /// Refuses every key that was not asked for.

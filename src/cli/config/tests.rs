@@ -226,12 +226,8 @@ fn layers_prices_and_payment_are_looked_at() {
 14:1+10 layer 1 is there twice
     give each `[[layers]]` a number of its own
 20:19+2 `layers.3.price.input` has to be 0 or more
-21:1+10 `model` is missing in `[[layers]]`
-    write `model = \"…\"`
-21:1+10 `provider` is missing in `[[layers]]`
-    write `provider = \"…\"`
-21:1+10 `cost` is missing in `[[layers]]`
-    write `cost = \"free\"`
+21:1+10 `model`, `provider` and `cost` are missing in `[[layers]]`
+    every layer has `layer`, `agent`, `model`, `provider` and `cost`
 24:1+8 `models.approve_paid` needs a `reason`
     write `reason = \"…\"` below it
 26:1+10 an alert needs either `webhook` or `command`
