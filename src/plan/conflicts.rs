@@ -97,7 +97,8 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
     }
     for index in globs {
         let claim = &claims[index];
-        let below = by_fixed.range(claim.fixed.as_str()..).take_while(|(path, _)| path.starts_with(&claim.fixed));
+        let below =
+            by_fixed.range(claim.fixed.as_str()..).take_while(|(path, _)| path.starts_with(&claim.fixed));
         let around = folders(&claim.fixed).filter_map(|folder| by_fixed.get_key_value(folder));
         for (_, others) in below.chain(around) {
             for other in others {
@@ -115,8 +116,12 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
     let crowded = plain.values().any(|here| here.len() > MOST_TOGETHER);
     if budget == 0 || crowded || pairs.len() >= MOST_PAIRS {
         diagnostics.push(
-            Diagnostic::warning("same-file", Place::WHOLE, "too many tasks name the same files to keep all of them apart")
-                .hint("run them with --isolation worktree, or one at a time with --jobs 1"),
+            Diagnostic::warning(
+                "same-file",
+                Place::WHOLE,
+                "too many tasks name the same files to keep all of them apart",
+            )
+            .hint("run them with --isolation worktree, or one at a time with --jobs 1"),
         );
     }
     let direct: BTreeSet<(usize, usize)> = waits(tasks, &pairs);
@@ -127,7 +132,8 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
 
 /// Pairs of which one waits for the other: they are apart without being kept apart.
 fn waits(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>) -> BTreeSet<(usize, usize)> {
-    let by_id: BTreeMap<&str, usize> = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
+    let by_id: BTreeMap<&str, usize> =
+        tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let mut direct = BTreeSet::new();
     for task in pairs.keys().flat_map(|(a, b)| [*a, *b]).collect::<BTreeSet<_>>() {
         for need in &tasks[task].needs {
@@ -142,7 +148,8 @@ fn waits(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>) -> BTreeS
 fn tell(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>, diagnostics: &mut Vec<Diagnostic>) {
     for ((first, second), path) in pairs.iter().take(MOST_TOLD) {
         let (a, b) = (&tasks[*first], &tasks[*second]);
-        let message = format!("tasks `{}` and `{}` both name `{path}`: they will not run together", a.id, b.id);
+        let message =
+            format!("tasks `{}` and `{}` both name `{path}`: they will not run together", a.id, b.id);
         diagnostics.push(Diagnostic::note("same-file", Place::line(b.line), message));
     }
     if pairs.len() > MOST_TOLD {
@@ -175,7 +182,8 @@ fn overlap(a: &Claim, b: &Claim) -> bool {
         (Some(first), Some(second)) => {
             first.is_match(&b.path)
                 || second.is_match(&a.path)
-                || ((covers(&a.fixed, &b.fixed) || covers(&b.fixed, &a.fixed)) && endings_agree(&a.path, &b.path))
+                || ((covers(&a.fixed, &b.fixed) || covers(&b.fixed, &a.fixed))
+                    && endings_agree(&a.path, &b.path))
         }
         (None, None) => a.path == b.path || covers(&a.path, &b.path) || covers(&b.path, &a.path),
     }
@@ -188,9 +196,7 @@ fn covers(folder: &str, path: &str) -> bool {
 
 /// Whether what stands after the last wildcard of both may be the end of one path.
 fn endings_agree(a: &str, b: &str) -> bool {
-    let ending = |path: &str| -> String {
-        path.rsplit(['*', '?', ']', '}']).next().unwrap_or("").to_owned()
-    };
+    let ending = |path: &str| -> String { path.rsplit(['*', '?', ']', '}']).next().unwrap_or("").to_owned() };
     let (a, b) = (ending(a), ending(b));
     a.ends_with(&b) || b.ends_with(&a)
 }
@@ -202,7 +208,13 @@ mod tests {
     fn claim(path: &str) -> Claim {
         let wild = path.contains(['*', '?', '[', '{']);
         let fixed = if wild { fixed_part(path) } else { path.to_owned() };
-        Claim { task: 0, writes: true, fixed, glob: wild.then(|| matcher(path)).flatten(), path: path.to_owned() }
+        Claim {
+            task: 0,
+            writes: true,
+            fixed,
+            glob: wild.then(|| matcher(path)).flatten(),
+            path: path.to_owned(),
+        }
     }
 
     #[test]

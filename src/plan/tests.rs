@@ -27,5 +27,8 @@ fn edges(plan: &Plan) -> Vec<String> {
 
 /// The codes of all diagnostics with their lines.
 fn codes(plan: &Plan) -> Vec<String> {
-    plan.diagnostics.iter().map(|diagnostic| format!("{}:{}", diagnostic.code, diagnostic.place.line)).collect()
+    plan.diagnostics
+        .iter()
+        .map(|diagnostic| format!("{}:{}", diagnostic.code, diagnostic.place.line))
+        .collect()
 }

@@ -92,7 +92,12 @@ fn compare(path: &Path, name: &str) -> Vec<String> {
         field("title", &simple(&found.title), &simple(task["title"].as_str().unwrap_or("")));
         let alternatives: Vec<&str> = task
             .get("status_alt")
-            .map(|alt| alt.as_array().map_or_else(|| alt.as_str().into_iter().collect(), |l| l.iter().filter_map(Value::as_str).collect()))
+            .map(|alt| {
+                alt.as_array().map_or_else(
+                    || alt.as_str().into_iter().collect(),
+                    |l| l.iter().filter_map(Value::as_str).collect(),
+                )
+            })
             .unwrap_or_default();
         if !alternatives.contains(&found.status.as_str()) {
             field("status", found.status.as_str(), task["status"].as_str().unwrap_or(""));
@@ -168,7 +173,8 @@ fn compare(path: &Path, name: &str) -> Vec<String> {
             })
             .map(|(index, task)| key_of.get(&index).cloned().unwrap_or_else(|| task.id.to_string()))
             .collect();
-        let should: BTreeSet<String> = list("ready").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let should: BTreeSet<String> =
+            list("ready").iter().filter_map(Value::as_str).map(str::to_owned).collect();
         if is != should {
             wrong.push(format!("ready {is:?} instead of {should:?}"));
         }
@@ -199,7 +205,9 @@ fn real_plans_give_the_tasks_that_a_person_finds() {
     for family in std::fs::read_dir(&corpus).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
         for file in std::fs::read_dir(family.path()).unwrap().flatten() {
             let path = file.path();
-            if path.with_extension("expected.json").is_file() && !path.to_string_lossy().ends_with(".expected.json") {
+            if path.with_extension("expected.json").is_file()
+                && !path.to_string_lossy().ends_with(".expected.json")
+            {
                 files.push(path);
             }
         }
