@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::declared;
 use super::facts;
 use super::facts::Facts;
 use super::fields;
@@ -446,6 +447,16 @@ impl Maker<'_, '_> {
             edges.retain(|edge| *edge != Dependency::Group(group));
             self.plan.groups[group].states_dependencies = true;
             self.plan.groups[group].depends_on = edges;
+        }
+        // What a group says itself is nearer than what a list says of it.
+        for (group, edges) in declared::read(self.outline, &self.plan.groups, &index, self.plan.tasks.len()) {
+            if groups.get(group).is_some_and(|fact| fact.depends.is_empty()) {
+                let made = &mut self.plan.groups[group];
+                made.states_dependencies = true;
+                made.depends_on.extend(edges);
+                made.depends_on.sort_unstable();
+                made.depends_on.dedup();
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod attributes;
 mod blocks;
 mod boxes;
 mod conflicts;
+mod declared;
 mod explain;
 mod facts;
 mod fields;

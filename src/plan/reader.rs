@@ -74,6 +74,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let mut plan = assemble::plan(&outline, &findings, matter, options, diagnostics);
     "generic".clone_into(&mut plan.format);
     plan.format_reason = if none { "no rule finds a task".to_owned() } else { rule.to_owned() };
+    if let Some(format) = &options.format {
+        asked_for(format, &mut plan);
+    }
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if none {
         plan.diagnostics.push(no_tasks(&plan));
@@ -106,6 +109,50 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         .collect();
     plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
     plan
+}
+
+/// The formats that `--format` may name.
+const FORMATS: &[&str] = &[
+    "generic",
+    "speckit",
+    "kiro",
+    "openspec",
+    "taskmaster",
+    "superpowers",
+    "ralphex",
+    "compound",
+    "swarm",
+    "cursor",
+    "antigravity",
+    "execplan",
+    "bmad",
+    "ralph",
+    "backlog",
+    "ito",
+    "humanlayer",
+];
+
+/// A format that was asked for: one without a reader of its own is read by the rules for any Markdown,
+/// and the plan says so.
+fn asked_for(format: &str, plan: &mut Plan) {
+    let known = FORMATS.iter().find(|known| known.eq_ignore_ascii_case(&format.replace('-', "")));
+    match known {
+        Some(&"generic") => {}
+        Some(known) => {
+            plan.format_reason = format!(
+                "{}; {known} was asked for and is read by the rules for any Markdown",
+                plan.format_reason
+            );
+        }
+        None => {
+            let diagnostic =
+                Diagnostic::error("unknown-format", Place::WHOLE, format!("there is no format `{format}`"));
+            plan.diagnostics.push(match crate::diagnostics::suggest(format, FORMATS.iter().copied()) {
+                Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+                None => diagnostic.hint(format!("formats: {}", FORMATS.join(", "))),
+            });
+        }
+    }
 }
 
 fn is_live(plan: &Plan, task: usize) -> bool {

@@ -139,6 +139,15 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
             entry(plan, options, task, asked, &assumed)
         })
         .collect();
+    let left =
+        entries.iter().filter(|entry| matches!(entry, Entry::Skip { why } if why == "optional")).count();
+    if left > 0 {
+        let message = format!("{left} optional {} left out", if left == 1 { "task is" } else { "tasks are" });
+        diagnostics.push(
+            Diagnostic::note("optional-skipped", Place::WHOLE, message)
+                .hint("to run one, name it with --only"),
+        );
+    }
     let runs = |task: usize| !matches!(entries[task], Entry::Skip { .. });
     let order = order::order(plan, &runs, &|task| {
         plan.tasks[task].optional && !options.optional && !only.contains(&task)

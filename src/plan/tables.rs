@@ -167,7 +167,7 @@ fn text(outline: &Outline<'_>, cell: &Cell) -> String {
 }
 
 /// The cells of a row; `\|` and `|` inside code are no borders.
-fn cells(outline: &Outline<'_>, line: usize) -> Vec<Cell> {
+pub(crate) fn cells(outline: &Outline<'_>, line: usize) -> Vec<Cell> {
     let text = outline.lines.get(line);
     let start = outline.lines.start(line);
     let mut borders = Vec::new();

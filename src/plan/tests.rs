@@ -11,7 +11,7 @@ use super::ReadOptions;
 use super::read;
 
 /// Reads a text with the options that are usual.
-fn plan(text: &str) -> Plan {
+pub(crate) fn plan(text: &str) -> Plan {
     read(text.as_bytes(), &ReadOptions::default())
 }
 

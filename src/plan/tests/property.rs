@@ -124,7 +124,9 @@ proptest! {
     #[test]
     fn ids_do_not_change_when_a_box_is_ticked(titles in prop::collection::vec("[a-c]{1,2}", 1..12), ticked in 0_usize..12) {
         let write = |mark: &dyn Fn(usize) -> char| -> String {
-            titles.iter().enumerate().map(|(index, title)| format!("- [{}] {title}\n", mark(index))).collect()
+            let lines: Vec<String> =
+                titles.iter().enumerate().map(|(index, title)| format!("- [{}] {title}", mark(index))).collect();
+            lines.join("\n")
         };
         let before = plan(&write(&|_| ' '));
         let after = plan(&write(&|index| if index == ticked { 'x' } else { ' ' }));
