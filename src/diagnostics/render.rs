@@ -59,12 +59,12 @@ fn one(renderer: &Renderer, file: &str, lines: &LineStarts<'_>, diagnostic: &Dia
     for hint in &diagnostic.hints {
         group = group.element(Level::HELP.message(plain(hint)));
     }
-    let rendered = renderer.render(&[group]);
+    let shown_text = renderer.render(&[group]);
     match columns {
         Some((shown, real)) if shown != real => {
-            rendered.replacen(&format!("{file}:{line}:{shown}"), &format!("{file}:{line}:{real}"), 1)
+            shown_text.replacen(&format!("{file}:{line}:{shown}"), &format!("{file}:{line}:{real}"), 1)
         }
-        _ => rendered,
+        _ => shown_text,
     }
 }
 
@@ -122,7 +122,8 @@ impl<'t> LineStarts<'t> {
         let bytes = text.as_bytes();
         let mut starts = vec![if text.starts_with('\u{feff}') { 3 } else { 0 }];
         for index in memchr::memchr2_iter(b'\n', b'\r', bytes) {
-            let carriage_return_before_newline = bytes[index] == b'\r' && bytes.get(index + 1) == Some(&b'\n');
+            let carriage_return_before_newline =
+                bytes[index] == b'\r' && bytes.get(index + 1) == Some(&b'\n');
             if !carriage_return_before_newline {
                 starts.push(index + 1);
             }

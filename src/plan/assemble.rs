@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::declared;
 use super::facts;
 use super::facts::Facts;
 use super::fields;
@@ -10,6 +11,7 @@ use super::found::Findings;
 use super::found::Found;
 use super::found::Holder;
 use super::generic;
+use super::groups;
 use super::lines::number;
 use super::matter::Matter;
 use super::names;
@@ -17,6 +19,7 @@ use super::outline::Outline;
 use super::references;
 use super::references::Index;
 use super::references::Named;
+use super::steps::Steps;
 use super::titles;
 use super::types::Dependency;
 use super::types::Group;
@@ -39,7 +42,7 @@ const SUGGESTIONS: usize = 20;
 /// Makes the plan.
 pub(crate) fn plan(
     outline: &Outline<'_>,
-    findings: Findings,
+    findings: &Findings,
     matter: Matter,
     options: &ReadOptions,
     diagnostics: Vec<Diagnostic>,
@@ -50,11 +53,11 @@ pub(crate) fn plan(
     let group_of: BTreeMap<Holder, usize> = groups;
     let mut facts: Vec<Facts> = Vec::with_capacity(findings.tasks.len());
     let done_mark = done_mark(outline);
-    let mut steps = Steps::new(outline);
+    let steps = Steps::new(outline);
     for found in &findings.tasks {
         let group = found.holder.and_then(|holder| group_of.get(&holder).copied());
         let fact = facts::read(outline, found, &mut maker.plan.diagnostics);
-        let task = maker.task(found, group, &fact, done_mark, &mut steps);
+        let task = maker.task(found, group, &fact, done_mark, &steps);
         maker.plan.tasks.push(task);
         facts.push(fact);
     }
@@ -81,9 +84,16 @@ impl Maker<'_, '_> {
         self.plan.mode_sequential = matter.sequential;
         self.plan.defaults = matter.defaults;
         let first_task = tasks.iter().map(|task| task.line).min().unwrap_or(outline.lines.len());
-        let after = first.map_or_else(|| outline.blocks.front_matter.as_ref().map_or(0, |m| m.end + 1), |h| h.after);
-        let end = outline.headings.iter().find(|heading| heading.line >= after).map_or(outline.lines.len(), |h| h.line);
-        let header = fields::read(outline, after..end.min(first_task).max(after), None);
+        let after =
+            first.map_or_else(|| outline.blocks.front_matter.as_ref().map_or(0, |m| m.end + 1), |h| h.after);
+        let end = outline
+            .headings
+            .iter()
+            .find(|heading| heading.line >= after)
+            .map_or(outline.lines.len(), |h| h.line);
+        // A card stands for its whole document, header included.
+        let header_end = if first_task > after { end.min(first_task) } else { end.max(after) };
+        let header = fields::read(outline, after..header_end, None);
         let status_limit = after + 15;
         let mut status = matter.status;
         for field in &header {
@@ -95,14 +105,35 @@ impl Maker<'_, '_> {
                 fields::Key::Agent if generic::is_executor(&field.name) => {
                     self.plan.defaults.agent.get_or_insert(facts::agent_name(&value));
                 }
-                _ => {}
+                fields::Key::Status
+                | fields::Key::Agent
+                | fields::Key::DependsOn
+                | fields::Key::Model
+                | fields::Key::Layer
+                | fields::Key::Command
+                | fields::Key::Files(_)
+                | fields::Key::Verify
+                | fields::Key::Acceptance
+                | fields::Key::Priority
+                | fields::Key::Timeout
+                | fields::Key::Retries
+                | fields::Key::Parallel
+                | fields::Key::Optional
+                | fields::Key::Gate
+                | fields::Key::Requirements
+                | fields::Key::Output
+                | fields::Key::Mode => {}
             }
         }
         self.plan.mode_sequential |= self.is_sequential(first_task);
         if let Some(status) = &status {
             self.plan.over = words::plan_is_over(status);
             if words::begins_with(status, "draft") {
-                self.plan.diagnostics.push(Diagnostic::warning("plan-draft", Place::WHOLE, "the plan calls itself a draft"));
+                self.plan.diagnostics.push(Diagnostic::warning(
+                    "plan-draft",
+                    Place::WHOLE,
+                    "the plan calls itself a draft",
+                ));
             }
         }
         self.plan.status = status;
@@ -110,7 +141,8 @@ impl Maker<'_, '_> {
             Some(Holder::Heading(heading)) => Some(outline.headings[heading].line),
             Some(Holder::Item(_)) | None => None,
         });
-        let body_start = holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min().unwrap_or(after);
+        let body_start =
+            holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min().unwrap_or(after);
         outline.lines.slice(after, body_start.max(after)).trim().clone_into(&mut self.plan.preamble);
     }
 
@@ -145,8 +177,7 @@ impl Maker<'_, '_> {
                 }
             }
         };
-        let is_title =
-            |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && tops == 1);
+        let is_title = |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && tops == 1);
         let line_of = |holder: &Holder| match holder {
             Holder::Heading(heading) => outline.headings[*heading].line,
             Holder::Item(item) => outline.items[*item].line,
@@ -163,7 +194,8 @@ impl Maker<'_, '_> {
         }
         let mut sorted: Vec<Holder> = seen.into_iter().collect();
         sorted.sort_by_key(line_of);
-        let index: BTreeMap<Holder, usize> = sorted.iter().enumerate().map(|(i, holder)| (*holder, i)).collect();
+        let index: BTreeMap<Holder, usize> =
+            sorted.iter().enumerate().map(|(i, holder)| (*holder, i)).collect();
         let first_lines: BTreeMap<Holder, usize> = {
             let mut first = BTreeMap::new();
             for task in tasks {
@@ -181,7 +213,10 @@ impl Maker<'_, '_> {
                     let heading = &outline.headings[*heading];
                     let start = outline.lines.start(heading.line);
                     let visible = outline.visible(heading.line);
-                    let raw = visible.get(heading.text.start - start..heading.text.end - start).unwrap_or("").to_owned();
+                    let raw = visible
+                        .get(heading.text.start - start..heading.text.end - start)
+                        .unwrap_or("")
+                        .to_owned();
                     (raw, heading.line, heading.after..heading.own_end, None)
                 }
                 Holder::Item(item) => {
@@ -191,8 +226,10 @@ impl Maker<'_, '_> {
             };
             let end = first_lines.get(holder).copied().unwrap_or(span.end).clamp(span.start, span.end);
             let fact = facts::of_group(outline, span.start..end, owner, &mut self.plan.diagnostics);
-            let parent = around(*holder).filter(|parent| !is_title(parent)).and_then(|parent| index.get(&parent).copied());
-            self.plan.groups.push(group(&title, line, parent, &fact));
+            let parent = around(*holder)
+                .filter(|parent| !is_title(parent))
+                .and_then(|parent| index.get(&parent).copied());
+            self.plan.groups.push(groups::group(&title, line, parent, &fact));
             all_facts.push(fact);
         }
         (index, all_facts)
@@ -204,7 +241,7 @@ impl Maker<'_, '_> {
         group: Option<usize>,
         fact: &Facts,
         done_mark: char,
-        steps: &mut Steps<'_, '_>,
+        steps: &Steps<'_, '_>,
     ) -> PlanTask {
         let outline = self.outline;
         let mut held = Vec::new();
@@ -225,12 +262,20 @@ impl Maker<'_, '_> {
             if mark.status().is_none() {
                 held.push(HeldReason::UnknownMarker(mark.sign.to_string()));
                 self.plan.diagnostics.push(
-                    Diagnostic::warning("unknown-marker", place, format!("nobody knows the mark `{}`: the task is held", mark.sign))
-                        .hint("write `[ ]` to have it run, `[x]` if it is done"),
+                    Diagnostic::warning(
+                        "unknown-marker",
+                        place,
+                        format!("nobody knows the mark `{}`: the task is held", mark.sign),
+                    )
+                    .hint("write `[ ]` to have it run, `[x]` if it is done"),
                 );
                 status = Some(PlanStatus::Open);
             } else if mark.sign == '-' {
-                self.plan.diagnostics.push(Diagnostic::warning("unknown-marker", place, "the mark `-` is taken as skipped"));
+                self.plan.diagnostics.push(Diagnostic::warning(
+                    "unknown-marker",
+                    place,
+                    "the mark `-` is taken as skipped",
+                ));
             }
         }
         if let (Some(Some(boxed)), Some(PlanStatus::Done)) = (of_box, of_steps)
@@ -308,11 +353,13 @@ impl Maker<'_, '_> {
         }
         let mut ids: Vec<Option<String>> = found.iter().map(|task| task.id.clone()).collect();
         for (id, tasks) in same.into_iter().filter(|(_, tasks)| tasks.len() > 1) {
-            let groups: BTreeSet<Option<usize>> = tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
+            let groups: BTreeSet<Option<usize>> =
+                tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
             let restarted = !references::is_written_id(id) || id.starts_with(|c: char| c.is_ascii_digit());
             if restarted && groups.len() == tasks.len() && !groups.contains(&None) {
                 for task in tasks {
-                    let group = self.plan.tasks[task].group.map(|group| group_code(&self.plan.groups[group]));
+                    let group =
+                        self.plan.tasks[task].group.map(|group| groups::group_code(&self.plan.groups[group]));
                     ids[task] = group.map(|group| format!("{group}/{id}"));
                 }
                 continue;
@@ -343,9 +390,6 @@ impl Maker<'_, '_> {
                 let count = next.entry(base.clone()).or_insert(1);
                 *count += 1;
                 id = format!("{base}-{count}");
-                if is_written && written.contains(&id) {
-                    continue;
-                }
             }
             used.insert(id.clone());
             if self.plan.tasks[index].title.is_empty() {
@@ -364,6 +408,15 @@ impl Maker<'_, '_> {
         for (group, made) in self.plan.groups.iter().enumerate() {
             index.group(group, &made.title, made.number.as_deref());
         }
+        // A phase that is itself a task answers as that task.
+        let by_line: BTreeMap<u32, usize> =
+            self.plan.tasks.iter().enumerate().map(|(task, made)| (made.line, task)).collect();
+        let as_task = |edge: Dependency, groups: &[Group]| match edge {
+            Dependency::Group(group) => {
+                by_line.get(&groups[group].line).map_or(edge, |task| Dependency::Task(*task))
+            }
+            Dependency::Task(_) => edge,
+        };
         for (task, fact) in facts.iter().enumerate() {
             let (id, group) = (self.plan.tasks[task].id.clone(), self.plan.tasks[task].group);
             let mut stated = fact.depends.clone();
@@ -375,6 +428,7 @@ impl Maker<'_, '_> {
             }
             let name = format!("task `{id}`");
             let (edges, missing) = self.resolve(&index, &name, &stated, group, false, found[task].line);
+            let edges = edges.into_iter().map(|edge| as_task(edge, &self.plan.groups)).collect();
             let made = &mut self.plan.tasks[task];
             made.states_dependencies = true;
             made.depends_on = edges;
@@ -387,10 +441,22 @@ impl Maker<'_, '_> {
             }
             let name = format!("group `{}`", self.plan.groups[group].title);
             let line = usize::try_from(self.plan.groups[group].line).unwrap_or(1).saturating_sub(1);
-            let (mut edges, _) = self.resolve(&index, &name, &fact.depends, Some(group), true, line);
+            let (edges, _) = self.resolve(&index, &name, &fact.depends, Some(group), true, line);
+            let mut edges: Vec<Dependency> =
+                edges.into_iter().map(|edge| as_task(edge, &self.plan.groups)).collect();
             edges.retain(|edge| *edge != Dependency::Group(group));
             self.plan.groups[group].states_dependencies = true;
             self.plan.groups[group].depends_on = edges;
+        }
+        // What a group says itself is nearer than what a list says of it.
+        for (group, edges) in declared::read(self.outline, &self.plan.groups, &index, self.plan.tasks.len()) {
+            if groups.get(group).is_some_and(|fact| fact.depends.is_empty()) {
+                let made = &mut self.plan.groups[group];
+                made.states_dependencies = true;
+                made.depends_on.extend(edges);
+                made.depends_on.sort_unstable();
+                made.depends_on.dedup();
+            }
         }
     }
 
@@ -420,10 +486,13 @@ impl Maker<'_, '_> {
                     Named::Known(found) => edges.extend(found),
                     Named::Missing(id) if !assumed.contains(&names::folded(&id)) => {
                         self.suggested += 1;
-                        let near = (self.suggested <= SUGGESTIONS).then(|| suggest(&id, index.ids())).flatten();
+                        let near =
+                            (self.suggested <= SUGGESTIONS).then(|| suggest(&id, index.ids())).flatten();
                         let without = format!("to run it without, add --assume-done {id}");
                         let hint = match near {
-                            Some(near) => format!("did you mean `{near}`? To run it without, add --assume-done {id}"),
+                            Some(near) => {
+                                format!("did you mean `{near}`? To run it without, add --assume-done {id}")
+                            }
                             None => without,
                         };
                         self.plan.diagnostics.push(
@@ -451,7 +520,10 @@ impl Maker<'_, '_> {
                         Diagnostic::warning(
                             "free-text-dependency",
                             place,
-                            format!("{name} depends on `{}`, which names no task: it does not wait for it", short(&words)),
+                            format!(
+                                "{name} depends on `{}`, which names no task: it does not wait for it",
+                                short(&words)
+                            ),
                         )
                         .hint("name the id of a task, or a group"),
                     ),
@@ -466,84 +538,16 @@ impl Maker<'_, '_> {
 
 fn short(text: &str) -> String {
     let clean = titles::clean(text);
-    if clean.chars().count() > 60 { clean.chars().take(59).chain(std::iter::once('…')).collect() } else { clean }
+    if clean.chars().count() > 60 {
+        clean.chars().take(59).chain(std::iter::once('…')).collect()
+    } else {
+        clean
+    }
 }
 
 /// A group and those around it, innermost first.
 pub(crate) fn ancestors(groups: &[Group], group: Option<usize>) -> impl Iterator<Item = usize> {
     std::iter::successors(group, |group| groups[*group].parent)
-}
-
-fn group_code(group: &Group) -> String {
-    match generic::phase_number(&group.title) {
-        Some((word, number)) => titles::id_of(&format!("{word} {number}")),
-        None => titles::id_of(&group.title),
-    }
-}
-
-fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts) -> Group {
-    let read = titles::read(raw);
-    let title = titles::clean(raw);
-    let lower = title.to_lowercase();
-    let inside = |word: &str| lower.split(['(', '（']).skip(1).any(|inner| words::begins_with(inner.trim(), word));
-    let parallel = fact.parallel.or_else(|| {
-        if inside("parallel") {
-            Some(true)
-        } else if inside("sequential") {
-            Some(false)
-        } else {
-            None
-        }
-    });
-    let limit = lower
-        .split(['(', '（'])
-        .skip(1)
-        .find(|inner| words::begins_with(inner.trim(), "parallel"))
-        .and_then(|inner| inner.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty()))
-        .and_then(|digits| digits.parse().ok());
-    let mut defaults = fact.defaults.clone();
-    defaults.priority = defaults.priority.or_else(|| tier(&title));
-    let number = generic::phase_number(&title).map(|(_, number)| number).or_else(|| {
-        let digits: String = title.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        let digits = digits.trim_end_matches('.').trim_end_matches(".0").to_owned();
-        (!digits.is_empty()).then_some(digits)
-    });
-    let text = if read.text.is_empty() { title } else { titles::clean(&read.raw) };
-    Group {
-        number,
-        title: text,
-        line: number_of(line),
-        parent,
-        parallel,
-        limit,
-        gate: fact.gate.clone(),
-        status: fact.status.or(read.status),
-        depends_on: Vec::new(),
-        states_dependencies: false,
-        defaults,
-    }
-}
-
-fn number_of(line: usize) -> u32 {
-    number(line)
-}
-
-/// The priority that a tier's title carries: `Immediate (P0)`, `P1 — next`, `High Priority`.
-fn tier(title: &str) -> Option<u8> {
-    for word in title.split(|c: char| !c.is_alphanumeric()) {
-        let mut letters = word.chars();
-        if letters.next() == Some('P')
-            && let Some(digit) = letters.next().and_then(|c| c.to_digit(10))
-            && letters.next().is_none()
-        {
-            return u8::try_from(digit).ok();
-        }
-    }
-    let lower = title.to_lowercase();
-    ["critical priority", "high priority", "medium priority", "low priority"]
-        .iter()
-        .find(|words| lower.contains(**words))
-        .and_then(|words| words::priority(words))
 }
 
 /// The mark that this plan uses for done.
@@ -554,34 +558,4 @@ fn done_mark(outline: &Outline<'_>) -> char {
         capital += usize::from(mark.sign == 'X');
     }
     if capital > small { 'X' } else { 'x' }
-}
-
-/// Counts the boxes below tasks. Bodies that overlap are counted by sums, so that it stays linear.
-struct Steps<'o, 't> {
-    outline: &'o Outline<'t>,
-    /// For each item the ticked and all step boxes before it.
-    sums: Vec<(usize, usize)>,
-}
-
-impl<'o, 't> Steps<'o, 't> {
-    fn new(outline: &'o Outline<'t>) -> Self {
-        let mut sums = Vec::with_capacity(outline.items.len() + 1);
-        let (mut done, mut all) = (0, 0);
-        sums.push((0, 0));
-        for item in &outline.items {
-            if let Some(mark) = item.mark.filter(|_| !item.closed_label && !outline.is_closed(item.heading)) {
-                all += 1;
-                done += usize::from(matches!(mark.status(), Some(PlanStatus::Done | PlanStatus::Skipped)));
-            }
-            sums.push((done, all));
-        }
-        Self { outline, sums }
-    }
-
-    fn count(&mut self, found: &Found) -> (usize, usize) {
-        let items = &self.outline.items;
-        let from = items.partition_point(|item| item.line < found.body.start);
-        let to = items.partition_point(|item| item.line < found.body.end).max(from);
-        (self.sums[to].0 - self.sums[from].0, self.sums[to].1 - self.sums[from].1)
-    }
 }

@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn no_boxes() {
-        for line in ["- [x](url)", "- [x]: url", "- [P] tasks", "- [T] [N]", "-[ ] a", "[ ] a", "- a", "- [ ", "-"] {
+        for line in
+            ["- [x](url)", "- [x]: url", "- [P] tasks", "- [T] [N]", "-[ ] a", "[ ] a", "- a", "- [ ", "-"]
+        {
             assert_eq!(sign(line), None, "{line}");
         }
         assert_eq!(item_line("1a. x"), None);

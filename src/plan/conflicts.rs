@@ -5,6 +5,7 @@
 //! beginning. Two globs overlap if one matches the other's text, or if their fixed beginnings lie in
 //! each other: that errs towards keeping tasks apart.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -33,8 +34,28 @@ struct Claim {
     writes: bool,
     /// The path up to its first wildcard, cut at a `/`.
     fixed: String,
-    glob: Option<GlobMatcher>,
+    /// Whether the path is a glob.
+    wild: bool,
+    /// Made when it is first asked: most globs meet nothing that shares their beginning.
+    matcher: OnceCell<Option<GlobMatcher>>,
     path: String,
+}
+
+impl Claim {
+    fn new(task: usize, writes: bool, wild: bool, path: String) -> Self {
+        let fixed = if wild { fixed_part(&path) } else { path.clone() };
+        Self { task, writes, fixed, wild, matcher: OnceCell::new(), path }
+    }
+
+    /// Whether the glob matches a path, or the text of another glob.
+    fn matches(&self, path: &str) -> bool {
+        path.ends_with(ending(&self.path))
+            && self
+                .matcher
+                .get_or_init(|| matcher(&self.path))
+                .as_ref()
+                .is_some_and(|glob| glob.is_match(path))
+    }
 }
 
 /// The pairs of tasks that must not run at once, the earlier one first; tasks that do not run have none,
@@ -48,15 +69,13 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
             continue;
         }
         for file in &task.files {
-            let glob = file.is_glob().then(|| matcher(&file.path)).flatten();
             let path = file.path.trim_end_matches('/').to_owned();
-            let fixed = if glob.is_some() { fixed_part(&path) } else { path.clone() };
-            if glob.is_some() {
+            if file.is_glob() {
                 globs.push(claims.len());
             } else {
                 plain.entry(path.clone()).or_default().push((index, file.writes()));
             }
-            claims.push(Claim { task: index, writes: file.writes(), fixed, glob, path });
+            claims.push(Claim::new(index, file.writes(), file.is_glob(), path));
         }
     }
     let mut pairs: BTreeMap<(usize, usize), String> = BTreeMap::new();
@@ -97,7 +116,8 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
     }
     for index in globs {
         let claim = &claims[index];
-        let below = by_fixed.range(claim.fixed.as_str()..).take_while(|(path, _)| path.starts_with(&claim.fixed));
+        let below =
+            by_fixed.range(claim.fixed.as_str()..).take_while(|(path, _)| path.starts_with(&claim.fixed));
         let around = folders(&claim.fixed).filter_map(|folder| by_fixed.get_key_value(folder));
         for (_, others) in below.chain(around) {
             for other in others {
@@ -115,8 +135,12 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
     let crowded = plain.values().any(|here| here.len() > MOST_TOGETHER);
     if budget == 0 || crowded || pairs.len() >= MOST_PAIRS {
         diagnostics.push(
-            Diagnostic::warning("same-file", Place::WHOLE, "too many tasks name the same files to keep all of them apart")
-                .hint("run them with --isolation worktree, or one at a time with --jobs 1"),
+            Diagnostic::warning(
+                "same-file",
+                Place::WHOLE,
+                "too many tasks name the same files to keep all of them apart",
+            )
+            .hint("run them with --isolation worktree, or one at a time with --jobs 1"),
         );
     }
     let direct: BTreeSet<(usize, usize)> = waits(tasks, &pairs);
@@ -127,7 +151,8 @@ pub(crate) fn find(tasks: &[TaskSpec], diagnostics: &mut Vec<Diagnostic>) -> Vec
 
 /// Pairs of which one waits for the other: they are apart without being kept apart.
 fn waits(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>) -> BTreeSet<(usize, usize)> {
-    let by_id: BTreeMap<&str, usize> = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
+    let by_id: BTreeMap<&str, usize> =
+        tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let mut direct = BTreeSet::new();
     for task in pairs.keys().flat_map(|(a, b)| [*a, *b]).collect::<BTreeSet<_>>() {
         for need in &tasks[task].needs {
@@ -142,7 +167,8 @@ fn waits(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>) -> BTreeS
 fn tell(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>, diagnostics: &mut Vec<Diagnostic>) {
     for ((first, second), path) in pairs.iter().take(MOST_TOLD) {
         let (a, b) = (&tasks[*first], &tasks[*second]);
-        let message = format!("tasks `{}` and `{}` both name `{path}`: they will not run together", a.id, b.id);
+        let message =
+            format!("tasks `{}` and `{}` both name `{path}`: they will not run together", a.id, b.id);
         diagnostics.push(Diagnostic::note("same-file", Place::line(b.line), message));
     }
     if pairs.len() > MOST_TOLD {
@@ -169,15 +195,14 @@ fn folders(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn overlap(a: &Claim, b: &Claim) -> bool {
-    match (&a.glob, &b.glob) {
-        (Some(glob), None) => glob.is_match(&b.path) || covers(&b.path, &a.fixed),
-        (None, Some(glob)) => glob.is_match(&a.path) || covers(&a.path, &b.fixed),
-        (Some(first), Some(second)) => {
-            first.is_match(&b.path)
-                || second.is_match(&a.path)
-                || ((covers(&a.fixed, &b.fixed) || covers(&b.fixed, &a.fixed)) && endings_agree(&a.path, &b.path))
+    match (a.wild, b.wild) {
+        (true, false) => a.matches(&b.path) || covers(&b.path, &a.fixed),
+        (false, true) => b.matches(&a.path) || covers(&a.path, &b.fixed),
+        (true, true) => {
+            let nested = covers(&a.fixed, &b.fixed) || covers(&b.fixed, &a.fixed);
+            (nested && endings_agree(&a.path, &b.path)) || a.matches(&b.path) || b.matches(&a.path)
         }
-        (None, None) => a.path == b.path || covers(&a.path, &b.path) || covers(&b.path, &a.path),
+        (false, false) => a.path == b.path || covers(&a.path, &b.path) || covers(&b.path, &a.path),
     }
 }
 
@@ -186,13 +211,15 @@ fn covers(folder: &str, path: &str) -> bool {
     folder.is_empty() || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// What stands after the last wildcard of a glob.
+fn ending(path: &str) -> &str {
+    path.rsplit(['*', '?', ']', '}']).next().unwrap_or("")
+}
+
 /// Whether what stands after the last wildcard of both may be the end of one path.
 fn endings_agree(a: &str, b: &str) -> bool {
-    let ending = |path: &str| -> String {
-        path.rsplit(['*', '?', ']', '}']).next().unwrap_or("").to_owned()
-    };
     let (a, b) = (ending(a), ending(b));
-    a.ends_with(&b) || b.ends_with(&a)
+    a.ends_with(b) || b.ends_with(a)
 }
 
 #[cfg(test)]
@@ -200,9 +227,7 @@ mod tests {
     use super::*;
 
     fn claim(path: &str) -> Claim {
-        let wild = path.contains(['*', '?', '[', '{']);
-        let fixed = if wild { fixed_part(path) } else { path.to_owned() };
-        Claim { task: 0, writes: true, fixed, glob: wild.then(|| matcher(path)).flatten(), path: path.to_owned() }
+        Claim::new(0, true, path.contains(['*', '?', '[', '{']), path.to_owned())
     }
 
     #[test]

@@ -62,7 +62,11 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         .tasks
         .iter()
         .flat_map(|task| {
-            task.needs.iter().map(|need| CheckEdge { from: need.task.clone(), to: task.id.clone(), rule: need.rule })
+            task.needs.iter().map(|need| CheckEdge {
+                from: need.task.clone(),
+                to: task.id.clone(),
+                rule: need.rule,
+            })
         })
         .collect();
     edges.extend(file_edges(resolved));
@@ -148,7 +152,8 @@ fn waves(resolved: &Resolved) -> (Vec<u32>, u32) {
         }
     }
     let mut wave = vec![0_u32; resolved.tasks.len()];
-    let mut ready: Vec<usize> = (0..waiting.len()).filter(|index| waiting[*index] == 0 && runs(*index)).collect();
+    let mut ready: Vec<usize> =
+        (0..waiting.len()).filter(|index| waiting[*index] == 0 && runs(*index)).collect();
     for index in &ready {
         wave[*index] = 1;
     }

@@ -16,7 +16,6 @@ use super::values;
 use super::words;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
-use crate::diagnostics::suggest;
 use crate::model::task::FileClaim;
 use crate::model::task::FileVerb;
 use crate::model::task::PlanStatus;
@@ -70,7 +69,12 @@ pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<D
         }
         Source::None => {
             let list = fields::read(outline, found.fields.clone(), None);
-            reader.all(&list.into_iter().filter(|f| f.key != Key::Agent || super::generic::is_executor(&f.name)).collect::<Vec<_>>());
+            reader.all(
+                &list
+                    .into_iter()
+                    .filter(|f| f.key != Key::Agent || super::generic::is_executor(&f.name))
+                    .collect::<Vec<_>>(),
+            );
         }
     }
     for (key, range) in &found.cells {
@@ -88,7 +92,7 @@ pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<D
         }
     }
     if let Some(attributes) = &found.title.attributes {
-        reader.attributes(attributes, found.line);
+        reader.read_attributes(attributes, found.line);
     }
     reader.facts.shell = only_shell_fence(outline, found.body.start..reader.facts.body_end);
     reader.facts
@@ -115,7 +119,9 @@ fn loose_end(outline: &Outline<'_>, start: usize) -> usize {
         match outline.kind(line) {
             LineKind::Heading | LineKind::Break => break,
             LineKind::Text => {
-                if outline.item_at(line).is_some_and(|item| outline.items[item].mark.is_some() && outline.items[item].parent.is_none()) {
+                if outline.item_at(line).is_some_and(|item| {
+                    outline.items[item].mark.is_some() && outline.items[item].parent.is_none()
+                }) {
                     break;
                 }
             }
@@ -137,7 +143,9 @@ fn begins_with_bold_key(outline: &Outline<'_>, mut span: Range<usize>) -> bool {
     let first = span.find(|line| !matches!(outline.kind(*line), super::blocks::LineKind::Blank));
     first.is_some_and(|line| {
         let text = outline.lines.get(line);
-        outline.kind(line) == super::blocks::LineKind::Text && text.starts_with("**") && fields::split(text).is_some()
+        outline.kind(line) == super::blocks::LineKind::Text
+            && text.starts_with("**")
+            && fields::split(text).is_some()
     })
 }
 
@@ -172,10 +180,11 @@ fn is_person(value: &str) -> bool {
     matches!(lower.as_str(), "user" | "manual" | "human" | "git (manual)")
 }
 
-struct Reader<'o, 't, 'd> {
+/// Reads fields one by one.
+pub(crate) struct Reader<'o, 't, 'd> {
     outline: &'o Outline<'t>,
-    diagnostics: &'d mut Vec<Diagnostic>,
-    facts: Facts,
+    pub(crate) diagnostics: &'d mut Vec<Diagnostic>,
+    pub(crate) facts: Facts,
     /// Keys that may stand once only, with name and line.
     seen: Vec<(Key, String, usize)>,
 }
@@ -207,6 +216,11 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
         self.diagnostics.push(Diagnostic::error("bad-value", place, message));
     }
 
+    /// Reports something that does not stop the run.
+    fn warn(&mut self, code: &'static str, place: Place, message: String, hint: &str) {
+        self.diagnostics.push(Diagnostic::warning(code, place, message).hint(hint));
+    }
+
     /// Whether a key that may stand once only stands a second time.
     fn again(&mut self, field: &Field) -> bool {
         let folded = field.name.to_lowercase();
@@ -215,8 +229,12 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             let place = Place::line(super::lines::number(field.line));
             if *name == folded {
                 self.diagnostics.push(
-                    Diagnostic::error("duplicate-key", place, format!("`{}` stands here twice, first on line {first}", field.name))
-                        .hint("leave one of the two"),
+                    Diagnostic::error(
+                        "duplicate-key",
+                        place,
+                        format!("`{}` stands here twice, first on line {first}", field.name),
+                    )
+                    .hint("leave one of the two"),
                 );
             } else if !field.name.is_empty() {
                 self.diagnostics.push(Diagnostic::warning(
@@ -238,7 +256,8 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             Key::Output => self.outputs(field),
             Key::Verify => self.verify(field),
             Key::Acceptance => {
-                let parts = values::parts(self.outline, field).into_iter().map(|(text, _)| titles::clean(text));
+                let parts =
+                    values::parts(self.outline, field).into_iter().map(|(text, _)| titles::clean(text));
                 self.facts.acceptance.extend(parts.filter(|text| !text.is_empty()));
             }
             Key::Requirements => {
@@ -300,16 +319,18 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
                 Ok(retries) => self.facts.defaults.retries = Some(retries),
                 Err(_) => self.bad(field, format!("`{value}` is no number of retries")),
             },
-            Key::Priority => match words::priority(&value) {
-                Some(priority) => self.facts.defaults.priority = Some(priority),
-                None => {
-                    let place = self.place(field);
-                    self.diagnostics.push(
-                        Diagnostic::warning("bad-priority", place, format!("`{value}` is no priority"))
-                            .hint("write P0 to P9, or critical, high, medium, low"),
+            Key::Priority => {
+                self.facts.defaults.priority = words::priority(&value);
+                if self.facts.defaults.priority.is_none() {
+                    let message = format!("`{value}` is no priority");
+                    self.warn(
+                        "bad-priority",
+                        self.place(field),
+                        message,
+                        "write P0 to P9, or critical, high, medium, low",
                     );
                 }
-            },
+            }
             Key::Parallel => match words::yes_or_no(&value) {
                 Some(parallel) => self.facts.parallel = Some(parallel),
                 None => self.bad(field, format!("`{value}` is neither yes nor no")),
@@ -323,22 +344,17 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
                 Some(true) => self.facts.gate = Some("approval".to_owned()),
                 None => self.facts.gate = Some(value),
             },
-            Key::Status => match tables::cell_status(raw.trim_matches(['*', '`', ' '])) {
-                Some(status) => {
-                    if words::begins_with(&value, "blocked") {
-                        let place = self.place(field);
-                        self.diagnostics.push(Diagnostic::warning("blocked", place, "the plan calls this blocked: it is taken as open"));
-                    }
-                    self.facts.status = Some(status);
+            Key::Status => {
+                self.facts.status = tables::cell_status(raw.trim_matches(['*', '`', ' ']));
+                let place = self.place(field);
+                if self.facts.status.is_none() {
+                    let message = format!("`{value}` is no status that is known: it changes nothing");
+                    self.warn("unknown-status", place, message, "write open, in progress, done or skipped");
+                } else if words::begins_with(&value, "blocked") {
+                    let message = "the plan calls this blocked: it is taken as open".to_owned();
+                    self.warn("blocked", place, message, "write skipped to leave it out");
                 }
-                None => {
-                    let place = self.place(field);
-                    self.diagnostics.push(
-                        Diagnostic::warning("unknown-status", place, format!("`{value}` is no status that is known: it changes nothing"))
-                            .hint("write open, in progress, done or skipped"),
-                    );
-                }
-            },
+            }
             Key::Command => self.command(field),
             Key::DependsOn
             | Key::Files(_)
@@ -363,16 +379,13 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     fn files(&mut self, field: &Field, verb: Option<FileVerb>) {
         for (text, range) in values::parts(self.outline, field) {
             for claim in values::files(text, verb) {
-                match values::inside(&claim.path) {
-                    Some(path) => self.facts.files.push(FileClaim { verb: claim.verb, path }),
-                    None => {
-                        let place = self.outline.lines.place(range.clone());
-                        self.diagnostics.push(
-                            Diagnostic::warning("path-outside", place, format!("`{}` lies outside the project: it is left out", claim.path))
-                                .hint("name files relative to the project's root"),
-                        );
-                    }
+                if let Some(path) = values::inside(&claim.path) {
+                    self.facts.files.push(FileClaim { verb: claim.verb, path });
+                    continue;
                 }
+                let place = self.outline.lines.place(range.clone());
+                let message = format!("`{}` lies outside the project: it is left out", claim.path);
+                self.warn("path-outside", place, message, "name files relative to the project's root");
             }
         }
     }
@@ -380,7 +393,8 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     fn outputs(&mut self, field: &Field) {
         for (text, _) in values::parts(self.outline, field) {
             let paths = values::code_spans(text).into_iter().map(|(span, _)| span);
-            let paths = paths.filter(|path| path.contains(['/', '.']) && !path.contains([' ', '*', '?', '{', '[', ':']));
+            let paths = paths
+                .filter(|path| path.contains(['/', '.']) && !path.contains([' ', '*', '?', '{', '[', ':']));
             self.facts.outputs.extend(paths.filter_map(values::inside));
         }
     }
@@ -390,7 +404,8 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             let line = super::lines::number(self.outline.lines.at(range.start));
             match values::only_spans(text) {
                 Some(spans) => {
-                    let commands = spans.into_iter().map(|(span, _)| PlanCommand { line, text: span.to_owned() });
+                    let commands =
+                        spans.into_iter().map(|(span, _)| PlanCommand { line, text: span.to_owned() });
                     self.facts.defaults.verify.extend(commands);
                 }
                 None => self.facts.acceptance.push(titles::clean(text)),
@@ -424,68 +439,12 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
                 self.facts.command = Some(PlanCommand { line, text: (*span).to_owned() });
             }
             _ if parts.is_empty() && field.fences.len() == 1 => {}
-            _ => self.bad(field, "a command is one code span and nothing else, such as `make test`".to_owned()),
-        }
-    }
-
-    /// `{agent=kilo depends=T001,T002 timeout=20m}`.
-    fn attributes(&mut self, text: &str, line: usize) {
-        let place = Place::line(super::lines::number(line));
-        self.diagnostics.push(
-            Diagnostic::warning("attributes", place, "attributes in braces are shown as they stand by everything that renders Markdown")
-                .hint("prefer a key list below the task, such as `- **Agent**: kilo`"),
-        );
-        for part in text.split_whitespace() {
-            let Some((name, value)) = part.split_once('=') else { continue };
-            let value = value.trim_matches(['"', '\'']);
-            let Some(key) = fields::key_of(name) else {
-                let known = ["agent", "model", "layer", "depends", "timeout", "retries", "priority", "files", "gate"];
-                let mut diagnostic = Diagnostic::warning("unknown-key", place, format!("there is no attribute `{name}`"));
-                if let Some(near) = suggest(name, known.into_iter()) {
-                    diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
-                }
-                self.diagnostics.push(diagnostic);
-                continue;
-            };
-            self.attribute(key, name, value, place);
-        }
-    }
-
-    fn attribute(&mut self, key: Key, name: &str, value: &str, place: Place) {
-        let defaults = &mut self.facts.defaults;
-        let good = match key {
-            Key::Agent => {
-                defaults.agent = Some(agent_name(value));
-                true
+            _ => {
+                self.bad(
+                    field,
+                    "a command is one code span and nothing else, such as `make test`".to_owned(),
+                );
             }
-            Key::Model => {
-                defaults.model = Some(value.to_owned());
-                true
-            }
-            Key::Layer => value.parse().ok().filter(|layer| (1..=7).contains(layer)).map(|layer| defaults.layer = Some(layer)).is_some(),
-            Key::Timeout => value.parse().ok().map(|timeout| defaults.timeout = Some(timeout)).is_some(),
-            Key::Retries => value.parse().ok().map(|retries| defaults.retries = Some(retries)).is_some(),
-            Key::Priority => words::priority(value).map(|priority| defaults.priority = Some(priority)).is_some(),
-            Key::DependsOn => {
-                self.facts.depends.push((value.to_owned(), None));
-                true
-            }
-            Key::Parallel => words::yes_or_no(value).map(|parallel| self.facts.parallel = Some(parallel)).is_some(),
-            Key::Optional => words::yes_or_no(value).map(|optional| self.facts.optional = Some(optional)).is_some(),
-            Key::Gate => {
-                self.facts.gate = Some(value.to_owned());
-                true
-            }
-            Key::Files(verb) => {
-                let paths = value.split(',').filter_map(values::inside);
-                self.facts.files.extend(paths.map(|path| FileClaim { verb, path }));
-                true
-            }
-            Key::Status => words::status(value).map(|status| self.facts.status = Some(status)).is_some(),
-            Key::Command | Key::Verify | Key::Acceptance | Key::Requirements | Key::Output | Key::Mode => true,
-        };
-        if !good {
-            self.diagnostics.push(Diagnostic::error("bad-value", place, format!("`{value}` is no value for `{name}`")));
         }
     }
 }

@@ -75,20 +75,19 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
         .flat_map(char::to_lowercase)
         .collect();
     Some(match folded.as_str() {
-        "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs" | "závisína"
-        | "závislosti" | "依赖" | "依存" => Key::DependsOn,
+        "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs"
+        | "závisína" | "závislosti" | "依赖" | "依存" => Key::DependsOn,
         "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible" => Key::Agent,
         "model" | "modeltier" => Key::Model,
         "layer" => Key::Layer,
         "command" => Key::Command,
-        "files" | "file" | "location" | "package" | "packages" | "package(s)" | "touches" | "soubory" | "文件" => {
-            Key::Files(None)
-        }
+        "files" | "file" | "location" | "package" | "packages" | "package(s)" | "touches" | "soubory"
+        | "文件" => Key::Files(None),
         "filestocreate" | "create" => Key::Files(Some(FileVerb::Create)),
         "filestomodify" | "modifiedfiles" | "modify" => Key::Files(Some(FileVerb::Modify)),
         "verify" | "validationcommands" => Key::Verify,
-        "verification" | "validation" | "validationcriteria" | "testscenarios" | "donewhen" | "acceptance"
-        | "acceptancecriteria" | "expected" => Key::Acceptance,
+        "verification" | "validation" | "validationcriteria" | "testscenarios" | "donewhen"
+        | "acceptance" | "acceptancecriteria" | "expected" => Key::Acceptance,
         "status" | "state" | "stav" => Key::Status,
         "priority" | "priorita" => Key::Priority,
         "timeout" | "timelimit" => Key::Timeout,
@@ -164,7 +163,11 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
                 continue;
             }
             LineKind::Break => break,
-            LineKind::Heading | LineKind::FrontMatter | LineKind::Code | LineKind::Quote | LineKind::Table => {
+            LineKind::Heading
+            | LineKind::FrontMatter
+            | LineKind::Code
+            | LineKind::Quote
+            | LineKind::Table => {
                 collecting = false;
                 line += 1;
                 continue;
@@ -297,7 +300,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_field() {
-        for text in ["- **Colour**: red", "- see http://x", "- agent", "- a b c d e agent: x", "- [ ] Agent: x"] {
+        for text in
+            ["- **Colour**: red", "- see http://x", "- agent", "- a b c d e agent: x", "- [ ] Agent: x"]
+        {
             assert_eq!(pairs(text), [], "{text}");
         }
     }
@@ -308,10 +313,7 @@ mod tests {
             pairs("**Depends on:** Step 2 | **Parallel with:** Step 4 | **Model:** opus"),
             [(Key::DependsOn, "Step 2".to_owned(), 0), (Key::Model, "opus".to_owned(), 0)]
         );
-        assert_eq!(
-            pairs("**Files:**\n\n- a\n- b\n\nText\n\n- c\n"),
-            [(Key::Files(None), String::new(), 2)]
-        );
+        assert_eq!(pairs("**Files:**\n\n- a\n- b\n\nText\n\n- c\n"), [(Key::Files(None), String::new(), 2)]);
         assert_eq!(pairs("- **Files**:\n  - a\n  - b\n- x\n"), [(Key::Files(None), String::new(), 2)]);
         let outline = Outline::read("- [ ] x\n  - **Agent**: kilo\n    - **Model**: nested is text\n");
         assert_eq!(read(&outline, 1..3, Some(0)).len(), 1);

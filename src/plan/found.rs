@@ -96,7 +96,10 @@ pub(crate) fn heading_task(outline: &Outline<'_>, heading: usize, id: Option<(St
     let (mark, skip) = match super::boxes::box_at(text) {
         Some((sign, offset, star, length)) => {
             let offset = found.text.start - start + offset;
-            (Some((found.line, Mark { sign, offset, star })), length + text[length..].len() - text[length..].trim_start().len())
+            (
+                Some((found.line, Mark { sign, offset, star })),
+                length + text[length..].len() - text[length..].trim_start().len(),
+            )
         }
         None => (None, 0),
     };

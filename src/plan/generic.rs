@@ -11,6 +11,7 @@ use super::fields;
 use super::found::Findings;
 use super::found::Found;
 use super::found::Holder;
+use super::found::Source;
 use super::found::heading_task;
 use super::found::item_task;
 use super::names;
@@ -24,9 +25,12 @@ use super::words;
 /// Words whose boxes are tasks, whatever lies below them, by preference.
 const BOX_WORDS: &[&str] = &["task", "story", "unit", "issue", "fix", "step", "iteration", "part"];
 
+/// A rule finds tasks, or none.
+type Rule = fn(&Outline<'_>) -> Vec<Found>;
+
 /// Reads a plan by the first rule that finds a task.
 pub(crate) fn read(outline: &Outline<'_>) -> Findings {
-    let rules: [(fn(&Outline<'_>) -> Vec<Found>, &'static str); 7] = [
+    let rules: [(Rule, &'static str); 7] = [
         (named_headings, "named headings"),
         (named_boxes, "boxes with ids"),
         (tables::read, "a table with ids"),
@@ -36,8 +40,9 @@ pub(crate) fn read(outline: &Outline<'_>) -> Findings {
         (card, "a card: the whole file is one task"),
     ];
     for (rule, name) in rules {
-        let tasks = rule(outline);
+        let mut tasks = rule(outline);
         if !tasks.is_empty() {
+            add_needed_phases(outline, &mut tasks);
             return Findings { tasks, rule: name };
         }
     }
@@ -65,7 +70,7 @@ pub(crate) fn whole(outline: &Outline<'_>) -> Found {
         mark: None,
         body: first.map_or(0, |heading| heading.after)..outline.lines.len(),
         fields: first.map_or(0, |heading| heading.after)..first.map_or(0, |heading| heading.own_end),
-        source: super::found::Source::None,
+        source: Source::None,
         holder: None,
         ordered: false,
         status: None,
@@ -111,11 +116,12 @@ fn named_headings(outline: &Outline<'_>) -> Vec<Found> {
         let start = outline.lines.start(heading.line);
         let visible = outline.visible(heading.line);
         let text = visible.get(heading.text.start - start..heading.text.end - start).unwrap_or("");
-        let skip = super::boxes::box_at(text).map_or(0, |(_, _, _, length)| {
-            length + text[length..].len() - text[length..].trim_start().len()
-        });
+        let skip = super::boxes::box_at(text)
+            .map_or(0, |(_, _, _, length)| length + text[length..].len() - text[length..].trim_start().len());
         let emoji = text[skip..].len()
-            - text[skip..].trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '*' | '[' | '`')).len();
+            - text[skip..]
+                .trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '*' | '[' | '`'))
+                .len();
         let Some(mut written) = names::written(&text[skip + emoji..]).filter(|written| written.ends) else {
             continue;
         };
@@ -155,7 +161,8 @@ fn named_headings(outline: &Outline<'_>) -> Vec<Found> {
 }
 
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
-    std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent).collect()
+    std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent)
+        .collect()
 }
 
 /// A checklist of the same tasks gives them their boxes.
@@ -176,6 +183,7 @@ fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
             let task = &mut tasks[*task];
             if task.mark.is_none() && !task.body.contains(&item.line) && !inside_any(outline, item.heading) {
                 task.line = item.line;
+                task.holder = item.heading.map(Holder::Heading);
                 task.mark = Some((item.line, mark));
             }
         }
@@ -199,15 +207,14 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
             found.push((index, written));
         }
     }
-    let closed = |item: usize| {
-        let item = &outline.items[item];
-        item.closed_label || outline.is_closed(item.heading)
-    };
+    // A label above the list does not close it: an id is explicit.
+    let closed = |item: usize| outline.is_closed(outline.items[item].heading);
     for word in BOX_WORDS {
         let chosen: Vec<&(usize, Written)> = found
             .iter()
             .filter(|(item, written)| {
-                matches!(&written.shape, Shape::Word(index) if names::WORDS[*index] == *word) && !closed(*item)
+                matches!(&written.shape, Shape::Word(index) if names::WORDS[*index] == *word)
+                    && !closed(*item)
             })
             .collect();
         if !chosen.is_empty() {
@@ -232,13 +239,16 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
             Shape::Name(prefix) => {
                 let spec_kit = prefix == "T" && written.id.len() >= 4;
                 let known = spec_kit
-                    || prefixes.get(prefix).is_some_and(|ids| ids.len() > 1 || (written.set_off && prefixes.len() == 1));
+                    || prefixes
+                        .get(prefix)
+                        .is_some_and(|ids| ids.len() > 1 || (written.set_off && prefixes.len() == 1));
                 known && (spec_kit || !closed(item))
             }
             Shape::Number(level) => {
                 let bare = written.id.trim_end_matches(".0");
                 let heading = outline.items[item].heading;
-                let own = !closed(item) || heading.is_some_and(|heading| numbered_like(outline, heading, bare));
+                let own =
+                    !closed(item) || heading.is_some_and(|heading| numbered_like(outline, heading, bare));
                 let task = match *level {
                     1 => {
                         let is_group = parents_of_numbers.contains(bare);
@@ -248,7 +258,8 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
                         !is_group
                     }
                     2 => {
-                        if let Some(parent) = parent_number(bare).and_then(|parent| last_parent.get(&parent)) {
+                        if let Some(parent) = parent_number(bare).and_then(|parent| last_parent.get(&parent))
+                        {
                             holders.insert(item, *parent);
                         }
                         true
@@ -344,12 +355,8 @@ fn with_siblings(
 }
 
 fn bold_items(outline: &Outline<'_>) -> Vec<Found> {
-    let with_boxes: BTreeSet<usize> = outline
-        .items
-        .iter()
-        .filter(|item| item.mark.is_some())
-        .filter_map(|item| item.parent)
-        .collect();
+    let with_boxes: BTreeSet<usize> =
+        outline.items.iter().filter(|item| item.mark.is_some()).filter_map(|item| item.parent).collect();
     (0..outline.items.len())
         .filter(|index| {
             let item = &outline.items[*index];
@@ -397,10 +404,55 @@ pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
     None
 }
 
+/// A phase that holds no task and that tasks depend on is itself one.
+fn add_needed_phases(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
+    let mut lines: Vec<usize> = tasks.iter().map(|task| task.line).collect();
+    lines.sort_unstable();
+    let mut empty: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, heading) in outline.headings.iter().enumerate() {
+        let first = lines.partition_point(|line| *line < heading.line);
+        let holds = lines.get(first).is_some_and(|line| *line < heading.end);
+        if let Some((word, number)) = phase_number(&heading.title)
+            && !holds
+            && !heading.closed
+        {
+            empty.insert(format!("{word} {number}").to_lowercase(), index);
+        }
+    }
+    if empty.is_empty() {
+        return;
+    }
+    let mut needed: BTreeSet<usize> = BTreeSet::new();
+    for task in tasks.iter() {
+        let owner = match task.source {
+            Source::Item(item) => Some(item),
+            Source::Heading(_) | Source::None => None,
+        };
+        for field in fields::read(outline, task.fields.clone(), owner) {
+            if field.key == fields::Key::DependsOn {
+                let value = outline.lines.text.get(field.value.clone()).unwrap_or("").to_lowercase();
+                let named = empty.iter().filter(|(name, _)| words::begins_with(&value, name));
+                needed.extend(named.map(|(_, heading)| *heading));
+            }
+        }
+    }
+    for heading in needed {
+        let mut task = heading_task(outline, heading, None);
+        let text = &outline.headings[heading].title;
+        let title = text.split_once([':', '—', '–']).map_or(text.as_str(), |(_, rest)| rest.trim());
+        task.title = titles::read(title.split(['(', '（']).next().unwrap_or(title));
+        task.holder = Some(Holder::Heading(heading));
+        tasks.push(task);
+    }
+    tasks.sort_by_key(|task| task.line);
+}
+
 fn phases(outline: &Outline<'_>) -> Vec<Found> {
     let mut tasks = Vec::new();
     let phase_headings: Vec<usize> = (0..outline.headings.len())
-        .filter(|heading| phase_number(&outline.headings[*heading].title).is_some() && !outline.headings[*heading].closed)
+        .filter(|heading| {
+            phase_number(&outline.headings[*heading].title).is_some() && !outline.headings[*heading].closed
+        })
         .collect();
     let mut item = 0;
     for index in phase_headings {
@@ -423,10 +475,10 @@ fn phases(outline: &Outline<'_>) -> Vec<Found> {
 
 fn card(outline: &Outline<'_>) -> Vec<Found> {
     let end = outline.headings.get(1).map_or(outline.lines.len(), |heading| heading.line);
-    let start = outline.headings.first().filter(|heading| heading.level == 1).map_or(0, |heading| heading.after);
-    let executor = fields::read(outline, start..end.max(start), None)
-        .iter()
-        .any(|field| is_executor(&field.name));
+    let start =
+        outline.headings.first().filter(|heading| heading.level == 1).map_or(0, |heading| heading.after);
+    let executor =
+        fields::read(outline, start..end.max(start), None).iter().any(|field| is_executor(&field.name));
     if executor { vec![whole(outline)] } else { Vec::new() }
 }
 
@@ -454,9 +506,11 @@ pub(crate) fn groups(outline: &Outline<'_>, findings: Findings) -> Findings {
                 task.body = outline.headings[heading].after..outline.headings[heading].own_end;
                 task
             }
-            Holder::Item(item) => {
-                item_task(outline, item, written_before(outline, item).map(|written| (written.id, written.after)))
-            }
+            Holder::Item(item) => item_task(
+                outline,
+                item,
+                written_before(outline, item).map(|written| (written.id, written.after)),
+            ),
         });
     }
     Findings { tasks, rule: "every group is one task (--granularity group)" }

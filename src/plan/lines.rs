@@ -75,11 +75,6 @@ impl<'t> Lines<'t> {
         &self.text[start..self.start(to).max(start)]
     }
 
-    /// Columns of white space before the line's text; a tab counts to the next multiple of 4.
-    pub(crate) fn indent(&self, line: usize) -> usize {
-        indent_of(self.get(line))
-    }
-
     /// The place of some bytes, as it leaves the room. Linear in the length of the line.
     pub(crate) fn place(&self, bytes: Range<usize>) -> Place {
         let line = self.at(bytes.start);
@@ -121,7 +116,7 @@ pub(crate) fn number(line: usize) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX - 1).saturating_add(1)
 }
 
-/// Columns of white space before a text.
+/// Columns of white space before a text; a tab counts to the next multiple of 4.
 pub(crate) fn indent_of(text: &str) -> usize {
     let mut columns = 0;
     for byte in text.bytes() {

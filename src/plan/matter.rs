@@ -107,21 +107,23 @@ fn one(
             None => bad(format!("`{text}` is no priority: 0 to 9, P0 to P9, or critical, high, medium, low")),
         },
         "verify" => {
-            let commands = match value {
-                serde_json::Value::Array(list) => {
-                    list.iter().filter_map(|command| command.as_str()).map(str::to_owned).collect()
-                }
-                _ => vec![text],
-            };
+            let commands = value.as_array().map_or_else(
+                || vec![text],
+                |list| list.iter().filter_map(|command| command.as_str()).map(str::to_owned).collect(),
+            );
             let line = at.line;
             defaults.verify = commands.into_iter().map(|text| PlanCommand { line, text }).collect();
         }
         "mode" => matter.sequential = words::begins_with(&text, "sequential"),
         "format" => {}
         _ => {
-            let known = ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];
-            let mut diagnostic =
-                Diagnostic::warning("unknown-key", at, format!("`orchestrate` in the front matter has no key `{key}`"));
+            let known =
+                ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];
+            let mut diagnostic = Diagnostic::warning(
+                "unknown-key",
+                at,
+                format!("`orchestrate` in the front matter has no key `{key}`"),
+            );
             if let Some(near) = crate::diagnostics::suggest(key, known.into_iter()) {
                 diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
             }
@@ -135,7 +137,9 @@ fn place(lines: &Lines<'_>, inside: std::ops::Range<usize>, key: &str) -> Place 
     for line in inside.clone() {
         let text = lines.get(line);
         let lead = text.len() - text.trim_start().len();
-        if let Some(rest) = text[lead..].strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix(':')) {
+        if let Some(rest) =
+            text[lead..].strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix(':'))
+        {
             let value = rest.split(" #").next().unwrap_or("").trim();
             if value.is_empty() {
                 return Place::line(super::lines::number(line));

@@ -12,14 +12,17 @@
 //! Nothing here reads a file or the environment, and nothing writes back.
 
 mod assemble;
+mod attributes;
 mod blocks;
 mod boxes;
 mod conflicts;
+mod declared;
 mod explain;
 mod facts;
 mod fields;
 mod found;
 mod generic;
+mod groups;
 mod lines;
 mod matter;
 mod names;
@@ -28,7 +31,10 @@ mod outline;
 mod reader;
 mod references;
 mod resolve;
+mod sections;
 mod show;
+mod stated;
+mod steps;
 mod tables;
 #[cfg(test)]
 mod tests;

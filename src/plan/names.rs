@@ -55,7 +55,9 @@ pub(crate) fn written(text: &str) -> Option<Written> {
     let next = tail.trim_start();
     let colon = spaces == 0 && tail.starts_with([':', '：', '.', ')']);
     let dash = spaces > 0
-        && (next.starts_with('—') || next.starts_with('–') || (next.starts_with('-') && next[1..].starts_with([' '])));
+        && (next.starts_with('—')
+            || next.starts_with('–')
+            || (next.starts_with('-') && next[1..].starts_with([' '])));
     let attached_dash = spaces == 0 && tail.starts_with(['—', '–']);
     let end = next.is_empty();
     if !(colon || dash || attached_dash || end || spaces > 0 || bracket || tail.starts_with(['(', '（'])) {
@@ -95,7 +97,10 @@ fn shape(text: &str) -> Option<(Shape, usize, usize)> {
         let gap = rest.len() - rest.trim_start_matches([' ', '-', '#', '\u{a0}']).len();
         let from = letters + gap;
         let length = number(&text[from..]).or_else(|| single_letter(&text[from..])).or_else(|| {
-            (gap > 0).then(|| name(&text[from..])).flatten().map(|(_, length)| length)
+            // `Task REC-01: ...` is one, "Fix WSL2 port" is a sentence.
+            let (_, length) = name(&text[from..])?;
+            let after = &text[from + length..];
+            [":", "：", ".", " —", " –", " -"].iter().any(|sign| after.starts_with(sign)).then_some(length)
         });
         if let Some(length) = length.filter(|_| gap > 0) {
             return Some((Shape::Word(index), from, length));
@@ -114,7 +119,8 @@ fn number(text: &str) -> Option<usize> {
         let Some(next) = digits(bytes, at + 1) else { break };
         at = next;
     }
-    if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) && !bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric)
+    if bytes.get(at).is_some_and(u8::is_ascii_alphabetic)
+        && !bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric)
     {
         at += 1;
     }
@@ -168,7 +174,9 @@ pub(crate) fn folded(id: &str) -> String {
         if matches!(c, '-' | '_' | ' ') {
             in_number = false;
             // Between digits it keeps numbers apart.
-            if folded.ends_with(|c: char| c.is_ascii_digit()) && letters.peek().is_some_and(char::is_ascii_digit) {
+            if folded.ends_with(|c: char| c.is_ascii_digit())
+                && letters.peek().is_some_and(char::is_ascii_digit)
+            {
                 folded.push('-');
             }
             continue;
@@ -190,32 +198,41 @@ mod tests {
         written(text).map(|found| (found.id, text[found.after..].to_owned()))
     }
 
-    fn pair(id: &str, rest: &str) -> Option<(String, String)> {
-        Some((id.to_owned(), rest.to_owned()))
+    fn pair(id: &str, rest: &str) -> (String, String) {
+        (id.to_owned(), rest.to_owned())
     }
 
     #[test]
     fn ids_in_front_of_titles() {
-        assert_eq!(id("T001 Make it"), pair("T001", "Make it"));
-        assert_eq!(id("[T012] Make it"), pair("T012", "Make it"));
-        assert_eq!(id("**T001** Make it"), pair("T001", "Make it"));
-        assert_eq!(id("**Unit 1: Make it**"), pair("1", "Make it**"));
-        assert_eq!(id("Task 3: Make it"), pair("3", "Make it"));
-        assert_eq!(id("Task 3 — Make it"), pair("3", "Make it"));
-        assert_eq!(id("Step 10a. Make it"), pair("10a", "Make it"));
-        assert_eq!(id("1.1 Make it"), pair("1.1", "Make it"));
-        assert_eq!(id("1.1. Make it"), pair("1.1", "Make it"));
-        assert_eq!(id("2. Make it"), pair("2", "Make it"));
-        assert_eq!(id("1.1: Make it"), pair("1.1", "Make it"));
-        assert_eq!(id("REC-01: Make it"), pair("REC-01", "Make it"));
-        assert_eq!(id("T0.1"), pair("T0.1", ""));
-        assert_eq!(id("AB-CD-7 x"), pair("AB-CD-7", "x"));
-        assert_eq!(id("1.2(P) x"), pair("1.2", "(P) x"));
+        assert_eq!(id("T001 Make it"), Some(pair("T001", "Make it")));
+        assert_eq!(id("[T012] Make it"), Some(pair("T012", "Make it")));
+        assert_eq!(id("**T001** Make it"), Some(pair("T001", "Make it")));
+        assert_eq!(id("**Unit 1: Make it**"), Some(pair("1", "Make it**")));
+        assert_eq!(id("Task 3: Make it"), Some(pair("3", "Make it")));
+        assert_eq!(id("Task 3 — Make it"), Some(pair("3", "Make it")));
+        assert_eq!(id("Step 10a. Make it"), Some(pair("10a", "Make it")));
+        assert_eq!(id("1.1 Make it"), Some(pair("1.1", "Make it")));
+        assert_eq!(id("1.1. Make it"), Some(pair("1.1", "Make it")));
+        assert_eq!(id("2. Make it"), Some(pair("2", "Make it")));
+        assert_eq!(id("1.1: Make it"), Some(pair("1.1", "Make it")));
+        assert_eq!(id("REC-01: Make it"), Some(pair("REC-01", "Make it")));
+        assert_eq!(id("T0.1"), Some(pair("T0.1", "")));
+        assert_eq!(id("AB-CD-7 x"), Some(pair("AB-CD-7", "x")));
+        assert_eq!(id("1.2(P) x"), Some(pair("1.2", "(P) x")));
     }
 
     #[test]
     fn numbers_that_are_no_ids() {
-        for text in ["20 beta users", "P1 — now", "S3xy bucket", "A one", "Task list", "3.5mm jack", "[T1](url)", "12"] {
+        for text in [
+            "20 beta users",
+            "P1 — now",
+            "S3xy bucket",
+            "A one",
+            "Task list",
+            "3.5mm jack",
+            "[T1](url)",
+            "12",
+        ] {
             assert_eq!(id(text), None, "{text}");
         }
     }

@@ -12,11 +12,10 @@
 //! Tasks that are done, skipped or optional order nothing: what follows them waits for what stood
 //! before them.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::BinaryHeap;
 
+use super::assemble::ancestors;
+use super::stated::Stated;
 use super::types::Dependency;
 use super::types::Plan;
 use crate::diagnostics::Diagnostic;
@@ -73,7 +72,8 @@ pub(crate) fn order(plan: &Plan, live: &dyn Fn(usize) -> bool, optional: &dyn Fn
 /// The mistake that a ring is.
 pub(crate) fn ring_diagnostic(plan: &Plan, ring: &[usize]) -> Option<Diagnostic> {
     let first = *ring.first()?;
-    let mut names: Vec<String> = ring.iter().take(12).map(|task| format!("`{}`", plan.tasks[*task].id)).collect();
+    let mut names: Vec<String> =
+        ring.iter().take(12).map(|task| format!("`{}`", plan.tasks[*task].id)).collect();
     if ring.len() > 12 {
         names.push(format!("{} more", ring.len() - 12));
     }
@@ -87,132 +87,6 @@ pub(crate) fn ring_diagnostic(plan: &Plan, ring: &[usize]) -> Option<Diagnostic>
         Diagnostic::error("cycle", Place::line(plan.tasks[first].line), message)
             .hint("take out one of these dependencies"),
     )
-}
-
-/// The stated dependencies as a graph: tasks, and a start and an end for each group.
-struct Stated {
-    after: Vec<Vec<usize>>,
-    before_count: Vec<usize>,
-    tasks: usize,
-}
-
-impl Stated {
-    fn new(plan: &Plan) -> Self {
-        let tasks = plan.tasks.len();
-        let nodes = tasks + 2 * plan.groups.len();
-        let mut graph = Self { after: vec![Vec::new(); nodes], before_count: vec![0; nodes], tasks };
-        for (group, found) in plan.groups.iter().enumerate() {
-            if let Some(parent) = found.parent {
-                graph.edge(graph.start(parent), graph.start(group));
-                graph.edge(graph.end(group), graph.end(parent));
-            }
-            graph.edge(graph.start(group), graph.end(group));
-            for dependency in &found.depends_on {
-                let from = graph.node(*dependency);
-                graph.edge(from, graph.start(group));
-            }
-        }
-        for (task, found) in plan.tasks.iter().enumerate() {
-            if let Some(group) = found.group {
-                graph.edge(graph.start(group), task);
-                graph.edge(task, graph.end(group));
-            }
-            for dependency in &found.depends_on {
-                let from = graph.node(*dependency);
-                graph.edge(from, task);
-            }
-        }
-        graph
-    }
-
-    fn start(&self, group: usize) -> usize {
-        self.tasks + 2 * group
-    }
-
-    fn end(&self, group: usize) -> usize {
-        self.tasks + 2 * group + 1
-    }
-
-    fn node(&self, dependency: Dependency) -> usize {
-        match dependency {
-            Dependency::Task(task) => task,
-            Dependency::Group(group) => self.end(group),
-        }
-    }
-
-    fn edge(&mut self, from: usize, to: usize) {
-        self.after[from].push(to);
-        self.before_count[to] += 1;
-    }
-
-    /// A place for each task in an order that fits what is stated, and the tasks of a ring.
-    fn rank(&self, plan: &Plan) -> (Vec<usize>, Vec<usize>) {
-        let line = |node: usize| -> (u32, usize) {
-            if node < self.tasks {
-                (plan.tasks[node].line, node)
-            } else {
-                // Starts and ends cost nothing: they go as soon as they may.
-                (0, node)
-            }
-        };
-        let mut waiting = self.before_count.clone();
-        let mut ready: BinaryHeap<Reverse<(u32, usize)>> =
-            (0..waiting.len()).filter(|node| waiting[*node] == 0).map(|node| Reverse(line(node))).collect();
-        let mut rank = vec![usize::MAX; self.tasks];
-        let mut next = 0;
-        while let Some(Reverse((_, node))) = ready.pop() {
-            if node < self.tasks {
-                rank[node] = next;
-                next += 1;
-            }
-            for after in &self.after[node] {
-                waiting[*after] -= 1;
-                if waiting[*after] == 0 {
-                    ready.push(Reverse(line(*after)));
-                }
-            }
-        }
-        let mut ring = Vec::new();
-        if waiting.iter().any(|count| *count > 0) {
-            ring = self.ring(&waiting);
-            for place in rank.iter_mut().filter(|place| **place == usize::MAX) {
-                *place = next;
-                next += 1;
-            }
-        }
-        (rank, ring)
-    }
-
-    /// Walks backwards from a node that never became ready until one comes up a second time.
-    fn ring(&self, waiting: &[usize]) -> Vec<usize> {
-        let mut before = vec![usize::MAX; waiting.len()];
-        for (from, after) in self.after.iter().enumerate().filter(|(from, _)| waiting[*from] > 0) {
-            for to in after {
-                before[*to] = before[*to].min(from);
-            }
-        }
-        let Some(mut node) = waiting.iter().position(|count| *count > 0) else { return Vec::new() };
-        let mut seen = BTreeSet::new();
-        while seen.insert(node) && before[node] != usize::MAX {
-            node = before[node];
-        }
-        let first = node;
-        let mut ring = Vec::new();
-        loop {
-            if node < self.tasks {
-                ring.push(node);
-            }
-            node = before[node];
-            if node == first || node == usize::MAX {
-                break;
-            }
-        }
-        if ring.is_empty() {
-            // A ring of groups alone: any task in it will do to show the place.
-            ring.extend(waiting[..self.tasks].iter().position(|count| *count > 0));
-        }
-        ring
-    }
 }
 
 /// Tasks that have to be finished before what comes next.
@@ -327,19 +201,29 @@ impl Walk<'_> {
 
     /// Orders what stands in a group; `base` is what has to be finished before any of it. Returns what has
     /// to be finished before what comes after it. Groups nest as deep as headings and lists may.
-    fn walk(&mut self, group: Option<usize>, children: &[Vec<Child>], index: usize, base: Frontier) -> Frontier {
-        let parallel = group.and_then(|group| self.plan.groups[group].parallel);
+    fn walk(
+        &mut self,
+        group: Option<usize>,
+        children: &[Vec<Child>],
+        index: usize,
+        base: Frontier,
+    ) -> Frontier {
+        // The word of a heading is about its own tasks; that they go one by one holds further down, too.
+        let word = |group: usize| self.plan.groups[group].parallel;
+        let parallel = group.and_then(|group| {
+            word(group).or_else(|| {
+                let around = ancestors(&self.plan.groups, Some(group)).find_map(word);
+                around.filter(|parallel| !parallel)
+            })
+        });
         let mut base = base;
-        let mut side = Vec::new();
         let mut at = 0;
         let list = &children[index];
-        let from_base = list
-            .iter()
-            .filter(|child| match child {
-                Child::Group(child) => parallel == Some(true) || self.plan.groups[*child].states_dependencies,
-                Child::Task(_) => false,
-            })
-            .count();
+        let stated = |child: &Child| match child {
+            Child::Group(child) => self.plan.groups[*child].states_dependencies,
+            Child::Task(_) => false,
+        };
+        let from_base = list.iter().filter(|child| stated(child)).count();
         if base.tasks.len() > 1 && base.tasks.len().saturating_mul(from_base) > PAIRS {
             self.collapse(&mut base.tasks);
         }
@@ -360,24 +244,19 @@ impl Walk<'_> {
                         })
                         .collect();
                     tasks.sort_by_key(|task| self.rank[*task]);
-                    if parallel == Some(true) {
-                        if !tasks.is_empty() {
-                            let start = base.clone();
-                            let mut out = self.segment(group, &tasks, parallel, &mut base, start, true);
-                            if out.tasks != base.tasks {
-                                side.append(&mut out.tasks);
-                            }
-                        }
-                    } else if !tasks.is_empty() {
+                    if !tasks.is_empty() {
                         front = self.segment(group, &tasks, parallel, &mut base, front, untouched);
                         untouched = false;
                     }
                 }
                 Child::Group(child) => {
                     let stated = self.plan.groups[child].states_dependencies;
-                    let free = parallel == Some(true);
-                    let before = if stated || free { base.clone() } else { Frontier::new(front.tasks.clone(), EdgeRule::Barrier) };
-                    let at_base = stated || free || untouched;
+                    let before = if stated {
+                        base.clone()
+                    } else {
+                        Frontier::new(front.tasks.clone(), EdgeRule::Barrier)
+                    };
+                    let at_base = stated || untouched;
                     let marks = before.tasks.clone();
                     let out = self.walk(Some(child), children, child, before);
                     if at_base && let Some(group) = group {
@@ -385,11 +264,8 @@ impl Walk<'_> {
                         self.entries[group].extend(inner);
                     }
                     let passed_through = out.tasks == marks;
-                    if passed_through {
-                        // Nothing in it is still to be done.
-                    } else if free {
-                        side.extend(out.tasks);
-                    } else {
+                    // Where nothing is still to be done, the frontier stays.
+                    if !passed_through {
                         let mut tasks = out.tasks;
                         if stated && !untouched {
                             tasks.extend(&front.tasks);
@@ -401,20 +277,12 @@ impl Walk<'_> {
                 }
             }
         }
-        let nothing = untouched && side.is_empty();
-        if !side.is_empty() {
-            if untouched {
-                front = Frontier::new(side, EdgeRule::Barrier);
-            } else {
-                front.tasks.extend(side);
-            }
-        }
         front.tasks.retain(|task| !self.covered[*task]);
         front.tasks.sort_unstable();
         front.tasks.dedup();
         if let Some(group) = group {
             // A group whose tasks are all done lets through what was before it, and is itself finished.
-            if !nothing {
+            if !untouched {
                 self.exits[group].clone_from(&front.tasks);
             }
         }

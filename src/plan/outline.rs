@@ -13,6 +13,8 @@ use super::boxes::Mark;
 use super::boxes::item_line;
 use super::lines::Lines;
 use super::lines::indent_of;
+use super::names;
+use super::names::Shape;
 use super::titles::clean;
 use super::words::is_closed;
 
@@ -166,8 +168,9 @@ impl<'t> Outline<'t> {
                         self.close(&mut open, found.indent.saturating_sub(1), last_content);
                         let parent = open.last().copied();
                         let start = self.lines.start(line) + found.text;
-                        let below_box = parent
-                            .is_some_and(|parent| self.items[parent].below_box || self.items[parent].mark.is_some());
+                        let below_box = parent.is_some_and(|parent| {
+                            self.items[parent].below_box || self.items[parent].mark.is_some()
+                        });
                         self.item_lines[line] = u32::try_from(self.items.len()).ok();
                         open.push(self.items.len());
                         self.items.push(Item {
@@ -228,7 +231,9 @@ fn headings(lines: &Lines<'_>, blocks: &Blocks) -> Vec<Heading> {
         }
         let parent = open.last().copied();
         let title = clean(&lines.text[raw.text.clone()]);
-        let closed = is_closed(&title) || parent.is_some_and(|parent| headings[parent].closed);
+        // A heading named like a task opens again what stands below it: explicit beats implicit.
+        let named = names::written(&title).is_some_and(|id| id.ends && matches!(id.shape, Shape::Word(_)));
+        let closed = is_closed(&title) || (!named && parent.is_some_and(|parent| headings[parent].closed));
         headings.push(Heading {
             line: raw.line,
             after: raw.after,

@@ -47,7 +47,8 @@ fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
     let byte = bytes.get(offset).copied().unwrap_or(0);
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let hint = if utf16 { "this looks like UTF-16: save it as UTF-8" } else { "save the plan as UTF-8" };
-    Diagnostic::error("not-utf8", place, format!("byte {byte:#04x} at offset {offset} is not UTF-8")).hint(hint)
+    Diagnostic::error("not-utf8", place, format!("byte {byte:#04x} at offset {offset} is not UTF-8"))
+        .hint(hint)
 }
 
 fn read_text(text: &str, options: &ReadOptions) -> Plan {
@@ -57,8 +58,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let findings = findings(&outline, options);
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
-    let taken: BTreeSet<usize> = findings.tasks.iter().flat_map(|task| task.mark.map(|(line, _)| line)).collect();
-    let mut bodies: Vec<(usize, usize)> = findings.tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
+    let taken: BTreeSet<usize> =
+        findings.tasks.iter().filter_map(|task| task.mark.map(|(line, _)| line)).collect();
+    let mut bodies: Vec<(usize, usize)> =
+        findings.tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
     bodies.sort_unstable();
     let holders: BTreeSet<usize> = findings
         .tasks
@@ -68,9 +71,12 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             Some(super::found::Holder::Heading(_)) | None => None,
         })
         .collect();
-    let mut plan = assemble::plan(&outline, findings, matter, options, diagnostics);
+    let mut plan = assemble::plan(&outline, &findings, matter, options, diagnostics);
     "generic".clone_into(&mut plan.format);
     plan.format_reason = if none { "no rule finds a task".to_owned() } else { rule.to_owned() };
+    if let Some(format) = &options.format {
+        asked_for(format, &mut plan);
+    }
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if none {
         plan.diagnostics.push(no_tasks(&plan));
@@ -79,8 +85,13 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         let open = plan.tasks.iter().filter(|task| !task.status.is_met()).count();
         if open > 0 {
             let status = plan.status.clone().unwrap_or_default();
-            let message = format!("the plan says that it is over (`{status}`), and has {open} open: nothing of it runs");
-            plan.diagnostics.push(Diagnostic::warning("plan-done", Place::WHOLE, message).hint("to run it all the same, add --force"));
+            let message = format!(
+                "the plan says that it is over (`{status}`), and has {open} open: nothing of it runs"
+            );
+            plan.diagnostics.push(
+                Diagnostic::warning("plan-done", Place::WHOLE, message)
+                    .hint("to run it all the same, add --force"),
+            );
         }
     }
     let found = order::order(&plan, &|task| is_live(&plan, task), &|task| plan.tasks[task].optional);
@@ -90,10 +101,58 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     plan.edges = found
         .edges
         .into_iter()
-        .map(|(from, to, rule)| CheckEdge { from: plan.tasks[from].id.clone(), to: plan.tasks[to].id.clone(), rule })
+        .map(|(from, to, rule)| CheckEdge {
+            from: plan.tasks[from].id.clone(),
+            to: plan.tasks[to].id.clone(),
+            rule,
+        })
         .collect();
     plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
     plan
+}
+
+/// The formats that `--format` may name.
+const FORMATS: &[&str] = &[
+    "generic",
+    "speckit",
+    "kiro",
+    "openspec",
+    "taskmaster",
+    "superpowers",
+    "ralphex",
+    "compound",
+    "swarm",
+    "cursor",
+    "antigravity",
+    "execplan",
+    "bmad",
+    "ralph",
+    "backlog",
+    "ito",
+    "humanlayer",
+];
+
+/// A format that was asked for: one without a reader of its own is read by the rules for any Markdown,
+/// and the plan says so.
+fn asked_for(format: &str, plan: &mut Plan) {
+    let known = FORMATS.iter().find(|known| known.eq_ignore_ascii_case(&format.replace('-', "")));
+    match known {
+        Some(&"generic") => {}
+        Some(known) => {
+            plan.format_reason = format!(
+                "{}; {known} was asked for and is read by the rules for any Markdown",
+                plan.format_reason
+            );
+        }
+        None => {
+            let diagnostic =
+                Diagnostic::error("unknown-format", Place::WHOLE, format!("there is no format `{format}`"));
+            plan.diagnostics.push(match crate::diagnostics::suggest(format, FORMATS.iter().copied()) {
+                Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+                None => diagnostic.hint(format!("formats: {}", FORMATS.join(", "))),
+            });
+        }
+    }
 }
 
 fn is_live(plan: &Plan, task: usize) -> bool {
@@ -102,7 +161,10 @@ fn is_live(plan: &Plan, task: usize) -> bool {
 
 fn findings(outline: &Outline<'_>, options: &ReadOptions) -> Findings {
     if options.as_one {
-        return Findings { tasks: vec![generic::whole(outline)], rule: "the whole plan as one task (--as-one)" };
+        return Findings {
+            tasks: vec![generic::whole(outline)],
+            rule: "the whole plan as one task (--as-one)",
+        };
     }
     if options.boxes_all || options.granularity == Some(Granularity::Leaf) {
         let findings = generic::all_boxes(outline);
@@ -111,7 +173,11 @@ fn findings(outline: &Outline<'_>, options: &ReadOptions) -> Findings {
         }
     }
     let findings = generic::read(outline);
-    if options.granularity == Some(Granularity::Group) { generic::groups(outline, findings) } else { findings }
+    if options.granularity == Some(Granularity::Group) {
+        generic::groups(outline, findings)
+    } else {
+        findings
+    }
 }
 
 /// Boxes that are no tasks, each with the reason.
@@ -146,7 +212,8 @@ fn ignored(
         plan.ignored.push(Ignored { line: number(item.line), reason });
     }
     if open > 0 && !plan.tasks.is_empty() {
-        let noun = if open == 1 { "1 open box belongs".to_owned() } else { format!("{open} open boxes belong") };
+        let noun =
+            if open == 1 { "1 open box belongs".to_owned() } else { format!("{open} open boxes belong") };
         plan.diagnostics.push(
             Diagnostic::warning("boxes-ignored", Place::WHOLE, format!("{noun} to no task"))
                 .hint("to take every box as a task, add --boxes all"),
@@ -174,13 +241,21 @@ fn no_tasks(plan: &Plan) -> Diagnostic {
     let line = reasons.values().map(|(_, line)| *line).min();
     let place = line.map_or(Place::WHOLE, Place::line);
     if reasons.is_empty() {
-        return Diagnostic::error("no-tasks", place, "the plan holds no tasks: no rule finds one, and there are no boxes")
-            .hint("write each task as a list item with a box, `- [ ] Write the parser`");
+        return Diagnostic::error(
+            "no-tasks",
+            place,
+            "the plan holds no tasks: no rule finds one, and there are no boxes",
+        )
+        .hint("write each task as a list item with a box, `- [ ] Write the parser`");
     }
     let seen: Vec<String> = reasons
         .iter()
         .map(|(reason, (count, line))| format!("{count} from line {line} ({reason})"))
         .collect();
-    Diagnostic::error("no-tasks", place, format!("the plan holds no tasks; boxes that were refused: {}", seen.join("; ")))
-        .hint("to take every box outside fences as a task, add --boxes all")
+    Diagnostic::error(
+        "no-tasks",
+        place,
+        format!("the plan holds no tasks; boxes that were refused: {}", seen.join("; ")),
+    )
+    .hint("to take every box outside fences as a task, add --boxes all")
 }

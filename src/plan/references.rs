@@ -107,7 +107,10 @@ impl Index {
             return Some(*task);
         }
         let folded = names::folded(id);
-        self.local.get(&(group, folded.clone())).copied().or_else(|| self.folded.get(&folded).copied().flatten())
+        self.local
+            .get(&(group, folded.clone()))
+            .copied()
+            .or_else(|| self.folded.get(&folded).copied().flatten())
     }
 
     /// What a part of a value names. `group` is the group of who depends; a group itself prefers groups.
@@ -127,7 +130,8 @@ impl Index {
         }
         // `Foundational (Phase 2)`: the only id stands inside.
         if let Some((_, inner)) = part.split_once(['(', '（'])
-            && let Some(Named::Known(found)) = self.at_start(inner.trim_end_matches([')', '）']), group, by_group, task_count)
+            && let Some(Named::Known(found)) =
+                self.at_start(inner.trim_end_matches([')', '）']), group, by_group, task_count)
         {
             return Named::Known(found);
         }
@@ -160,7 +164,8 @@ impl Index {
         {
             return Some(Named::Known((from..=to).map(Dependency::Task).collect()));
         }
-        if let (Some(Dependency::Group(from)), Some(second)) = (first, range.and_then(|r| reference(r.trim_start())))
+        if let (Some(Dependency::Group(from)), Some(second)) =
+            (first, range.and_then(|r| reference(r.trim_start())))
             && let Some(Dependency::Group(to)) = self.lookup(kind, second.1, group, by_group)
             && from <= to
         {
@@ -169,7 +174,11 @@ impl Index {
         if let Some(found) = first {
             return Some(Named::Known(vec![found]));
         }
-        let written = if kind == Kind::Bare { id.to_owned() } else { part[..part.len() - rest.len()].trim().to_owned() };
+        let written = if kind == Kind::Bare {
+            id.to_owned()
+        } else {
+            part[..part.len() - rest.len()].trim().to_owned()
+        };
         let of_this_plan = match letters(id) {
             Some(letters) => self.letters.contains(&letters.to_lowercase()),
             None if kind == Kind::Bare => {
@@ -189,9 +198,8 @@ impl Index {
         let by_number = || self.groups.get(&names::folded(id)).copied().flatten().map(Dependency::Group);
         match kind {
             Kind::Group => by_number(),
-            Kind::Task => task().or_else(by_number),
             Kind::Bare if by_group => by_number().or_else(task),
-            Kind::Bare => task().or_else(by_number),
+            Kind::Task | Kind::Bare => task().or_else(by_number),
         }
     }
 }
@@ -210,11 +218,10 @@ fn reference(text: &str) -> Option<(Kind, &str, &str)> {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let word = text[..letters].to_ascii_lowercase();
     let kind = match word.as_str() {
-        "task" | "tasks" | "unit" | "units" | "step" | "steps" | "story" | "stories" | "issue" | "fix" | "part"
-        | "agent" | "agents" => Kind::Task,
-        "phase" | "phases" | "wave" | "waves" | "sprint" | "stage" | "milestone" | "group" | "tier" | "section" => {
-            Kind::Group
-        }
+        "task" | "tasks" | "unit" | "units" | "step" | "steps" | "story" | "stories" | "issue" | "fix"
+        | "part" | "agent" | "agents" => Kind::Task,
+        "phase" | "phases" | "wave" | "waves" | "sprint" | "stage" | "milestone" | "group" | "tier"
+        | "section" => Kind::Group,
         _ => Kind::Bare,
     };
     let from = if kind == Kind::Bare {
@@ -223,7 +230,11 @@ fn reference(text: &str) -> Option<(Kind, &str, &str)> {
         letters + text[letters..].len() - text[letters..].trim_start_matches([' ', '-', '#', '\u{a0}']).len()
     };
     let length = id_length(&text[from..])?;
-    Some((kind, &text[from..from + length], text[from + length..].trim_start_matches(['`', '*', ']', '"', '\''])))
+    Some((
+        kind,
+        &text[from..from + length],
+        text[from + length..].trim_start_matches(['`', '*', ']', '"', '\'']),
+    ))
 }
 
 /// The length of an id: letters and a number, or a number alone.
@@ -274,7 +285,9 @@ pub(crate) fn is_none(value: &str) -> bool {
     let value = value.trim_matches(|c: char| c.is_whitespace() || "`*_\"'".contains(c));
     let bare = value.trim_matches(['[', ']', '-', '—', '–', '.', ' ']);
     bare.is_empty()
-        || ["none", "nothing", "n/a", "žádné", "žádná", "无", "なし"].iter().any(|word| words::begins_with(bare, word))
+        || ["none", "nothing", "n/a", "žádné", "žádná", "无", "なし"]
+            .iter()
+            .any(|word| words::begins_with(bare, word))
 }
 
 /// Cuts a value at commas and the like, outside parentheses; parts with their bytes.
@@ -344,7 +357,9 @@ mod tests {
 
     #[test]
     fn tasks_by_all_their_names() {
-        for text in ["T001", "t1", "Task T001", "#T001", "`T001`", "[T001]", "T001 (needs it)", "T001 for the schema"] {
+        for text in
+            ["T001", "t1", "Task T001", "#T001", "`T001`", "[T001]", "T001 (needs it)", "T001 for the schema"]
+        {
             assert_eq!(tasks(text), known(&[0]), "{text}");
         }
         assert_eq!(tasks("T002-T004"), known(&[1, 2, 3]));

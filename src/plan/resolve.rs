@@ -130,14 +130,28 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
             if done.contains(&index) {
                 return Entry::Skip { why: "assumed done".to_owned() };
             }
+            if task.status.is_met() {
+                return entry(plan, options, task, asked, &assumed);
+            }
             if skip.contains(&index) || !selected.contains(&index) {
                 return Entry::Skip { why: "not selected".to_owned() };
             }
             entry(plan, options, task, asked, &assumed)
         })
         .collect();
+    let left =
+        entries.iter().filter(|entry| matches!(entry, Entry::Skip { why } if why == "optional")).count();
+    if left > 0 {
+        let message = format!("{left} optional {} left out", if left == 1 { "task is" } else { "tasks are" });
+        diagnostics.push(
+            Diagnostic::note("optional-skipped", Place::WHOLE, message)
+                .hint("to run one, name it with --only"),
+        );
+    }
     let runs = |task: usize| !matches!(entries[task], Entry::Skip { .. });
-    let order = order::order(plan, &runs, &|task| plan.tasks[task].optional && !options.optional && !only.contains(&task));
+    let order = order::order(plan, &runs, &|task| {
+        plan.tasks[task].optional && !options.optional && !only.contains(&task)
+    });
     let mut needs: Vec<Vec<Need>> = vec![Vec::new(); plan.tasks.len()];
     for (from, to, rule) in &order.edges {
         needs[*to].push(Need { task: plan.tasks[*from].id.clone(), rule: *rule });
@@ -184,7 +198,13 @@ fn selected(plan: &Plan, options: &ResolveOptions, only: &BTreeSet<usize>) -> BT
     selected
 }
 
-fn entry(plan: &Plan, options: &ResolveOptions, task: &PlanTask, asked: bool, assumed: &BTreeSet<String>) -> Entry {
+fn entry(
+    plan: &Plan,
+    options: &ResolveOptions,
+    task: &PlanTask,
+    asked: bool,
+    assumed: &BTreeSet<String>,
+) -> Entry {
     // `--force` is about plans and groups that are over; what is ticked stays done.
     match task.status {
         PlanStatus::Done => return Entry::Skip { why: "done".to_owned() },
@@ -199,7 +219,10 @@ fn entry(plan: &Plan, options: &ResolveOptions, task: &PlanTask, asked: bool, as
         let holds = match reason {
             HeldReason::MissingDependency(id) => !assumed.contains(&names::folded(id)),
             HeldReason::GroupDeferred(_) | HeldReason::PlanDone => !options.force,
-            HeldReason::UnknownMarker(_) | HeldReason::Gate(_) | HeldReason::Optional | HeldReason::Needs(_) => true,
+            HeldReason::UnknownMarker(_)
+            | HeldReason::Gate(_)
+            | HeldReason::Optional
+            | HeldReason::Needs(_) => true,
         };
         if holds && !reasons.contains(reason) {
             reasons.push(reason.clone());
@@ -217,7 +240,8 @@ fn spread(plan: &Plan, mut entries: Vec<Entry>, edges: &[order::Edge]) -> Vec<En
     for (from, to, _) in edges {
         after[*from].push(*to);
     }
-    let mut open: Vec<usize> = (0..entries.len()).filter(|task| matches!(entries[*task], Entry::Hold { .. })).collect();
+    let mut open: Vec<usize> =
+        (0..entries.len()).filter(|task| matches!(entries[*task], Entry::Hold { .. })).collect();
     let mut told: BTreeSet<usize> = open.iter().copied().collect();
     while let Some(task) = open.pop() {
         for waiting in &after[task] {
@@ -268,7 +292,10 @@ fn spec(
         let runs_commands = agent.as_deref() == Some(COMMAND);
         task.shell.clone().filter(|_| runs_commands)
     });
-    if agent.as_deref() == Some(COMMAND) && command.is_none() && matches!(entry, Entry::Run | Entry::Hold { .. }) {
+    if agent.as_deref() == Some(COMMAND)
+        && command.is_none()
+        && matches!(entry, Entry::Run | Entry::Hold { .. })
+    {
         names.diagnostics.push(
             Diagnostic::error(
                 "no-command",
@@ -278,11 +305,14 @@ fn spec(
             .hint("add `- **Command**: ` with one code span, or one shell fence"),
         );
     }
-    let verify = chain.iter().find(|defaults| !defaults.verify.is_empty()).map(|defaults| defaults.verify.clone());
+    let verify =
+        chain.iter().find(|defaults| !defaults.verify.is_empty()).map(|defaults| defaults.verify.clone());
     let mut outputs: Vec<String> = task
         .files
         .iter()
-        .filter(|claim| claim.verb == Some(FileVerb::Create) && !claim.is_glob() && !claim.path.ends_with('/'))
+        .filter(|claim| {
+            claim.verb == Some(FileVerb::Create) && !claim.is_glob() && !claim.path.ends_with('/')
+        })
         .map(|claim| claim.path.clone())
         .chain(task.outputs.iter().cloned())
         .collect();
@@ -349,12 +379,17 @@ impl Names<'_, '_> {
         if let Some(known) = self.options.agents.iter().find(|known| same(known)) {
             return (Some(known.clone()), None);
         }
-        let near = suggest(bare, self.options.agents.iter().chain(self.options.roles.keys()).map(String::as_str));
+        let near =
+            suggest(bare, self.options.agents.iter().chain(self.options.roles.keys()).map(String::as_str));
         let mut diagnostic = if by_option {
             let message = format!("there is no agent `{name}`, which --agent asks for task `{}`", task.id);
             Diagnostic::error("unknown-agent", Place::WHOLE, message)
         } else {
-            let instead = self.options.default_agent.as_deref().map_or("any agent".to_owned(), |agent| format!("`{agent}`"));
+            let instead = self
+                .options
+                .default_agent
+                .as_deref()
+                .map_or("any agent".to_owned(), |agent| format!("`{agent}`"));
             let message = format!("there is no agent `{name}`: task `{}` goes to {instead}", task.id);
             Diagnostic::warning("unknown-agent", Place::line(task.line), message)
         };
@@ -380,7 +415,10 @@ impl<'p> Ids<'p> {
         let mut folded: BTreeMap<String, Option<usize>> = BTreeMap::new();
         for (index, task) in plan.tasks.iter().enumerate() {
             exact.insert(task.id.as_str(), index);
-            folded.entry(names::folded(task.id.as_str())).and_modify(|known| *known = None).or_insert(Some(index));
+            folded
+                .entry(names::folded(task.id.as_str()))
+                .and_modify(|known| *known = None)
+                .or_insert(Some(index));
         }
         Self { plan, exact, folded }
     }
@@ -404,8 +442,11 @@ impl<'p> Ids<'p> {
     }
 
     fn unknown(&self, id: &str, option: &str) -> Diagnostic {
-        let diagnostic =
-            Diagnostic::error("unknown-task", Place::WHOLE, format!("{option} names `{id}`, which the plan does not have"));
+        let diagnostic = Diagnostic::error(
+            "unknown-task",
+            Place::WHOLE,
+            format!("{option} names `{id}`, which the plan does not have"),
+        );
         match suggest(id, self.plan.tasks.iter().map(|task| task.id.as_str())) {
             Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
             None => diagnostic.hint("orchestrate check shows the ids of all tasks"),

@@ -48,7 +48,9 @@ pub fn render_check(check: &PlanCheck, style: CheckStyle) -> String {
     for (wave, tasks) in waves {
         out.push('\n');
         let gate = common_gate(&tasks);
-        let heading = gate.as_ref().map_or_else(|| format!("wave {wave}"), |gate| format!("wave {wave}  gate \"{gate}\""));
+        let heading = gate
+            .as_ref()
+            .map_or_else(|| format!("wave {wave}"), |gate| format!("wave {wave}  gate \"{gate}\""));
         heading_line(&mut out, &heading, style);
         for task in tasks {
             let list = after.get(&task.id).map_or(&[][..], Vec::as_slice);
@@ -92,7 +94,8 @@ fn headline(check: &PlanCheck, out: &mut String) {
     );
     if waves > 0 {
         let waves = usize::try_from(waves).unwrap_or(usize::MAX);
-        text.push_str(&format!("   {}, longest chain {}", count(waves, "wave", "waves"), check.longest_chain));
+        let chain = format!("   {}, longest chain {}", count(waves, "wave", "waves"), check.longest_chain);
+        text.push_str(&chain);
     }
     line(out, &text);
 }
@@ -154,7 +157,8 @@ fn task_line(
     notes.extend(waits(after));
     if !task.files.is_empty() {
         let files: Vec<String> = task.files.iter().take(3).map(|file| plain(&file.path)).collect();
-        let more = if task.files.len() > 3 { format!(" and {} more", task.files.len() - 3) } else { String::new() };
+        let more =
+            if task.files.len() > 3 { format!(" and {} more", task.files.len() - 3) } else { String::new() };
         notes.push(format!("{}{more}", files.join(", ")));
     }
     let text = format!(
@@ -178,8 +182,11 @@ fn waits(after: &[(&TaskId, EdgeRule)]) -> Vec<String> {
         .into_iter()
         .map(|(rule, ids)| {
             let names: Vec<String> = ids.iter().take(MOST_AFTER).map(|id| plain(id.as_str())).collect();
-            let more =
-                if ids.len() > MOST_AFTER { format!(" and {} more", ids.len() - MOST_AFTER) } else { String::new() };
+            let more = if ids.len() > MOST_AFTER {
+                format!(" and {} more", ids.len() - MOST_AFTER)
+            } else {
+                String::new()
+            };
             match rule {
                 EdgeRule::File => format!("not beside {}{more} (file)", names.join(", ")),
                 EdgeRule::Explicit | EdgeRule::Barrier | EdgeRule::Order | EdgeRule::Gate => {
@@ -268,7 +275,8 @@ fn commands(check: &PlanCheck, style: CheckStyle, out: &mut String) {
 }
 
 fn left_out(check: &PlanCheck, columns: &Columns, style: CheckStyle, out: &mut String) {
-    let tasks: Vec<&CheckTask> = check.tasks.iter().filter(|task| task.wave == 0 && !is_only_held(task)).collect();
+    let tasks: Vec<&CheckTask> =
+        check.tasks.iter().filter(|task| task.wave == 0 && !is_only_held(task)).collect();
     if tasks.is_empty() && check.ignored.is_empty() {
         return;
     }
@@ -303,7 +311,10 @@ fn left_out(check: &PlanCheck, columns: &Columns, style: CheckStyle, out: &mut S
         } else {
             format!(":{}-{}", first.line, check.ignored[last].line)
         };
-        line(out, &format!("  {}  {}, {}", pad(&at, place), count(number, "box", "boxes"), plain(&first.reason)));
+        line(
+            out,
+            &format!("  {}  {}, {}", pad(&at, place), count(number, "box", "boxes"), plain(&first.reason)),
+        );
         index = last + 1;
     }
 }
@@ -319,14 +330,22 @@ fn edges(check: &PlanCheck, style: CheckStyle, out: &mut String) {
     out.push('\n');
     heading_line(out, "edges", style);
     for edge in &check.edges {
-        line(out, &format!("  {} -> {}  {}", plain(edge.from.as_str()), plain(edge.to.as_str()), edge.rule.as_str()));
+        line(
+            out,
+            &format!(
+                "  {} -> {}  {}",
+                plain(edge.from.as_str()),
+                plain(edge.to.as_str()),
+                edge.rule.as_str()
+            ),
+        );
     }
 }
 
 fn heading_line(out: &mut String, text: &str, style: CheckStyle) {
     if style.color {
         let bold = anstyle::Style::new().bold();
-        out.push_str(&format!("{bold}{text}{bold:#}\n"));
+        line(out, &format!("{bold}{text}{bold:#}"));
     } else {
         line(out, text);
     }

@@ -26,7 +26,8 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             continue;
         }
         let header = cells(outline, table.start);
-        let names: Vec<String> = header.iter().map(|cell| titles::clean(&outline.lines.text[cell.clone()])).collect();
+        let names: Vec<String> =
+            header.iter().map(|cell| titles::clean(&outline.lines.text[cell.clone()])).collect();
         let rows: Vec<(usize, Vec<Cell>)> =
             (table.start + 2..table.end).map(|line| (line, cells(outline, line))).collect();
         let id_column = id_column(outline, &names, &rows);
@@ -95,11 +96,12 @@ fn columns(
                 .iter()
                 .any(|word| name.to_lowercase() == *word)
     })?;
-    let status = names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"));
-    let states = status.is_some_and(|column| {
+    let status =
+        names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"));
+    let all_known = status.is_some_and(|column| {
         rows.iter().all(|(_, row)| row.get(column).is_some_and(|cell| is_state(outline, cell)))
     });
-    (id.is_some() || states).then_some(Columns { id, title, status })
+    (id.is_some() || all_known).then_some(Columns { id, title, status })
 }
 
 fn is_state(outline: &Outline<'_>, cell: &Cell) -> bool {
@@ -120,7 +122,8 @@ fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)
             })
     };
     names.iter().enumerate().position(|(column, name)| {
-        matches!(name.to_lowercase().as_str(), "id" | "task" | "#" | "ticket" | "task id") && holds_ids(column)
+        matches!(name.to_lowercase().as_str(), "id" | "task" | "#" | "ticket" | "task id")
+            && holds_ids(column)
     })
 }
 
@@ -133,7 +136,13 @@ fn field_cells(names: &[String], row: &[Cell], title: usize) -> Vec<(Key, Cell)>
         .filter(|(column, _)| *column != title)
         .filter_map(|(_, (name, cell))| match fields::key_of(name) {
             Some(
-                key @ (Key::DependsOn | Key::Agent | Key::Model | Key::Layer | Key::Files(_) | Key::Priority | Key::Output),
+                key @ (Key::DependsOn
+                | Key::Agent
+                | Key::Model
+                | Key::Layer
+                | Key::Files(_)
+                | Key::Priority
+                | Key::Output),
             ) => Some((key, cell.clone())),
             Some(
                 Key::Command
@@ -158,7 +167,7 @@ fn text(outline: &Outline<'_>, cell: &Cell) -> String {
 }
 
 /// The cells of a row; `\|` and `|` inside code are no borders.
-fn cells(outline: &Outline<'_>, line: usize) -> Vec<Cell> {
+pub(crate) fn cells(outline: &Outline<'_>, line: usize) -> Vec<Cell> {
     let text = outline.lines.get(line);
     let start = outline.lines.start(line);
     let mut borders = Vec::new();

@@ -11,7 +11,7 @@ use super::ReadOptions;
 use super::read;
 
 /// Reads a text with the options that are usual.
-fn plan(text: &str) -> Plan {
+pub(crate) fn plan(text: &str) -> Plan {
     read(text.as_bytes(), &ReadOptions::default())
 }
 
@@ -27,5 +27,8 @@ fn edges(plan: &Plan) -> Vec<String> {
 
 /// The codes of all diagnostics with their lines.
 fn codes(plan: &Plan) -> Vec<String> {
-    plan.diagnostics.iter().map(|diagnostic| format!("{}:{}", diagnostic.code, diagnostic.place.line)).collect()
+    plan.diagnostics
+        .iter()
+        .map(|diagnostic| format!("{}:{}", diagnostic.code, diagnostic.place.line))
+        .collect()
 }

@@ -39,6 +39,7 @@ pub(crate) fn read(text: &str) -> Title {
     }
     while let Some((tag, after)) = leading_tag(rest) {
         match tag {
+            _ if is_stamp(tag) => {}
             "P" | "p" => title.parallel = true,
             _ if is_story(tag) => {}
             _ => break,
@@ -48,7 +49,8 @@ pub(crate) fn read(text: &str) -> Title {
     let struck = rest.strip_prefix("~~").is_some_and(|inner| {
         inner.find("~~").is_some_and(|end| {
             let after = inner[end + 2..].trim();
-            after.is_empty() || aside(after).is_some_and(|word| words::status(word) == Some(PlanStatus::Skipped))
+            after.is_empty()
+                || aside(after).is_some_and(|word| words::status(word) == Some(PlanStatus::Skipped))
         })
     });
     if struck {
@@ -77,8 +79,10 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             return before;
         }
     }
-    if let Some(before) = rest.strip_suffix(" - CRITICAL").or_else(|| rest.strip_suffix(" - CRITICAL**")) {
-        return before;
+    for weight in [" - CRITICAL", " - HIGH", " - MEDIUM", " - LOW"] {
+        if let Some(before) = rest.strip_suffix(weight) {
+            return before;
+        }
     }
     let last = rest.chars().next_back();
     if let Some(status) = last.filter(|c| *c != '\u{fe0f}').and_then(words::sign) {
@@ -90,30 +94,35 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     }
     // An aside in the middle of bold text, `**Title (AC: #1)**`, ends before the marks.
     let bare = rest.trim_end_matches('*');
-    let marks = &rest[bare.len()..];
     if let Some((open, inner)) = last_parentheses(bare) {
         let lower = inner.to_lowercase();
         if lower.starts_with("depends on") || lower.starts_with("depends:") {
             title.depends = Some(inner[inner.len().min(10)..].trim_start_matches(':').trim().to_owned());
-            return kept(&rest[..open], marks);
+            return rest[..open].trim_end();
         }
         if lower.starts_with("ac:") || lower.starts_with("ac #") || is_stamp(inner) {
-            return kept(&rest[..open], marks);
+            return rest[..open].trim_end();
         }
         if lower == "optional" {
             title.optional = true;
-            return kept(&rest[..open], marks);
+            return rest[..open].trim_end();
+        }
+        // `(DEFERRED - not needed)`: the word is set off, what follows is a reason.
+        let shouted = inner.chars().take_while(|c| c.is_alphabetic()).all(char::is_uppercase);
+        if shouted && words::status(inner) == Some(PlanStatus::Skipped) {
+            title.status = Some(PlanStatus::Skipped);
+            return rest[..open].trim_end();
         }
         if let Some(status) = words::only_status(inner) {
             title.status = title.status.or(Some(status));
-            return kept(&rest[..open], marks);
+            return rest[..open].trim_end();
         }
     }
     if let Some(open) = bare.rfind('[').filter(|_| bare.ends_with(']'))
         && let Some(status) = words::only_status(&bare[open + 1..bare.len() - 1])
     {
         title.status = title.status.or(Some(status));
-        return kept(&rest[..open], marks);
+        return rest[..open].trim_end();
     }
     for dash in [" — ", " – ", " - ", "：", ": "] {
         if let Some(at) = rest.rfind(dash) {
@@ -133,12 +142,6 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
         return rest.rfind(' ').map_or(rest, |at| &rest[..at]);
     }
     rest
-}
-
-/// What is left of a title before an aside inside bold text: the closing marks are dropped with it,
-/// since all emphasis goes in the end.
-fn kept<'t>(before: &'t str, _marks: &str) -> &'t str {
-    before.trim_end()
 }
 
 /// A text wholly in parentheses or bold.
@@ -173,11 +176,8 @@ fn is_story(tag: &str) -> bool {
 }
 
 fn leading_tag(text: &str) -> Option<(&str, &str)> {
-    let (close, inner) = if let Some(inner) = text.strip_prefix('[') {
-        (']', inner)
-    } else {
-        (')', text.strip_prefix('(')?)
-    };
+    let (close, inner) =
+        if let Some(inner) = text.strip_prefix('[') { (']', inner) } else { (')', text.strip_prefix('(')?) };
     let end = inner.find(close)?;
     let after = &inner[end + 1..];
     (!after.starts_with('(')).then_some((&inner[..end], after))
@@ -197,7 +197,9 @@ pub(crate) fn clean(text: &str) -> String {
         if matches!(c, '*' | '`') || (c == '_' && !inside_word) || is_emoji(c) {
             continue;
         }
-        if c == '~' && (bytes.get(index + 1) == Some(&b'~') || index.checked_sub(1).is_some_and(|i| bytes[i] == b'~')) {
+        if c == '~'
+            && (bytes.get(index + 1) == Some(&b'~') || index.checked_sub(1).is_some_and(|i| bytes[i] == b'~'))
+        {
             continue;
         }
         if c.is_whitespace() {
@@ -286,7 +288,10 @@ mod tests {
         assert_eq!(read("Fix it (2026-05-06 00:00Z)").text, "Fix it");
         assert_eq!(read("Update target:").text, "Update target");
         assert_eq!(read("Use {braces}").attributes, None);
-        assert_eq!(read("Do it {agent=kilo timeout=20m}").attributes.as_deref(), Some("agent=kilo timeout=20m"));
+        assert_eq!(
+            read("Do it {agent=kilo timeout=20m}").attributes.as_deref(),
+            Some("agent=kilo timeout=20m")
+        );
     }
 
     #[test]

@@ -121,7 +121,8 @@ fn is_path(word: &str) -> bool {
 fn without_lines(path: &str) -> &str {
     match path.rsplit_once(':') {
         Some((before, lines))
-            if !lines.is_empty() && lines.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b',') =>
+            if !lines.is_empty()
+                && lines.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b',') =>
         {
             before
         }
@@ -189,10 +190,10 @@ mod tests {
         assert_eq!(paths("`a/b.rs`, `c`"), ["a/b.rs", "c"]);
         assert_eq!(paths("src/a.rs, tests/*"), ["src/a.rs", "tests/*"]);
         assert_eq!(paths("none"), Vec::<String>::new());
-        assert_eq!(files("Create: `a.rs:1-20`", None), [FileClaim {
-            verb: Some(FileVerb::Create),
-            path: "a.rs".to_owned()
-        }]);
+        assert_eq!(
+            files("Create: `a.rs:1-20`", None),
+            [FileClaim { verb: Some(FileVerb::Create), path: "a.rs".to_owned() }]
+        );
     }
 
     #[test]

@@ -145,7 +145,8 @@ const CHECKS: &[&str] = &[
 
 /// Reads the status at the start of a text such as `In Progress (since Monday)`.
 pub(crate) fn status(text: &str) -> Option<PlanStatus> {
-    let text = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '~' | '(' | '['));
+    let text = text
+        .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '~' | '(' | '['));
     if let Some(sign) = text.chars().next().and_then(sign) {
         // A sign and a word may stand together; the word says more.
         let rest = text.trim_start_matches(|c: char| !c.is_alphanumeric());
@@ -189,7 +190,9 @@ pub(crate) fn is_closed(title: &str) -> bool {
         return true;
     }
     let lower = bare.to_lowercase();
-    CHECKS.iter().any(|kind| lower.strip_prefix(kind).is_some_and(|rest| rest.trim_start().starts_with("checklist")))
+    CHECKS
+        .iter()
+        .any(|kind| lower.strip_prefix(kind).is_some_and(|rest| rest.trim_start().starts_with("checklist")))
 }
 
 /// A title without the number, emoji and punctuation before it.
@@ -199,7 +202,8 @@ pub(crate) fn without_number(title: &str) -> &str {
 
 /// Reads yes or no.
 pub(crate) fn yes_or_no(text: &str) -> Option<bool> {
-    let first = text.trim_matches(|c: char| !c.is_alphanumeric()).split(|c: char| !c.is_alphanumeric()).next()?;
+    let first =
+        text.trim_matches(|c: char| !c.is_alphanumeric()).split(|c: char| !c.is_alphanumeric()).next()?;
     match first.to_lowercase().as_str() {
         "yes" | "y" | "true" | "on" | "ano" | "ja" | "oui" | "sí" | "si" | "是" => Some(true),
         "no" | "n" | "false" | "off" | "ne" | "nein" | "non" | "否" => Some(false),
@@ -259,10 +263,18 @@ mod tests {
 
     #[test]
     fn headings_that_hold_no_tasks() {
-        for title in ["4. Verification", "✅ Acceptance Criteria", "Definition of Done", "3. Test Checklist", "验收标准表"] {
+        for title in [
+            "4. Verification",
+            "✅ Acceptance Criteria",
+            "Definition of Done",
+            "3. Test Checklist",
+            "验收标准表",
+        ] {
             assert!(is_closed(title), "{title}");
         }
-        for title in ["Checklist", "Implementation Checklist", "Phase 3: Verification", "Validations", "Setup"] {
+        for title in
+            ["Checklist", "Implementation Checklist", "Phase 3: Verification", "Validations", "Setup"]
+        {
             assert!(!is_closed(title), "{title}");
         }
     }

@@ -12,12 +12,34 @@ use std::path::PathBuf;
 use orchestrate::model::task::PlanStatus;
 use orchestrate::plan;
 use orchestrate::plan::Dependency;
+use orchestrate::plan::Plan;
+use orchestrate::plan::PlanTask;
 use orchestrate::plan::ReadOptions;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
-/// Files that the generic rules do not read as expected, and why.
-const NOT_YET: &[(&str, &str)] = &[];
+/// Files that the generic rules do not read as expected: why, and what alone may differ (how those
+/// differences begin; nothing: all of it).
+const NOT_YET: &[(&str, &str, &str)] = &[
+    ("agents/1.md", "a group's dependency is said in its prose", "group \"phase"),
+    ("antigravity/2.md", "the reader of implementation plans comes later", ""),
+    ("backlog/1.md", "the reader of Backlog.md comes later", ""),
+    ("backlog/2.md", "the reader of Backlog.md comes later", ""),
+    ("cursor/1.md", "the reader of Cursor plans comes later", ""),
+    ("execplan/1.md", "the reader of ExecPlans comes later: plain bullets in order", "ready"),
+    ("ito/2.md", "the reader of Ito comes later: checkpoints are gates", ""),
+    ("kiro/2.md", "the reader of Kiro comes later: waves in JSON", "line "),
+    ("ralph/1.json", "the reader of prd.json comes later", ""),
+    ("ralph/2.json", "the reader of prd.json comes later", ""),
+    ("speckit/2.md", "the reader of spec-kit comes later: phases' dependencies in prose", "group \"phase"),
+    (
+        "speckit/4.md",
+        "the reader of spec-kit comes later: its state is said in a total",
+        "the plan is over|group \"phase",
+    ),
+    ("taskmaster/1.json", "the reader of tasks.json comes later", ""),
+    ("taskmaster/2.txt", "the reader of task files comes later", ""),
+];
 
 fn corpus() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -41,152 +63,203 @@ fn simple(text: &str) -> String {
     joined.strip_suffix(':').unwrap_or(&joined).trim().to_owned()
 }
 
-fn compare(path: &Path, name: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let text = std::fs::read_to_string(path.with_extension("expected.json")).unwrap_or_default();
-    let expected: Value = serde_json::from_str(&text).unwrap_or_default();
-    let read = plan::read(&bytes, &ReadOptions { path: Some(name.to_owned()), ..ReadOptions::default() });
-    let empty = Vec::new();
-    let list = |key: &str| expected.get(key).and_then(Value::as_array).unwrap_or(&empty);
-    let soft: BTreeSet<&str> = list("soft").iter().filter_map(Value::as_str).collect();
-    let tasks = list("tasks");
-    if tasks.len() != read.tasks.len() {
-        let lines: Vec<u32> = read.tasks.iter().map(|task| task.line).collect();
-        wrong.push(format!("{} tasks instead of {}: lines {lines:?}", read.tasks.len(), tasks.len()));
-    }
-    let mut key_of: BTreeMap<usize, String> = BTreeMap::new();
-    let by_line: BTreeMap<u64, usize> =
-        read.tasks.iter().enumerate().map(|(index, task)| (u64::from(task.line), index)).collect();
-    let group_lines: BTreeMap<u64, usize> =
-        read.groups.iter().enumerate().map(|(index, group)| (u64::from(group.line), index)).collect();
-    let mut group_keys: BTreeMap<usize, String> = BTreeMap::new();
-    for group in list("groups") {
-        let key = group["key"].as_str().unwrap_or("");
-        match group["line"].as_u64().and_then(|line| group_lines.get(&line)) {
-            Some(index) => {
-                group_keys.insert(*index, key.to_owned());
+/// A plan as read beside what is expected of it.
+struct Pair {
+    read: Plan,
+    expected: Value,
+    by_line: BTreeMap<u64, usize>,
+    group_lines: BTreeMap<u64, usize>,
+    group_keys: BTreeMap<usize, String>,
+    key_of: BTreeMap<usize, String>,
+    wrong: Vec<String>,
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn words<'v>(value: &'v Value, key: &str) -> BTreeSet<&'v str> {
+    list(value, key).iter().filter_map(Value::as_str).collect()
+}
+
+impl Pair {
+    fn new(path: &Path, name: &str) -> Self {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let text = std::fs::read_to_string(path.with_extension("expected.json")).unwrap_or_default();
+        let expected: Value = serde_json::from_str(&text).unwrap_or_default();
+        let read = plan::read(&bytes, &ReadOptions { path: Some(name.to_owned()), ..ReadOptions::default() });
+        let by_line: BTreeMap<u64, usize> =
+            read.tasks.iter().enumerate().map(|(index, task)| (u64::from(task.line), index)).collect();
+        let group_lines: BTreeMap<u64, usize> =
+            read.groups.iter().enumerate().map(|(index, group)| (u64::from(group.line), index)).collect();
+        let mut wrong = Vec::new();
+        let mut group_keys = BTreeMap::new();
+        for group in list(&expected, "groups") {
+            let key = group["key"].as_str().unwrap_or("");
+            match group["line"].as_u64().and_then(|line| group_lines.get(&line)) {
+                Some(index) => {
+                    group_keys.insert(*index, key.to_owned());
+                }
+                None => wrong.push(format!("group {key} not found")),
             }
-            None => wrong.push(format!("group {key} not found")),
+        }
+        let mut key_of = BTreeMap::new();
+        for task in list(&expected, "tasks") {
+            let line = task["line"].as_u64().unwrap_or(0);
+            if let Some(index) = by_line.get(&line) {
+                key_of.insert(*index, task["id"].as_str().map_or_else(|| format!("L{line}"), str::to_owned));
+            }
+        }
+        Self { read, expected, by_line, group_lines, group_keys, key_of, wrong }
+    }
+
+    fn names(&self, dependencies: &[Dependency]) -> BTreeSet<String> {
+        let name = |dependency: &Dependency| match dependency {
+            Dependency::Task(task) => self.key_of.get(task).cloned().unwrap_or_default(),
+            Dependency::Group(group) => self.group_keys.get(group).cloned().unwrap_or_default(),
+        };
+        dependencies.iter().map(name).collect()
+    }
+
+    fn tasks(&mut self) {
+        let expected = self.expected.clone();
+        let tasks = list(&expected, "tasks");
+        if tasks.len() != self.read.tasks.len() {
+            let lines: Vec<u32> = self.read.tasks.iter().map(|task| task.line).collect();
+            self.wrong.push(format!("{} tasks instead of {}: lines {lines:?}", lines.len(), tasks.len()));
+        }
+        let soft = words(&expected, "soft");
+        for task in tasks {
+            let line = task["line"].as_u64().unwrap_or(0);
+            match self.by_line.get(&line) {
+                Some(index) => {
+                    let wrong = self.task(task, *index);
+                    let counts = |(name, _): &(&str, String)| !soft.contains(name);
+                    self.wrong.extend(
+                        wrong
+                            .into_iter()
+                            .filter(counts)
+                            .map(|(name, text)| format!("line {line} {name}: {text}")),
+                    );
+                }
+                None => self.wrong.push(format!("no task on line {line}")),
+            }
         }
     }
-    for task in tasks {
-        let line = task["line"].as_u64().unwrap_or(0);
-        let Some(index) = by_line.get(&line) else { continue };
-        key_of.insert(*index, task["id"].as_str().map_or_else(|| format!("L{line}"), str::to_owned));
-    }
-    for task in tasks {
-        let line = task["line"].as_u64().unwrap_or(0);
-        let Some(found) = by_line.get(&line).map(|index| &read.tasks[*index]) else {
-            wrong.push(format!("no task on line {line}"));
-            continue;
-        };
-        let mut field = |name: &str, is: &str, should: &str| {
-            if is != should && !soft.contains(name) {
-                wrong.push(format!("line {line} {name}: {is:?} instead of {should:?}"));
+
+    fn task(&self, task: &Value, index: usize) -> Vec<(&'static str, String)> {
+        let found = &self.read.tasks[index];
+        let mut wrong = Vec::new();
+        let mut field = |name: &'static str, is: &str, should: &str| {
+            if is != should {
+                wrong.push((name, format!("{is:?} instead of {should:?}")));
             }
         };
         if let Some(id) = task["id"].as_str() {
             field("id", found.id.as_str(), id);
         }
         field("title", &simple(&found.title), &simple(task["title"].as_str().unwrap_or("")));
-        let alternatives: Vec<&str> = task
-            .get("status_alt")
-            .map(|alt| alt.as_array().map_or_else(|| alt.as_str().into_iter().collect(), |l| l.iter().filter_map(Value::as_str).collect()))
-            .unwrap_or_default();
-        if !alternatives.contains(&found.status.as_str()) {
+        let mut alternatives = words(task, "status_alt");
+        alternatives.extend(task.get("status_alt").and_then(Value::as_str));
+        if !alternatives.contains(found.status.as_str()) {
             field("status", found.status.as_str(), task["status"].as_str().unwrap_or(""));
         }
-        let mut edges: Vec<String> = found
-            .depends_on
-            .iter()
-            .map(|dependency| match dependency {
-                Dependency::Task(task) => key_of.get(task).cloned().unwrap_or_default(),
-                Dependency::Group(group) => group_keys.get(group).cloned().unwrap_or_default(),
-            })
-            .chain(found.missing.iter().cloned())
-            .collect();
-        edges.sort();
-        let mut should: Vec<&str> =
-            task["depends_on"].as_array().unwrap_or(&empty).iter().filter_map(Value::as_str).collect();
-        should.sort_unstable();
-        field("depends_on", &edges.join(" "), &should.join(" "));
-        if let Some(optional) = task.get("optional").and_then(Value::as_bool) {
-            field("optional", &found.optional.to_string(), &optional.to_string());
+        let mut edges = self.names(&found.depends_on);
+        edges.extend(found.missing.iter().cloned());
+        let should: Vec<&str> = words(task, "depends_on").into_iter().collect();
+        field("depends_on", &edges.into_iter().collect::<Vec<_>>().join(" "), &should.join(" "));
+        for (name, is) in [("optional", Some(found.optional)), ("parallel", found.parallel)] {
+            if let Some(should) = task.get(name).and_then(Value::as_bool) {
+                field(name, &is.unwrap_or(false).to_string(), &should.to_string());
+            }
         }
-        if let Some(parallel) = task.get("parallel").and_then(Value::as_bool) {
-            field("parallel", &found.parallel.unwrap_or(false).to_string(), &parallel.to_string());
-        }
+        wrong
     }
-    for group in list("groups") {
-        let should: BTreeSet<&str> =
-            group["depends_on"].as_array().unwrap_or(&empty).iter().filter_map(Value::as_str).collect();
-        let Some(found) = group["line"].as_u64().and_then(|line| group_lines.get(&line)) else { continue };
-        let is: BTreeSet<&str> = read.groups[*found]
-            .depends_on
-            .iter()
-            .filter_map(|dependency| match dependency {
-                Dependency::Group(group) => group_keys.get(group).map(String::as_str),
-                Dependency::Task(task) => key_of.get(task).map(String::as_str),
-            })
-            .collect();
-        if is != should {
-            wrong.push(format!("group {} depends on {is:?} instead of {should:?}", group["key"]));
-        }
-    }
-    for not in list("not_tasks") {
-        for range in not["lines"].as_array().unwrap_or(&empty) {
-            let (from, to) = (range[0].as_u64().unwrap_or(1), range[1].as_u64().unwrap_or(0));
-            if let Some(line) = by_line.keys().find(|line| (from..=to).contains(line)) {
-                wrong.push(format!("task on line {line}, which is {}", not["why"]));
+
+    fn groups(&mut self) {
+        let expected = self.expected.clone();
+        for group in list(&expected, "groups") {
+            let Some(found) = group["line"].as_u64().and_then(|line| self.group_lines.get(&line)) else {
+                continue;
+            };
+            let should: BTreeSet<String> =
+                words(group, "depends_on").into_iter().map(str::to_owned).collect();
+            let is = self.names(&self.read.groups[*found].depends_on);
+            if is != should {
+                self.wrong.push(format!("group {} depends on {is:?} instead of {should:?}", group["key"]));
             }
         }
     }
-    if !soft.contains("ready") && expected.get("ready").is_some() {
-        let waiting: BTreeSet<&str> = read
+
+    fn not_tasks(&mut self) {
+        let expected = self.expected.clone();
+        for not in list(&expected, "not_tasks") {
+            for range in list(not, "lines") {
+                let (from, to) = (range[0].as_u64().unwrap_or(1), range[1].as_u64().unwrap_or(0));
+                if let Some(line) = self.by_line.keys().find(|line| (from..=to).contains(line)) {
+                    self.wrong.push(format!("task on line {line}, which is {}", not["why"]));
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self) {
+        if words(&self.expected, "soft").contains("ready") || self.expected.get("ready").is_none() {
+            return;
+        }
+        let open = |task: &PlanTask| {
+            matches!(task.status, PlanStatus::Open | PlanStatus::InProgress) && !task.optional
+        };
+        let going: BTreeSet<&str> =
+            self.read.tasks.iter().filter(|task| open(task)).map(|task| task.id.as_str()).collect();
+        let waiting: BTreeSet<&str> = self
+            .read
             .edges
             .iter()
-            .filter(|edge| {
-                read.tasks.iter().any(|task| {
-                    task.id == edge.from
-                        && !task.optional
-                        && matches!(task.status, PlanStatus::Open | PlanStatus::InProgress)
-                })
-            })
+            .filter(|edge| going.contains(edge.from.as_str()))
             .map(|edge| edge.to.as_str())
             .collect();
-        let is: BTreeSet<String> = read
+        let is: BTreeSet<String> = self
+            .read
             .tasks
             .iter()
             .enumerate()
             .filter(|(_, task)| {
-                matches!(task.status, PlanStatus::Open | PlanStatus::InProgress)
-                    && task.held.is_empty()
-                    && !task.optional
-                    && !read.over
-                    && !waiting.contains(task.id.as_str())
+                open(task) && task.held.is_empty() && !self.read.over && !waiting.contains(task.id.as_str())
             })
-            .map(|(index, task)| key_of.get(&index).cloned().unwrap_or_else(|| task.id.to_string()))
+            .map(|(index, task)| self.key_of.get(&index).cloned().unwrap_or_else(|| task.id.to_string()))
             .collect();
-        let should: BTreeSet<String> = list("ready").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let should: BTreeSet<String> =
+            words(&self.expected, "ready").into_iter().map(str::to_owned).collect();
         if is != should {
-            wrong.push(format!("ready {is:?} instead of {should:?}"));
+            self.wrong.push(format!("ready {is:?} instead of {should:?}"));
         }
     }
-    let sequential = expected.get("mode").and_then(Value::as_str) == Some("sequential");
-    if sequential != read.mode_sequential {
-        wrong.push(format!("mode sequential: {}", read.mode_sequential));
+
+    fn whole(&mut self) {
+        let sequential = self.expected.get("mode").and_then(Value::as_str) == Some("sequential");
+        if sequential != self.read.mode_sequential {
+            self.wrong.push(format!("mode sequential: {}", self.read.mode_sequential));
+        }
+        let over =
+            matches!(self.expected.get("plan_status").and_then(Value::as_str), Some("done" | "historical"));
+        if over && !self.read.over {
+            self.wrong.push("the plan is over".to_owned());
+        }
+        for error in self.read.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
+            self.wrong.push(format!("error {}:{} {}", error.code, error.place.line, error.message));
+        }
     }
-    if read.has_errors() {
-        let errors: Vec<String> = read
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.is_error())
-            .map(|diagnostic| format!("{}:{} {}", diagnostic.code, diagnostic.place.line, diagnostic.message))
-            .collect();
-        wrong.push(format!("errors: {errors:?}"));
-    }
-    wrong
+}
+
+fn compare(path: &Path, name: &str) -> Vec<String> {
+    let mut pair = Pair::new(path, name);
+    pair.tasks();
+    pair.groups();
+    pair.not_tasks();
+    pair.ready();
+    pair.whole();
+    pair.wrong
 }
 
 #[test]
@@ -199,13 +272,16 @@ fn real_plans_give_the_tasks_that_a_person_finds() {
     for family in std::fs::read_dir(&corpus).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
         for file in std::fs::read_dir(family.path()).unwrap().flatten() {
             let path = file.path();
-            if path.with_extension("expected.json").is_file() && !path.to_string_lossy().ends_with(".expected.json") {
+            if path.with_extension("expected.json").is_file()
+                && !path.to_string_lossy().ends_with(".expected.json")
+            {
                 files.push(path);
             }
         }
     }
     files.sort();
-    let known: BTreeMap<&str, &str> = NOT_YET.iter().copied().collect();
+    let known: BTreeMap<&str, (&str, &str)> =
+        NOT_YET.iter().map(|(name, why, only)| (*name, (*why, *only))).collect();
     let (mut passed, mut bad) = (0, Vec::new());
     for path in &files {
         let name = path.strip_prefix(&corpus).unwrap().to_string_lossy().replace('\\', "/");
@@ -216,8 +292,12 @@ fn real_plans_give_the_tasks_that_a_person_finds() {
                 println!("ok       {name}");
             }
             (true, Some(_)) => bad.push(format!("{name} passes: take it out of the list")),
-            (false, Some(reason)) => println!("not yet  {name}: {reason} ({})", wrong[0]),
-            (false, None) => {
+            (false, Some((reason, only)))
+                if wrong.iter().all(|line| only.split('|').any(|start| line.starts_with(start))) =>
+            {
+                println!("not yet  {name}: {reason} ({})", wrong[0]);
+            }
+            (false, _) => {
                 println!("WRONG    {name}");
                 for line in wrong.iter().take(6) {
                     println!("           {line}");

@@ -1,1 +1,148 @@
-//! (see below)
+//! Whole outputs, as a person sees them.
+
+use std::collections::BTreeSet;
+
+use super::plan;
+use crate::plan::CheckStyle;
+use crate::plan::ResolveOptions;
+use crate::plan::check;
+use crate::plan::render_check;
+use crate::plan::resolve;
+
+const LOGIN: &str = "\
+# Login
+
+## Phase 1: Server
+
+- [x] T000 Read the notes
+- [ ] T001 Create the users table
+  - **Agent**: kilo
+  - **Layer**: 3
+  - **Files**: `migrations/*`, `src/db/users.rs`
+  - **Verify**: `cargo test -p db`
+- [ ] T002 [P] Hash passwords
+- [ ] T003 [P] Issue tokens
+  - **Depends on**: T001
+  - **Model**: minimax-m2.1:free
+
+## Phase 2: Review
+
+- **Gate**: approval
+
+- [ ] T004 Write the guide
+- [?] T005 Read it as a stranger
+
+## Definition of done
+
+- [ ] All of it works
+- [ ] Nobody complains
+";
+
+fn options() -> ResolveOptions {
+    ResolveOptions { agents: BTreeSet::from(["kilo".to_owned()]), ..ResolveOptions::default() }
+}
+
+fn shown(text: &str, explain: bool) -> String {
+    let plan = plan(text);
+    let resolved = resolve(&plan, &options());
+    render_check(&check(&plan, &resolved, "plans/login.md"), CheckStyle { width: 120, explain, color: false })
+}
+
+#[test]
+fn a_check() {
+    insta::assert_snapshot!(shown(LOGIN, false), @r##"
+        plans/login.md   generic (boxes with ids)   6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
+
+        wave 1
+          T001  Create the users table  :6   kilo, layer 3      migrations/*, src/db/users.rs
+
+        wave 2
+          T002  Hash passwords          :11  any free           [P], after T001 (order)
+          T003  Issue tokens            :12  minimax-m2.1:free  [P], after T001 (explicit)
+
+        wave 3  gate "approval"
+          T004  Write the guide         :20  any free           after T002, T003 (barrier)
+
+        held
+          T005  Read it as a stranger   :21  unknown-marker `?`, gate "approval", needs T004
+
+        runs these commands
+          :10  T001  cargo test -p db
+
+        left out
+          :5         T000  Read the notes          done
+          :25-26     2 boxes, under "Definition of done": acceptance, given to the agents
+        "##);
+}
+
+#[test]
+fn a_check_that_explains() {
+    insta::assert_snapshot!(shown("- [ ] a\n  - [ ] step\n- [ ] b\n  - Depends on: a\n", true), @r##"
+        plans/login.md   generic (plain boxes)   2 tasks: 2 to run   2 waves, longest chain 2
+        read as generic: plain boxes
+
+        wave 1
+          a  a  :1  any free
+
+        wave 2
+          b  b  :3  any free  after a (explicit)
+
+        left out
+          :2         1 box, a step of the task above it
+
+        edges
+          a -> b  explicit
+        "##);
+}
+
+#[test]
+fn a_check_with_errors_says_so_last() {
+    let shown = shown("- [ ] T001 a\n- [ ] T002 b\n  - Depends on: T009\n", false);
+    assert!(shown.ends_with("\n1 error: nothing can be run\n"), "{shown}");
+}
+
+#[test]
+fn mistakes_with_their_places() {
+    let text = "# P\n\n- [ ] T001 a\n- [ ] T003 c\n  - **Depends on**: T033, weather\n  - **Timeout**: soon\n- [ ] T003 d\n";
+    let plan = plan(text);
+    insta::assert_snapshot!(crate::diagnostics::render("plans/p.md", text, &plan.diagnostics, false), @r##"
+        error: task `T003` depends on `T033`, which the plan does not have
+         --> plans/p.md:5:21
+          |
+        5 |   - **Depends on**: T033, weather
+          |                     ^^^^
+          |
+          = help: did you mean `T003`? To run it without, add --assume-done T033
+        warning: task `T003` depends on `weather`, which names no task: it does not wait for it
+         --> plans/p.md:5:27
+          |
+        5 |   - **Depends on**: T033, weather
+          |                           ^^^^^^^
+          |
+          = help: name the id of a task, or a group
+        error: `soon` is no duration: write it like `90s`, `20m` or `1h30m` (a bare number is seconds)
+         --> plans/p.md:6:18
+          |
+        6 |   - **Timeout**: soon
+          |                  ^^^^
+        error: task `T003` stands in this plan twice: on line 4 and on line 7
+         --> plans/p.md:7:1
+          |
+        7 | - [ ] T003 d
+          | ^^^^^^^^^^^^
+          |
+          = help: give one of the two another id
+        "##);
+}
+
+#[test]
+fn narrow_terminals_cut_titles_never_ids() {
+    let text = format!("- [ ] T001 {}\n", "very long title ".repeat(20));
+    let plan = plan(&text);
+    let resolved = resolve(&plan, &options());
+    let shown = render_check(
+        &check(&plan, &resolved, "p.md"),
+        CheckStyle { width: 50, explain: false, color: false },
+    );
+    assert!(shown.contains("T001  very long…"), "{shown}");
+}

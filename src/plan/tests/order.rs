@@ -51,13 +51,17 @@ fn who_states_dependencies_has_those_alone() {
 
 #[test]
 fn a_stated_task_still_waits_for_the_group_before() {
-    let plan = plan("## Phase 1\n- [ ] T001 a\n## Phase 2\n- [ ] T002 b\n- [ ] T003 c\n  - Depends on: T002\n- [ ] T004 d\n  - Depends on: none\n");
+    let plan = plan(
+        "## Phase 1\n- [ ] T001 a\n## Phase 2\n- [ ] T002 b\n- [ ] T003 c\n  - Depends on: T002\n- [ ] T004 d\n  - Depends on: none\n",
+    );
     assert_eq!(edges(&plan), ["T001>T002 barrier", "T002>T003 explicit", "T001>T004 barrier"]);
 }
 
 #[test]
 fn a_group_that_states_dependencies_has_them_instead_of_the_barrier() {
-    let plan = plan("## Phase 1\n- [ ] T001 a\n## Phase 2\n- [ ] T002 b\n## Phase 3\n- **Depends on**: Phase 1\n\n- [ ] T003 c\n## Phase 4\n- [ ] T004 d\n");
+    let plan = plan(
+        "## Phase 1\n- [ ] T001 a\n## Phase 2\n- [ ] T002 b\n## Phase 3\n- **Depends on**: Phase 1\n\n- [ ] T003 c\n## Phase 4\n- [ ] T004 d\n",
+    );
     assert_eq!(
         edges(&plan),
         ["T001>T002 barrier", "T001>T003 explicit", "T002>T004 barrier", "T003>T004 barrier"]
@@ -68,7 +72,9 @@ fn a_group_that_states_dependencies_has_them_instead_of_the_barrier() {
 fn stated_edges_win_over_the_order_of_the_file() {
     let plan = plan("- [ ] T001 a\n  - Depends on: T003\n- [ ] T002 b\n- [ ] T003 c\n");
     assert_eq!(edges(&plan), ["T003>T001 explicit", "T002>T003 order"]);
-    let backwards = self::plan("## Phase 1\n- [ ] T001 a\n  - Depends on: T002\n## Phase 2\n- [ ] T002 b\n- [ ] T003 c\n");
+    let backwards = self::plan(
+        "## Phase 1\n- [ ] T001 a\n  - Depends on: T002\n## Phase 2\n- [ ] T002 b\n- [ ] T003 c\n",
+    );
     assert_eq!(codes(&backwards), [""; 0]);
     assert!(edges(&backwards).contains(&"T002>T001 explicit".to_owned()));
     assert!(!edges(&backwards).contains(&"T001>T002 barrier".to_owned()));
@@ -76,7 +82,9 @@ fn stated_edges_win_over_the_order_of_the_file() {
 
 #[test]
 fn words_of_a_heading_are_about_the_tasks_inside() {
-    let plan = plan("## Phase 1: A (Parallel - 4 subagents)\n1. [ ] a\n2. [ ] b\n## Phase 2: B (Sequential)\n- [ ] c\n- [ ] d\n");
+    let plan = plan(
+        "## Phase 1: A (Parallel - 4 subagents)\n1. [ ] a\n2. [ ] b\n## Phase 2: B (Sequential)\n- [ ] c\n- [ ] d\n",
+    );
     assert_eq!(edges(&plan), ["a>c barrier", "b>c barrier", "c>d order"]);
     assert_eq!(plan.groups[0].limit, Some(4));
 }
@@ -85,7 +93,10 @@ fn words_of_a_heading_are_about_the_tasks_inside() {
 fn mode_sequential_is_one_at_a_time() {
     let plan = plan("# P\n\n- **Mode**: Sequential\n\n## A\n- [ ] a\n- [ ] b\n## B\n- [ ] c\n");
     assert_eq!(edges(&plan), ["a>b order", "b>c order"]);
-    assert!(!self::plan("# P\n\nMode: Sequential (or parallel if tool supports)\n\n- [ ] a\n- [ ] b\n").mode_sequential);
+    assert!(
+        !self::plan("# P\n\nMode: Sequential (or parallel if tool supports)\n\n- [ ] a\n- [ ] b\n")
+            .mode_sequential
+    );
 }
 
 #[test]
@@ -96,7 +107,9 @@ fn done_skipped_and_optional_tasks_order_nothing() {
 
 #[test]
 fn rings_are_errors_with_all_their_tasks() {
-    let plan = plan("- [ ] T001 a (depends on T003)\n- [ ] T002 b (depends on T001)\n- [ ] T003 c (depends on T002)\n- [ ] T004 d\n");
+    let plan = plan(
+        "- [ ] T001 a (depends on T003)\n- [ ] T002 b (depends on T001)\n- [ ] T003 c (depends on T002)\n- [ ] T004 d\n",
+    );
     let ring = plan.diagnostics.iter().find(|diagnostic| diagnostic.code == "cycle").unwrap();
     for id in ["`T001`", "`T002`", "`T003`"] {
         assert!(ring.message.contains(id), "{}", ring.message);
@@ -104,7 +117,9 @@ fn rings_are_errors_with_all_their_tasks() {
     assert!(!ring.message.contains("`T004`"));
     let own = self::plan("- [ ] T001 a (depends on T001)\n- [ ] T002 b\n");
     assert_eq!(codes(&own), ["cycle:1"]);
-    let groups = self::plan("## Phase 1\n- Depends on: Phase 2\n\n- [ ] a\n## Phase 2\n- Depends on: Phase 1\n\n- [ ] b\n");
+    let groups = self::plan(
+        "## Phase 1\n- Depends on: Phase 2\n\n- [ ] a\n## Phase 2\n- Depends on: Phase 1\n\n- [ ] b\n",
+    );
     assert!(codes(&groups).iter().any(|code| code.starts_with("cycle")));
 }
 

@@ -1,0 +1,194 @@
+//! The one place where prose is read for order: a list or table under a heading with "Dependencies" or
+//! "Execution Order", of the form `- **NAME (Phase 3)**: Depends on ...` or `| Story | Depends on |`.
+//!
+//! Only groups of the plan are given dependencies by it, and only by names that are known; the rest
+//! is advice and makes no edge.
+
+use super::assemble::ancestors;
+use super::blocks::LineKind;
+use super::outline::Outline;
+use super::references;
+use super::references::Index;
+use super::references::Named;
+use super::tables;
+use super::titles;
+use super::types::Dependency;
+use super::types::Group;
+
+/// What is said of a group: the group, and what it waits for.
+pub(crate) type Declared = (usize, Vec<Dependency>);
+
+/// Reads what the plan declares about its groups.
+pub(crate) fn read(outline: &Outline<'_>, groups: &[Group], index: &Index, tasks: usize) -> Vec<Declared> {
+    let mut declared = Vec::new();
+    let mut line = 0;
+    for heading in &outline.headings {
+        let lower = heading.title.to_lowercase();
+        if heading.line < line || !(lower.contains("dependencies") || lower.contains("execution order")) {
+            continue;
+        }
+        line = heading.end;
+        let reader = Reader { outline, groups, index, tasks };
+        for at in heading.after..heading.end {
+            if outline.kind(at) == LineKind::Text
+                && let Some(item) = outline.item_at(at)
+            {
+                declared.extend(reader.sentence(&titles::clean(&outline.paragraph(&outline.items[item]))));
+            }
+        }
+        let first = outline.blocks.tables.partition_point(|table| table.start < heading.line);
+        for table in outline.blocks.tables[first..].iter().take_while(|table| table.start < heading.end) {
+            declared.extend(reader.table(table.clone()));
+        }
+    }
+    declared
+}
+
+struct Reader<'o, 't> {
+    outline: &'o Outline<'t>,
+    groups: &'o [Group],
+    index: &'o Index,
+    tasks: usize,
+}
+
+impl Reader<'_, '_> {
+    /// `US1 (Phase 3): Depends on Phase 2 completion — the core`.
+    fn sentence(&self, text: &str) -> Option<Declared> {
+        let at = text.to_ascii_lowercase().find("depends on ")?;
+        let name = text[..at].trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
+        // More than a name before the words: a sentence about something else.
+        if name.is_empty() || name.split_whitespace().count() > 8 {
+            return None;
+        }
+        self.declare(name, text.get(at + "depends on ".len()..)?)
+    }
+
+    fn table(&self, lines: std::ops::Range<usize>) -> Vec<Declared> {
+        let text = |cell: &std::ops::Range<usize>| titles::clean(&self.outline.lines.text[cell.clone()]);
+        let header: Vec<String> =
+            tables::cells(self.outline, lines.start).iter().map(|cell| text(cell).to_lowercase()).collect();
+        let column =
+            |names: &[&str]| header.iter().position(|name| names.iter().any(|known| name.starts_with(known)));
+        let Some(value) = column(&["can start after", "depends on", "blocked by"]) else { return Vec::new() };
+        let name = column(&["phase"]).or_else(|| column(&["story", "user story", "group"])).unwrap_or(0);
+        if name == value {
+            return Vec::new();
+        }
+        let rows = (lines.start + 2).min(lines.end)..lines.end;
+        rows.filter_map(|line| {
+            let row = tables::cells(self.outline, line);
+            self.declare(&text(row.get(name)?), &text(row.get(value)?))
+        })
+        .collect()
+    }
+
+    fn declare(&self, name: &str, value: &str) -> Option<Declared> {
+        let group = *self.group(name)?.first()?;
+        // What stands after a dash is a reason.
+        let end =
+            [" — ", " – ", " - "].iter().filter_map(|dash| value.find(dash)).min().unwrap_or(value.len());
+        let value = &value[..end];
+        let mut found = Vec::new();
+        if !references::is_none(value) {
+            for (part, _) in references::split(value) {
+                let lower = part.to_lowercase();
+                if lower.starts_with("all user stories") || lower.starts_with("all stories") {
+                    found.extend(self.all_stories().filter(|story| *story != group).map(Dependency::Group));
+                } else if lower.starts_with("all previous") {
+                    found.extend((0..group).map(Dependency::Group));
+                } else if let Some(groups) = self.group(part) {
+                    found.extend(groups.into_iter().map(Dependency::Group));
+                } else if let Named::Known(known) = self.index.read(part, None, true, self.tasks) {
+                    found.extend(known);
+                }
+            }
+            if found.is_empty() {
+                return None;
+            }
+        }
+        found.retain(|dependency| *dependency != Dependency::Group(group));
+        Some((group, found))
+    }
+
+    /// The groups that are user stories, not what stands inside one.
+    fn all_stories(&self) -> impl Iterator<Item = usize> {
+        let is_story = |group: usize| !stories(&self.groups[group].title).is_empty();
+        (0..self.groups.len()).filter(move |group| {
+            is_story(*group) && !ancestors(self.groups, self.groups[*group].parent).any(is_story)
+        })
+    }
+
+    /// The groups that a name stands for: a phase by its number, a story, or its first word.
+    fn group(&self, name: &str) -> Option<Vec<usize>> {
+        let story = stories(name);
+        if let Some(number) = name.to_lowercase().find("phase ").and_then(|at| name.get(at + 6..)) {
+            let number: String = number.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
+            let number = number.trim_end_matches('.');
+            let found = self.groups.iter().position(|group| {
+                group.number.as_deref() == Some(number) && group.title.to_lowercase().starts_with("phase")
+            });
+            if let Some(found) = found {
+                return Some(vec![found]);
+            }
+        }
+        if let Some(story) = story.first() {
+            let found = self.groups.iter().position(|group| stories(&group.title).contains(story));
+            if let Some(found) = found {
+                return Some(vec![found]);
+            }
+        }
+        // `US-5 — Billing`: the story may be known by what stands after the dash.
+        let name = if story.is_empty() { name } else { name.split_once(" — ")?.1 };
+        let first: String = name.chars().take_while(|c| c.is_alphabetic()).collect();
+        match self.index.read(&first, None, true, self.tasks) {
+            Named::Known(found) => found.into_iter().find_map(|found| match found {
+                Dependency::Group(group) => Some(vec![group]),
+                Dependency::Task(_) => None,
+            }),
+            Named::Missing(_) | Named::Elsewhere(_) | Named::Words(_) => None,
+        }
+    }
+}
+
+/// The numbers of the user stories in a name: `US1`, `US-2`, `User Story 3 & 4`.
+fn stories(name: &str) -> Vec<String> {
+    let lower = name.to_lowercase();
+    let rest = match lower.find("user story ") {
+        Some(at) => &lower[at + "user story ".len()..],
+        None => match lower.find("us").filter(|at| {
+            let before = lower[..*at].chars().next_back();
+            let after = lower[at + 2..].trim_start_matches('-').chars().next();
+            before.is_none_or(|c| !c.is_alphanumeric()) && after.is_some_and(|c| c.is_ascii_digit())
+        }) {
+            Some(at) => lower[at + 2..].trim_start_matches('-'),
+            None => return Vec::new(),
+        },
+    };
+    let head: String =
+        rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, ' ' | '&' | '+')).collect();
+    head.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stories_by_all_their_names() {
+        assert_eq!(stories("US1 — Tokens"), ["1"]);
+        assert_eq!(stories("Phase 6: User Story 3 & 4 — App"), ["3", "4"]);
+        assert_eq!(stories("US-2"), ["2"]);
+        assert_eq!(stories("use 3 bus2"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn lists_and_tables_below_dependencies_are_read() {
+        let plan = crate::plan::tests::plan(
+            "## Phase 1: Setup\n- [ ] T001 a\n## Phase 2: User Story 1 - X\n- [ ] T002 b\n## Phase 3: User Story 2 - Y\n- [ ] T003 c\n\
+             ## Phase 4: Polish\n- [ ] T004 d\n## Dependencies & Execution Order\n- **US2 (Phase 3)**: Depends on Phase 1 completion — only\n\
+             - **Polish**: Depends on all user stories\n- Setup: no dependencies\n\n| Story | Depends On |\n|---|---|\n| US1 | Setup |\n",
+        );
+        let waits: Vec<String> = plan.edges.iter().map(|edge| format!("{}>{}", edge.from, edge.to)).collect();
+        assert_eq!(waits, ["T001>T002", "T001>T003", "T002>T004", "T003>T004"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! Groups: what their titles say about number, order, priority and state.
+
+use super::facts::Facts;
+use super::generic;
+use super::lines::number;
+use super::titles;
+use super::types::Group;
+use super::words;
+
+/// The name of a group in front of ids that start again in each.
+pub(crate) fn group_code(group: &Group) -> String {
+    match generic::phase_number(&group.title) {
+        Some((word, number)) => titles::id_of(&format!("{word} {number}")),
+        None => titles::id_of(&group.title),
+    }
+}
+
+/// Makes a group of its title as written and its fields.
+pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts) -> Group {
+    let read = titles::read(raw);
+    let title = titles::clean(raw);
+    let lower = title.to_lowercase();
+    let inside =
+        |word: &str| lower.split(['(', '（']).skip(1).any(|inner| words::begins_with(inner.trim(), word));
+    let parallel = fact.parallel.or_else(|| {
+        if inside("parallel") {
+            Some(true)
+        } else if inside("sequential") {
+            Some(false)
+        } else {
+            None
+        }
+    });
+    let limit = lower
+        .split(['(', '（'])
+        .skip(1)
+        .find(|inner| words::begins_with(inner.trim(), "parallel"))
+        .and_then(|inner| inner.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty()))
+        .and_then(|digits| digits.parse().ok());
+    let mut defaults = fact.defaults.clone();
+    defaults.priority = defaults.priority.or_else(|| tier(&title));
+    let name = generic::phase_number(&title).map(|(_, number)| number).or_else(|| {
+        let digits: String = title.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let digits = digits.trim_end_matches('.').trim_end_matches(".0").to_owned();
+        (!digits.is_empty()).then_some(digits)
+    });
+    let text = if read.text.is_empty() { title } else { titles::clean(&read.raw) };
+    Group {
+        number: name,
+        title: text,
+        line: number(line),
+        parent,
+        parallel,
+        limit,
+        gate: fact.gate.clone(),
+        status: fact.status.or(read.status),
+        depends_on: Vec::new(),
+        states_dependencies: false,
+        defaults,
+    }
+}
+
+/// The priority that a tier's title carries: `Immediate (P0)`, `P1 — next`, `High Priority`.
+fn tier(title: &str) -> Option<u8> {
+    for word in title.split(|c: char| !c.is_alphanumeric()) {
+        let mut letters = word.chars();
+        if letters.next() == Some('P')
+            && let Some(digit) = letters.next().and_then(|c| c.to_digit(10))
+            && letters.next().is_none()
+        {
+            return u8::try_from(digit).ok();
+        }
+    }
+    let lower = title.to_lowercase();
+    ["critical priority", "high priority", "medium priority", "low priority"]
+        .iter()
+        .find(|words| lower.contains(**words))
+        .and_then(|words| words::priority(words))
+}
