@@ -22,11 +22,25 @@ pub fn builtin() -> Vec<AgentSpec> {
             completion: CompletionRule::Optional,
             ..adapter("command", AdapterKind::Command, None)
         },
-        program(
-            "gemini",
-            PromptChannel::Stdin,
-            &["--model", "{model}", "--approval-mode", "yolo", "--output-format", "text"],
-        ),
+        AgentSpec {
+            // In a folder that nobody trusted by hand it drops the approval mode and exits; an
+            // option for this is unknown to older versions, a variable is not.
+            env: BTreeMap::from([("GEMINI_CLI_TRUST_WORKSPACE".to_owned(), "true".to_owned())]),
+            ..program(
+                "gemini",
+                PromptChannel::Stdin,
+                &[
+                    "--model",
+                    "{model}",
+                    "--approval-mode",
+                    "yolo",
+                    "--include-directories",
+                    "{completion_folder}",
+                    "--output-format",
+                    "text",
+                ],
+            )
+        },
         program(
             "claude",
             PromptChannel::Stdin,
@@ -40,6 +54,7 @@ pub fn builtin() -> Vec<AgentSpec> {
                 "text",
             ],
         ),
+        // `exec` only reads unless told otherwise, and its sandbox keeps to the folders it is given.
         program(
             "codex",
             PromptChannel::Stdin,
@@ -47,7 +62,10 @@ pub fn builtin() -> Vec<AgentSpec> {
                 "exec",
                 "--model",
                 "{model}",
-                "--full-auto",
+                "--sandbox",
+                "workspace-write",
+                "--add-dir",
+                "{completion_folder}",
                 "--skip-git-repo-check",
                 "--cd",
                 "{workspace}",
@@ -59,7 +77,16 @@ pub fn builtin() -> Vec<AgentSpec> {
         program(
             "agy",
             PromptChannel::Argument,
-            &["--dangerously-skip-permissions", "--print-timeout", "24h", "--print"],
+            &[
+                "--dangerously-skip-permissions",
+                "--model",
+                "{model}",
+                "--add-dir",
+                "{completion_folder}",
+                "--print-timeout",
+                "24h",
+                "--print",
+            ],
         ),
     ]
 }

@@ -74,6 +74,7 @@ fn fill(arg: &str, context: &AttemptContext<'_>, model: &str) -> String {
                 "model" => model.to_owned(),
                 "workspace" => text(context.workspace),
                 "completion" => text(context.completion),
+                "completion_folder" => context.completion.parent().map(text).unwrap_or_default(),
                 "title" => title(context),
                 _ => return None,
             };

@@ -15,6 +15,10 @@ use crate::model::ids::{RunId, TaskId};
 use crate::model::task::{FileVerb, TaskSpec};
 
 use super::cline;
+use super::signs::shorten;
+
+/// Characters of what a task that came before reported.
+const SUMMARY: usize = 1_000;
 
 /// What a prompt is made of.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +62,22 @@ pub fn build(input: &PromptInput<'_>) -> String {
     sections.extend(report(input));
     let prompt = format!("{}\n", sections.join("\n\n"));
     match input.agent.kind {
-        AdapterKind::Cline => cline::escape(&prompt),
+        AdapterKind::Cline => escaped_for_cline(&prompt),
         AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => prompt,
     }
+}
+
+/// Code in a plan may have such words too (`@property`), and they must not reach a file with the
+/// backticks on.
+fn escaped_for_cline(prompt: &str) -> String {
+    let mut escaped = cline::escape(prompt);
+    if escaped != prompt {
+        escaped.push_str(
+            "\n## About this text\n\nBackticks round a word that begins with an at sign were put there for \
+             transport. Where such a word goes into a file, write it without them.\n",
+        );
+    }
+    escaped
 }
 
 fn head(input: &PromptInput<'_>) -> String {
@@ -130,7 +147,8 @@ fn context(input: &PromptInput<'_>) -> Option<String> {
 
 fn dependencies(dependencies: &[(TaskId, String)]) -> Option<String> {
     let lines = dependencies.iter().map(|(task, summary)| {
-        let summary = one_line(summary);
+        // What an agent said of itself: a few sentences are enough.
+        let summary = shorten(summary, SUMMARY);
         if summary.is_empty() { format!("{task}: done") } else { format!("{task}: {summary}") }
     });
     let lines: Vec<String> = lines.collect();

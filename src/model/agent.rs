@@ -97,7 +97,8 @@ pub struct AgentSpec {
     pub program: Option<String>,
     /// The program as found, absolute; none: it is not installed.
     pub found: Option<PathBuf>,
-    /// Arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`.
+    /// Arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`, and in
+    /// presets `{completion_folder}`.
     pub args: Vec<String>,
     /// How it takes its prompt.
     pub prompt: PromptChannel,

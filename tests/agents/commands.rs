@@ -23,6 +23,7 @@ struct Attempt {
     home: Option<PathBuf>,
     prompt_file: PathBuf,
     session: Option<String>,
+    idle_timeout: Span,
 }
 
 impl Attempt {
@@ -37,6 +38,7 @@ impl Attempt {
             home: None,
             prompt_file: PathBuf::from("/run/t/1/prompt.md"),
             session: None,
+            idle_timeout: Span::minutes(10),
         }
     }
 
@@ -55,7 +57,7 @@ impl Attempt {
             home: self.home.as_deref(),
             session: self.session.as_deref(),
             timeout: Span::minutes(45),
-            idle_timeout: Span::minutes(10),
+            idle_timeout: self.idle_timeout,
         })
     }
 
@@ -186,8 +188,21 @@ fn a_users_configuration_is_completed_not_replaced() {
 
 #[test]
 fn waits_stay_below_the_idle_timeout() {
-    let attempt = Attempt::new("opencode", "p", "p/m");
-    assert_eq!(attempt.config()["provider"]["p"]["options"]["headerTimeout"], 300_000);
+    let mut attempt = Attempt::new("opencode", "p", "p/m");
+    for (idle, wait) in [
+        (Span::minutes(10), 300_000),
+        (Span::minutes(60), 300_000),
+        (Span::minutes(2), 60_000),
+        (Span::seconds(1), 1_000),
+    ] {
+        attempt.idle_timeout = idle;
+        let options = &attempt.config()["provider"]["p"]["options"];
+        assert_eq!(
+            (&options["headerTimeout"], &options["chunkTimeout"]),
+            (&json!(wait), &json!(wait)),
+            "{idle}"
+        );
+    }
 }
 
 #[test]
@@ -342,6 +357,7 @@ fn programs_by_their_templates() {
     let mut attempt = Attempt::new("gemini", "google", "gemini-2.5-pro");
     let spec = attempt.command().unwrap();
     assert_eq!(words(&spec)[..2], ["--model", "gemini-2.5-pro"]);
+    assert!(words(&spec).contains(&"/run/t/1"), "it may write where its completion belongs");
     assert_eq!(spec.input, Input::File(PathBuf::from("/run/t/1/prompt.md")));
 
     attempt.agent.args =

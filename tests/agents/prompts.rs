@@ -78,6 +78,7 @@ fn all_agents_get_the_same_but_for_what_they_trip_over() {
     let cline = text(&cline);
     assert!(cline.contains("- [ ] ask `@coder`\n"));
     assert!(cline.split_whitespace().all(|word| !word.starts_with('@')), "{cline}");
+    assert!(cline.ends_with("write it without them.\n"));
 }
 
 #[test]
