@@ -108,6 +108,7 @@ fn known_values_are_masked_whatever_their_shape() {
     assert_eq!(masker.mask("abc 123456789 production"), "abc 123456789 production");
     assert_eq!(masker.mask("sk-abc123def456ghi789jkl012"), "sk-***");
     assert_eq!(Masker::new([]).mask("nothing"), "nothing");
+    assert_eq!(format!("{masker:?}"), "Masker { known: true }");
 }
 
 #[test]

@@ -24,6 +24,10 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often to try to switch to WAL while others that just made the file do the same.
 const SWITCH_TRIES: u32 = 50;
 
+/// After how many pages of log a writer moves them into the file, with a sync: 16 MiB. A run of some
+/// hundred events stays below, and the sync at its end moves them.
+const CHECKPOINT_PAGES: u32 = 4_096;
+
 /// The tables. `specs` stands apart from `runs` because the latter is written with every event.
 const TABLES: &str = "
     CREATE TABLE runs (
@@ -113,7 +117,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
         switch_to_wal(connection)?;
     }
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::masking::Masker;
 use crate::model::event::{Event, EventBody};
 use crate::model::ids::RunId;
 use crate::model::record::RunSummary;
@@ -93,6 +94,7 @@ pub(super) fn raise_fence(connection: &Connection, run: &RunId, fence: u64) -> R
 /// Adds events whose numbers follow the last one, masked and held against their schema.
 pub(super) fn insert_events(
     connection: &Connection,
+    masker: &Masker,
     run: &RunId,
     head: Head,
     events: &[Event],
@@ -109,7 +111,7 @@ pub(super) fn insert_events(
                 found: expected,
             });
         }
-        let body = door::document(SchemaKind::Event, || format!("event {}", event.seq), event)?;
+        let body = door::document(masker, SchemaKind::Event, || format!("event {}", event.seq), event)?;
         statement.execute(params![run.as_str(), to_sql(event.seq), body])?;
     }
     Ok(())

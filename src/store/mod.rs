@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::masking::Masker;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
@@ -56,6 +57,8 @@ pub struct Store {
     path: PathBuf,
     /// The fences of the runs that this process took.
     held: BTreeMap<RunId, u64>,
+    /// What goes in is masked by this.
+    masker: Masker,
 }
 
 impl Store {
@@ -65,7 +68,7 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self { connection, path, held: BTreeMap::new() })
+        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default() })
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -77,7 +80,17 @@ impl Store {
             Err(error) => return Err(StoreError::Unavailable { path, source: Box::new(error) }),
         }
         let connection = database::open_existing(&path).map_err(|error| error.at(&path))?;
-        Ok(connection.map(|connection| Self { connection, path, held: BTreeMap::new() }))
+        Ok(connection.map(|connection| Self {
+            connection,
+            path,
+            held: BTreeMap::new(),
+            masker: Masker::default(),
+        }))
+    }
+
+    /// Masks what goes in from here on by these known values too, not by shape alone.
+    pub fn set_masker(&mut self, masker: Masker) {
+        self.masker = masker;
     }
 
     /// The database file.

@@ -147,7 +147,7 @@ impl Store {
                 let spec = self.run_spec(run)?;
                 let mut value = serde_json::to_value(&spec)
                     .map_err(|error| StoreError::corrupt(format!("`{key}`: {error}")).at(&self.path))?;
-                door::mask_value(&mut value);
+                door::mask_value(&self.masker, &mut value);
                 return Ok(Some(value));
             }
         }

@@ -4,6 +4,7 @@
 
 use rusqlite::Connection;
 
+use crate::masking::Masker;
 use crate::model::record::TaskStatusRecord;
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
@@ -19,13 +20,14 @@ impl Store {
     /// Writes what is derived from the events again where it differs from them. Returns what was
     /// wrong and is not any more; what is left, [`Store::verify`] says.
     pub fn repair(&mut self, now: Timestamp) -> Result<Vec<Problem>, StoreError> {
+        let masker = self.masker.clone();
         self.write(|connection| {
             let mut mended = Vec::new();
             for listed in journal::list(connection)? {
                 // A run whose events do not fold is none that anything could be made of.
                 let Ok(spec) = journal::spec(connection, &listed.summary.run_id) else { continue };
                 let Ok(view) = journal::view(connection, &spec) else { continue };
-                mend_run(connection, &listed, &spec, &view, now, &mut mended)?;
+                mend_run(connection, &masker, &listed, &spec, &view, now, &mut mended)?;
             }
             Ok(mended)
         })
@@ -34,6 +36,7 @@ impl Store {
 
 fn mend_run(
     connection: &Connection,
+    masker: &Masker,
     listed: &Listed,
     spec: &RunSpec,
     view: &RunView,
@@ -67,8 +70,12 @@ fn mend_run(
                 "was not what the run's events say"
             }
         };
-        let json =
-            door::document(SchemaKind::TaskStatus, || format!("the status of task `{}`", task.id), &record)?;
+        let json = door::document(
+            masker,
+            SchemaKind::TaskStatus,
+            || format!("the status of task `{}`", task.id),
+            &record,
+        )?;
         shared.put_status(&key, &record, &json)?;
         mended.push(Problem { place: key, message: message.to_owned() });
     }

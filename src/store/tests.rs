@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::shared::embedded::Embedded;
 use super::testing::*;
 use super::*;
+use crate::masking::Masker;
 use crate::model::event::EventBody;
 use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
@@ -545,6 +546,27 @@ fn secrets_stay_out_of_events_records_reports_and_tails() {
     assert!(events.contains("OPENAI_API_KEY=sk-***"), "{events}");
     // A resume needs the run as it was.
     assert_eq!(store.run_spec(&run.spec.run_id).unwrap(), run.spec);
+    no_problems(&store);
+}
+
+#[test]
+fn known_secrets_stay_out_whatever_their_shape() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    store.set_masker(Masker::new(["correct horse".to_owned()]));
+    let mut spec = spec("01A", &["T1"]);
+    spec.tasks[0].title = "ask correct horse".to_owned();
+    let mut run = begun(&mut store, spec);
+    tell(&mut store, &mut run, attempt_started("T1", 1));
+    let message = "it is correct horse, really".to_owned();
+    let progress = EventBody::AttemptProgressed { task_id: TaskId::new("T1"), attempt: 1, message };
+    tell(&mut store, &mut run, progress);
+    store.put_tail(&run.spec, &TaskId::new("T1"), "correct horse").unwrap();
+    assert_eq!(record(&store, &run.spec, "T1").title, "ask ***");
+    assert_eq!(store.tail(&run.spec, &TaskId::new("T1")).unwrap().unwrap(), "***");
+    let plan = store.get("shop:run:01A:plan").unwrap().unwrap().to_string();
+    let events = store.get("shop:run:01A:events").unwrap().unwrap().to_string();
+    assert!(events.contains("it is ***, really") && !events.contains("horse") && !plan.contains("horse"));
     no_problems(&store);
 }
 

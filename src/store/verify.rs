@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::masking::Masker;
 use crate::model::ids::RunId;
 use crate::model::record::TaskStatusRecord;
 use crate::model::run::RunSpec;
@@ -180,15 +181,17 @@ fn take_in(view: &mut RunView, text: &str) -> Result<(), String> {
 
 pub(super) fn masked(record: &TaskStatusRecord) -> Option<TaskStatusRecord> {
     let mut value = serde_json::to_value(record).ok()?;
-    door::mask_value(&mut value);
+    door::mask_value(&Masker::default(), &mut value);
     serde_json::from_value(value).ok()
 }
 
-/// Whether two records say the same of a task; who wrote them and when is another matter.
+/// Whether two records say the same of a task. Who wrote them and when is another matter, and so is
+/// the title: its writer may have known of secrets in it that have no shape.
 pub(super) fn same(told: &TaskStatusRecord, stored: &TaskStatusRecord) -> bool {
     let stored = stored.clone();
     *told
         == TaskStatusRecord {
+            title: told.title.clone(),
             worker: told.worker.clone(),
             heartbeat_at: told.heartbeat_at,
             updated_at: told.updated_at,

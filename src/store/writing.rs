@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::masking::mask;
+use crate::masking::Masker;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskId};
 use crate::model::record::{Control, Lease, TaskReport, TaskStatusRecord};
 use crate::model::run::RunSpec;
 use crate::model::status::TaskStatus;
-use crate::model::task::{Entry, TaskSpec};
+use crate::model::task::Entry;
 use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 use crate::schema::SchemaKind;
@@ -47,7 +47,8 @@ impl Store {
         now: Timestamp,
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
-        self.write(|connection| take_hold(connection, spec, lease, now, is_alive))?;
+        let masker = self.masker.clone();
+        self.write(|connection| take_hold(connection, &masker, spec, lease, now, is_alive))?;
         self.held.insert(spec.run_id.clone(), lease.fence);
         Ok(())
     }
@@ -61,9 +62,10 @@ impl Store {
         now: Timestamp,
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
+        let masker = self.masker.clone();
         self.write(|connection| {
             journal::insert_run(connection, spec, 0)?;
-            take_hold(connection, spec, lease, now, is_alive)
+            take_hold(connection, &masker, spec, lease, now, is_alive)
         })?;
         self.held.insert(spec.run_id.clone(), lease.fence);
         Ok(())
@@ -104,12 +106,13 @@ impl Store {
             });
         }
         let fence = self.fence_of(view);
+        let masker = self.masker.clone();
         self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
-            journal::insert_events(connection, &spec.run_id, head, events)?;
+            journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
-                write_touched(connection, spec, view, place, &touched, fence, now)?;
+                write_touched(connection, &masker, spec, view, (place, &touched), fence, now)?;
             }
             journal::update_run(connection, spec, view, now)?;
             if journal::end_among(events) == Some(true) {
@@ -141,7 +144,12 @@ impl Store {
 
     /// Asks something of a run. Returns the number of the request.
     pub fn push_control(&mut self, run: &RunId, control: &Control) -> Result<u64, StoreError> {
-        let text = door::document(SchemaKind::Control, || format!("the request to run `{run}`"), control)?;
+        let text = door::document(
+            &self.masker,
+            SchemaKind::Control,
+            || format!("the request to run `{run}`"),
+            control,
+        )?;
         self.write(|connection| {
             let prefix = journal::prefix(connection, run)?;
             Embedded::new(connection).stream_append(&keys::control(&prefix, run), &text, run)
@@ -151,6 +159,7 @@ impl Store {
     /// Puts an agent's report under the key of its task.
     pub fn put_report(&mut self, spec: &RunSpec, report: &TaskReport) -> Result<(), StoreError> {
         let text = door::document(
+            &self.masker,
             SchemaKind::TaskReport,
             || format!("the report of task `{}`", report.task_id),
             report,
@@ -167,7 +176,7 @@ impl Store {
 
     /// Keeps the end of what a task's agent printed: its last [`TAIL_BYTES`], masked.
     pub fn put_tail(&mut self, spec: &RunSpec, task: &TaskId, text: &str) -> Result<(), StoreError> {
-        let masked = mask(text);
+        let masked = self.masker.mask(text).into_owned();
         let mut start = masked.len().saturating_sub(TAIL_BYTES);
         while !masked.is_char_boundary(start) {
             start += 1;
@@ -195,6 +204,7 @@ struct Touched {
 
 fn take_hold(
     connection: &Connection,
+    masker: &Masker,
     spec: &RunSpec,
     lease: &Lease,
     now: Timestamp,
@@ -207,7 +217,7 @@ fn take_hold(
     shared.remove_expired(now)?;
     journal::clear_forgotten(connection, before(now))?;
     shared.expire_run(run, None)?;
-    claim_tasks(connection, spec, lease, now, is_alive)?;
+    claim_tasks(connection, masker, spec, lease, now, is_alive)?;
     journal::raise_fence(connection, run, fence)?;
     journal::seen(connection, run, now)
 }
@@ -232,22 +242,24 @@ fn touched_by(events: &[Event], view: &RunView) -> Result<BTreeMap<usize, Touche
 
 fn write_touched(
     connection: &Connection,
+    masker: &Masker,
     spec: &RunSpec,
     view: &RunView,
-    place: usize,
-    touched: &Touched,
+    (place, touched): (usize, &Touched),
     fence: u64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut record = TaskStatusRecord::of(spec, view, place, now);
     record.fence = fence;
     let expected = Expected::Revision(record.revision.saturating_sub(touched.events), &touched.steps);
-    write_record(connection, spec, &record, place, expected, now, &|_| true)
+    let write = RecordWrite { record: &record, skipped: is_skipped(spec, place), expected };
+    write_record(connection, masker, spec, &write, now, &|_| true)
 }
 
 /// Makes the run the owner of its tasks' keys, with records made of its events.
 fn claim_tasks(
     connection: &Connection,
+    masker: &Masker,
     spec: &RunSpec,
     lease: &Lease,
     now: Timestamp,
@@ -262,31 +274,38 @@ fn claim_tasks(
         let mut record = TaskStatusRecord::of(spec, &view, place, now);
         record.fence = lease.fence;
         record.worker = Some(super::shared::holder_name(lease));
-        write_record(connection, spec, &record, place, Expected::Claim, now, &is_alive)?;
+        let write =
+            RecordWrite { record: &record, skipped: is_skipped(spec, place), expected: Expected::Claim };
+        write_record(connection, masker, spec, &write, now, &is_alive)?;
     }
     Ok(())
 }
 
+/// A record on its way to the door.
+struct RecordWrite<'a> {
+    record: &'a TaskStatusRecord,
+    /// Whether the task enters the run skipped.
+    skipped: bool,
+    expected: Expected<'a>,
+}
+
 fn write_record(
     connection: &Connection,
+    masker: &Masker,
     spec: &RunSpec,
-    record: &TaskStatusRecord,
-    place: usize,
-    expected: Expected<'_>,
+    write: &RecordWrite<'_>,
     now: Timestamp,
     is_alive: &dyn Fn(&Lease) -> bool,
 ) -> Result<(), StoreError> {
-    let json = door::document(
-        SchemaKind::TaskStatus,
-        || format!("the status of task `{}`", record.task_id),
-        record,
-    )?;
+    let RecordWrite { record, skipped, expected } = *write;
+    let what = || format!("the status of task `{}`", record.task_id);
+    let json = door::document(masker, SchemaKind::TaskStatus, what, record)?;
     let key = keys::status(spec, &record.task_id);
     let write = StatusWrite { prefix: &spec.prefix, key: &key, record, json: &json, expected };
     match Embedded::new(connection).write_status(&write, now, is_alive) {
         // What the run only skips it does not claim: the record of whoever does the task stays.
         Err(StoreError::Held { .. } | StoreError::Stale { .. })
-            if record.status == TaskStatus::Skipped || spec.tasks.get(place).is_some_and(is_skipped) =>
+            if record.status == TaskStatus::Skipped || skipped =>
         {
             Ok(())
         }
@@ -294,8 +313,8 @@ fn write_record(
     }
 }
 
-const fn is_skipped(task: &TaskSpec) -> bool {
-    matches!(task.entry, Entry::Skip { .. })
+fn is_skipped(spec: &RunSpec, place: usize) -> bool {
+    spec.tasks.get(place).is_some_and(|task| matches!(task.entry, Entry::Skip { .. }))
 }
 
 fn extended(lease: &Lease, now: Timestamp) -> Lease {

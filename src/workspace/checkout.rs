@@ -119,7 +119,11 @@ impl Workspace for Checkout {
             if output.change == Change::Unchanged {
                 continue;
             }
-            let fact = look.claimed(&output.path);
+            let mut fact = look.claimed(&output.path);
+            // Who says that it made or changed a file, and there is none, did not.
+            if !fact.exists && matches!(output.change, Change::Created | Change::Modified) {
+                fact.changed = fact.changed.or(Some(false));
+            }
             if known.insert(fact.path.clone()) {
                 claims.push(fact);
             }

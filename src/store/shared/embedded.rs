@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::masking::Masker;
 use crate::model::ids::RunId;
 use crate::model::record::{Lease, TaskStatusRecord};
 use crate::model::status::TaskStatus;
@@ -118,7 +119,7 @@ impl<'c> Embedded<'c> {
     }
 
     fn store_lease(&self, key: &str, lease: &Lease) -> Result<(), StoreError> {
-        let text = door::document(SchemaKind::Lease, || format!("lease `{key}`"), lease)?;
+        let text = door::document(&Masker::default(), SchemaKind::Lease, || format!("lease `{key}`"), lease)?;
         self.connection
             .prepare_cached(
                 "INSERT INTO entries (key, value, run_id, fence) VALUES (?1, ?2, ?3, ?4)

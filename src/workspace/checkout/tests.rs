@@ -226,7 +226,7 @@ fn claims_are_the_plans_verbs_then_what_the_completion_adds() {
             fact("extra.rs", true, Some(true)),
             fact("ghost.rs", false, None),
             fact("old/x.rs", false, Some(true)),
-            fact("../../etc/passwd", false, None),
+            fact("../../etc/passwd", false, Some(false)),
         ]
     );
 }
