@@ -34,6 +34,7 @@ fn readers_see_whole_turns_while_one_writes() {
                 let seen = reader.events(&RunId("01A".to_owned()), 1).unwrap().len();
                 assert!(seen.is_multiple_of(2) && seen >= last, "{seen} after {last}");
                 last = seen;
+                no_problems(&reader);
             }
             last
         });
