@@ -124,6 +124,10 @@ impl Store {
         work(&self.connection).map_err(|error| error.at(&self.path))
     }
 
+    fn fault(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::from(error).at(&self.path)
+    }
+
     fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         database::write(&mut self.connection, work).map_err(|error| error.at(&self.path))
     }

@@ -33,11 +33,14 @@ impl Store {
     /// Everything that is wrong with the store. The error is for a store that cannot be read at all.
     pub fn verify(&self) -> Result<Vec<Problem>, StoreError> {
         let mut problems = Vec::new();
+        // One look at all of it: between two looks a writer may have gone on.
+        let snapshot = self.connection.unchecked_transaction().map_err(|error| self.fault(error))?;
         self.check_file(&mut problems)?;
         for listed in self.read(journal::list)? {
             self.check_run(&listed, &mut problems)?;
         }
         self.check_entries(&mut problems)?;
+        snapshot.finish().map_err(|error| self.fault(error))?;
         Ok(problems)
     }
 
