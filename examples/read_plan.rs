@@ -5,6 +5,7 @@
 //! ```
 
 use std::error::Error;
+use std::io::Write as _;
 
 use orchestrate::diagnostics;
 use orchestrate::plan::{self, ReadOptions, ResolveOptions};
@@ -18,7 +19,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let found: Vec<_> = plan.diagnostics.iter().chain(&resolved.diagnostics).cloned().collect();
     let out = std::io::stdout();
     let mut out = out.lock();
-    use std::io::Write as _;
     write!(out, "{}", diagnostics::render(&path, &text, &found, false))?;
     for task in &resolved.tasks {
         let needs: Vec<&str> = task.needs.iter().map(|need| need.task.as_str()).collect();

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(orchestrate::cli::run(std::env::args_os().collect()).code())
+    let arguments: Vec<_> = std::env::args_os().collect();
+    ExitCode::from(orchestrate::cli::run(&arguments).code())
 }

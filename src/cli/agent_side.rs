@@ -40,7 +40,10 @@ impl OwnAttempt {
         };
         let attempt = variable("ORCHESTRATE_ATTEMPT")?;
         let attempt = attempt.parse().map_err(|_| {
-            CliError::new(ExitCode::Usage, format!("`ORCHESTRATE_ATTEMPT` is `{attempt}`, which is no number"))
+            CliError::new(
+                ExitCode::Usage,
+                format!("`ORCHESTRATE_ATTEMPT` is `{attempt}`, which is no number"),
+            )
         })?;
         Ok(Self {
             run: RunId(variable("ORCHESTRATE_RUN")?),
@@ -57,7 +60,8 @@ impl OwnAttempt {
 
     /// A path as the completion wants it: relative to the workspace, with `/`.
     fn relative(&self, path: &str) -> String {
-        let inside = self.workspace.as_ref().and_then(|workspace| Path::new(path).strip_prefix(workspace).ok());
+        let inside =
+            self.workspace.as_ref().and_then(|workspace| Path::new(path).strip_prefix(workspace).ok());
         let text = inside.map_or_else(|| path.to_owned(), |inside| inside.to_string_lossy().into_owned());
         let text = if cfg!(windows) { text.replace('\\', "/") } else { text };
         text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
@@ -122,9 +126,8 @@ pub fn progress(context: &Context, command: &ProgressCommand) -> Result<ExitCode
         )
     })?;
     let state = run_folder.ancestors().nth(2).unwrap_or(run_folder);
-    let mut store = Store::open_existing(state)?.ok_or_else(|| {
-        CliError::new(ExitCode::Store, format!("`{}` has no journal", state.display()))
-    })?;
+    let mut store = Store::open_existing(state)?
+        .ok_or_else(|| CliError::new(ExitCode::Store, format!("`{}` has no journal", state.display())))?;
     let spec = store.run_spec(&own.run)?;
     store.put_report(&spec, &report)?;
     wake(&run_folder.join("wake"))?;

@@ -11,7 +11,7 @@ use crate::cli::config::{self, CONFIG_FILE, Config, ConfigError, ConfigProblem};
 use crate::cli::environment;
 use crate::cli::exit::CliError;
 use crate::cli::locate;
-use crate::cli::settings::{self, Settings, Sources};
+use crate::cli::settings::{self, Settings, SettingsError, Sources};
 use crate::cli::ui::{TerminalHints, Ui};
 use crate::diagnostics::{self, Diagnostic, Place};
 use crate::engine::clock::Clock;
@@ -96,11 +96,12 @@ impl Context {
             environment,
         };
         context.run = cli.common.run.clone().or_else(|| context.environment.get("ORCHESTRATE_RUN").cloned());
-        let settings = context.settings()?;
-        context.state_dir = settings.state_dir;
-        context.prefix = settings.prefix;
-        context.output = settings.output;
-        context.ui = ui(&Common { color: Some(settings.color), ..cli.common.clone() }, &context.environment);
+        let options = RunOptions::default();
+        let basics = settings::basics(&context.sources(&options)).map_err(|error| refused(&error))?;
+        context.state_dir = basics.state_dir;
+        context.prefix = basics.prefix;
+        context.output = basics.output;
+        context.ui = ui(&Common { color: Some(basics.color), ..cli.common.clone() }, &context.environment);
         Ok(context)
     }
 
@@ -111,7 +112,11 @@ impl Context {
 
     /// What options, variables and files mean together.
     pub fn settings_for(&self, options: &RunOptions) -> Result<Settings, CliError> {
-        let sources = Sources {
+        settings::settings(&self.sources(options)).map_err(|error| refused(&error))
+    }
+
+    fn sources<'a>(&'a self, options: &'a RunOptions) -> Sources<'a> {
+        Sources {
             common: &self.common,
             options,
             environment: &self.environment,
@@ -121,20 +126,7 @@ impl Context {
             root: &self.root,
             directory: &self.directory,
             seed: fastrand::u64(..),
-        };
-        settings::settings(&sources).map_err(|error| {
-            let told: Vec<String> = error
-                .problems
-                .iter()
-                .map(|problem| {
-                    let hints = problem.hints.iter().map(|hint| format!("\n  help: {hint}"));
-                    format!("{problem}{}", hints.collect::<String>())
-                })
-                .collect();
-            let mut cli = CliError::new(error.exit_code(), told.join("\nerror: "));
-            cli.diagnostics = error.in_files().iter().map(document).collect();
-            cli
-        })
+        }
     }
 
     /// The folders of a run.
@@ -144,8 +136,25 @@ impl Context {
 
     /// A path as people can paste it: relative to the working directory where it lies below it.
     pub fn shown(&self, path: &Path) -> String {
-        if path.starts_with(&self.directory) { shown(&self.directory, path) } else { path.display().to_string() }
+        if path.starts_with(&self.directory) {
+            shown(&self.directory, path)
+        } else {
+            path.display().to_string()
+        }
     }
+}
+
+/// The error of settings that are wrong: all of them at once, each with what to do about it.
+fn refused(error: &SettingsError) -> CliError {
+    let told: Vec<String> = error
+        .problems
+        .iter()
+        .map(|problem| {
+            problem.hints.iter().fold(problem.to_string(), |told, hint| told + "\n  help: " + hint)
+        })
+        .collect();
+    CliError::new(error.exit_code(), told.join("\nerror: "))
+        .with_diagnostics(error.in_files().iter().map(document).collect())
 }
 
 /// Agents call these, and programs ask them of us: they do not depend on a configuration.
@@ -196,7 +205,7 @@ fn refused_config(error: &ConfigError) -> CliError {
 
 fn diagnostic(problem: &ConfigProblem) -> Diagnostic {
     Diagnostic {
-        code: "configuration".into(),
+        code: "configuration",
         severity: Severity::Error,
         place: Place { line: problem.line, column: problem.column, length: problem.length },
         message: problem.message.clone(),

@@ -101,13 +101,14 @@ impl From<anyhow::Error> for CliError {
             return Self::new(ExitCode::Environment, known.to_string());
         }
         if let Some(io) = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
-            let exit = match io.kind() {
-                std::io::ErrorKind::StorageFull
-                | std::io::ErrorKind::QuotaExceeded
-                | std::io::ErrorKind::ReadOnlyFilesystem
-                | std::io::ErrorKind::PermissionDenied => ExitCode::Store,
-                _ => ExitCode::Fault,
-            };
+            // Where nothing can be kept is the environment's fault, all else is ours.
+            let keeping = [
+                std::io::ErrorKind::StorageFull,
+                std::io::ErrorKind::QuotaExceeded,
+                std::io::ErrorKind::ReadOnlyFilesystem,
+                std::io::ErrorKind::PermissionDenied,
+            ];
+            let exit = if keeping.contains(&io.kind()) { ExitCode::Store } else { ExitCode::Fault };
             return Self::new(exit, format!("{error:#}"));
         }
         Self::new(ExitCode::Fault, format!("{error:#}"))

@@ -75,15 +75,13 @@ impl KnownRun {
             return Ok(&task.id);
         }
         // People type ids without regard to case.
-        let mut same = self.view.tasks.iter().filter(|task| task.id.as_str().eq_ignore_ascii_case(id.as_str()));
+        let mut same =
+            self.view.tasks.iter().filter(|task| task.id.as_str().eq_ignore_ascii_case(id.as_str()));
         if let (Some(task), None) = (same.next(), same.next()) {
             return Ok(&task.id);
         }
         let known = self.view.tasks.iter().map(|task| task.id.as_str());
-        let error = CliError::new(
-            ExitCode::Usage,
-            format!("run {} has no task `{id}`", self.view.run_id),
-        );
+        let error = CliError::new(ExitCode::Usage, format!("run {} has no task `{id}`", self.view.run_id));
         Err(match crate::diagnostics::suggest(id.as_str(), known) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("`orchestrate status` lists its tasks"),

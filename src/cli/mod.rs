@@ -43,15 +43,15 @@ use crate::supervisor;
 const RUNTIME_END: Duration = Duration::from_millis(500);
 
 /// Does what the command line says and tells what to exit with.
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
+pub fn run(arguments: &[OsString]) -> ExitCode {
     let clock = Clock::start();
     let environment = environment::capture();
-    let cli = match args::parse(arguments.clone()) {
+    let cli = match args::parse(arguments.to_vec()) {
         Ok(cli) => cli,
         Err(refusal) => return refuse(refusal),
     };
     log(&cli, &environment);
-    if let Some(code) = guard(&cli.command, &environment, &arguments) {
+    if let Some(code) = guard(&cli.command, &environment, arguments) {
         return code;
     }
     match dispatch(&cli, environment, clock) {
@@ -152,8 +152,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         .hint("a run within a run needs `--nested`"));
     }
     let nested = matches!(cli.command, Command::Run(_) | Command::Resume(_));
-    let environment =
-        if inside && nested { settings::without_outer_run(environment) } else { environment };
+    let environment = if inside && nested { settings::without_outer_run(environment) } else { environment };
     let context = Context::new(cli, environment, clock)?;
     match &cli.command {
         Command::Run(command) => block_on(run::run(&context, command)),

@@ -7,6 +7,7 @@ use crate::cli::look::KnownRun;
 use crate::cli::resume::{self, Going};
 use crate::engine::wake::wake;
 use crate::model::exit::ExitCode;
+use crate::model::ids::TaskId;
 use crate::model::record::{Control, ControlAction, ControlVersion};
 use crate::model::task::{HeldReason, TaskKind};
 use crate::report::Liveness;
@@ -26,7 +27,7 @@ pub fn stop(context: &Context, command: &StopCommand) -> Result<ExitCode, CliErr
     let what = if tasks.is_empty() {
         format!("run {id} is asked to stop; `orchestrate wait` tells when it has")
     } else {
-        let names: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+        let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
         format!("{} of run {id} asked to stop", names.join(", "))
     };
     ask(context, &mut run, ControlAction::Stop { tasks })?;
@@ -89,8 +90,7 @@ fn known_gate(run: &KnownRun, wanted: &str) -> Result<String, CliError> {
     if let Some(known) = gates.iter().find(|gate| gate.eq_ignore_ascii_case(wanted)) {
         return Ok(known.clone());
     }
-    let error =
-        CliError::new(ExitCode::Usage, format!("run {} has no gate \"{wanted}\"", run.view.run_id));
+    let error = CliError::new(ExitCode::Usage, format!("run {} has no gate \"{wanted}\"", run.view.run_id));
     Err(if gates.is_empty() {
         error.hint("it has no gates at all")
     } else {

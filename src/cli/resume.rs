@@ -73,7 +73,10 @@ pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode
         return Ok(ExitCode::Success);
     }
     if run.view.status == RunStatus::Succeeded {
-        return Err(CliError::new(ExitCode::NothingToRun, "every task of the run succeeded: nothing to retry"));
+        return Err(CliError::new(
+            ExitCode::NothingToRun,
+            "every task of the run succeeded: nothing to retry",
+        ));
     }
     let retry = Some(Input::Retry { tasks, layer, agent, say });
     go_on(context, run, Going { retry, ..Going::default() }).await

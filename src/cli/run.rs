@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::cli::args::OutputForm;
-use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, PlanName, ReadingOptions, RunCommand, Selection};
+use crate::cli::args::run::{
+    BoxRule, CheckCommand, Granularity, PlanName, ReadingOptions, RunCommand, Selection,
+};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
@@ -73,7 +75,8 @@ impl ReadPlan {
         if !self.has_errors() {
             return Ok(());
         }
-        let documents = self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown)).collect();
+        let documents =
+            self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown)).collect();
         let errors = || self.diagnostics().filter(|known| known.severity == Severity::Error);
         // An option that names what the plan does not have is wrong use, and no mistake of the plan.
         let exit = if errors().all(|known| known.code == "unknown-task") {
@@ -158,11 +161,8 @@ fn show_check(context: &Context, read: &ReadPlan, explain: bool) -> Result<ExitC
     let check = plan::check(&read.plan, &read.resolved, &read.file.shown);
     match context.output {
         OutputForm::Human => {
-            let style = CheckStyle {
-                width: context.ui.stdout.width,
-                explain,
-                color: context.ui.stdout.color,
-            };
+            let style =
+                CheckStyle { width: context.ui.stdout.width, explain, color: context.ui.stdout.color };
             context.ui.data(&masking::mask(&plan::render_check(&check, style)))?;
             read.show_diagnostics(context);
         }
@@ -245,15 +245,18 @@ fn plan_text(context: &Context, name: &Path, max_size: u64) -> Result<PlanText, 
     let (path, shown) = match found.source {
         PlanSource::Stdin => {
             std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(|error| {
-                CliError::new(ExitCode::InvalidInput, format!("cannot read the plan from standard input: {error}"))
+                CliError::new(
+                    ExitCode::InvalidInput,
+                    format!("cannot read the plan from standard input: {error}"),
+                )
             })?;
             (None, "-".to_owned())
         }
         PlanSource::File(path) => {
             let shown = context.shown(&path);
-            std::fs::File::open(&path)
-                .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-                .map_err(|error| CliError::new(ExitCode::InvalidInput, format!("cannot read `{shown}`: {error}")))?;
+            std::fs::File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(
+                |error| CliError::new(ExitCode::InvalidInput, format!("cannot read `{shown}`: {error}")),
+            )?;
             (Some(path), shown)
         }
         PlanSource::Folder(path) => {
@@ -286,7 +289,7 @@ fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan) -> RunSpec {
         plan: read.file.path.as_ref().map_or_else(|| "-".to_owned(), |path| shown(&context.root, path)),
         plan_path: read.file.path.clone(),
         plan_title: read.plan.title.clone(),
-        plan_hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        plan_hash: digest.iter().fold(String::with_capacity(64), |hash, byte| hash + &format!("{byte:02x}")),
         preamble: read.plan.preamble.clone(),
         created_at: context.clock.now(),
         host: context.host.clone(),

@@ -54,9 +54,8 @@ pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, C
     let mut rows = Vec::new();
     for layer in &settings.layers {
         let agent = settings.agents.get(&layer.agent);
-        let found = agent.and_then(|agent| {
-            agents::find::find_program(agent, &context.environment, &context.root)
-        });
+        let found =
+            agent.and_then(|agent| agents::find::find_program(agent, &context.environment, &context.root));
         let usable = match (&agent, &found) {
             (None, _) => "unknown agent",
             (Some(_), None) => "not installed",
@@ -80,12 +79,9 @@ pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, C
             Cost::Free => "free",
             Cost::Paid => "paid",
         };
-        out.push_str(&format!(
-            "{:>2}  {}  {}  {cost}  {usable}\n",
-            layer.layer,
-            text::pad(&layer.agent, agent_width),
-            text::pad(&layer.model, model_width),
-        ));
+        let (agent, model) = (text::pad(&layer.agent, agent_width), text::pad(&layer.model, model_width));
+        let row = format!("{:>2}  {agent}  {model}  {cost}  {usable}", layer.layer);
+        out = out + &row + "\n";
     }
     context.ui.data(&out)?;
     Ok(ExitCode::Success)

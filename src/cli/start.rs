@@ -50,11 +50,7 @@ impl Claim {
         Ok(Self { lease })
     }
 
-    fn lease(
-        context: &Context,
-        store: &mut Store,
-        spec: &RunSpec,
-    ) -> Result<(Lease, Timestamp), CliError> {
+    fn lease(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<(Lease, Timestamp), CliError> {
         let now = context.clock.now();
         let pid = std::process::id();
         let lease = Lease {

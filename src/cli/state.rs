@@ -113,8 +113,8 @@ fn verify(context: &Context, store: &Store) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::Success);
     }
     if context.output == OutputForm::Human {
-        let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-        context.ui.data(&text)?;
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        context.ui.data(&lines.join("\n"))?;
     }
     let count = u64::try_from(problems.len()).unwrap_or(u64::MAX);
     Err(CliError::new(ExitCode::Store, format!("the state has {}", count_of(count, "problem"))))

@@ -44,7 +44,8 @@ fn print_status(context: &Context, run: &KnownRun) -> Result<(), CliError> {
     match context.output {
         OutputForm::Human => {
             let liveness = run.liveness(context)?;
-            let text = report::status(&run.spec, &run.view, liveness, &context.ui.stdout, context.clock.now());
+            let text =
+                report::status(&run.spec, &run.view, liveness, &context.ui.stdout, context.clock.now());
             context.ui.data(&text)?;
         }
         OutputForm::Json => {
@@ -66,20 +67,14 @@ fn print_status(context: &Context, run: &KnownRun) -> Result<(), CliError> {
 /// `orchestrate runs`.
 pub fn runs(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliError> {
     let store = look::open(context)?;
-    let mut list = store.runs()?;
-    for summary in &mut list {
-        if summary.status == RunStatus::Running {
-            let lease = store.lease(&summary.run_id)?;
-            if !lease.is_some_and(|lease| look::lease_is_alive(context, &lease)) {
-                summary.status = RunStatus::Lost;
-            }
-        }
-    }
+    let mut list = store.runs_at(context.clock.now(), &|lease| look::lease_is_alive(context, lease))?;
     if let Some(limit) = command.limit {
         list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     match context.output {
-        OutputForm::Human => context.ui.data(&report::runs(&list, &context.ui.stdout, context.clock.now()))?,
+        OutputForm::Human => {
+            context.ui.data(&report::runs(&list, &context.ui.stdout, context.clock.now()))?;
+        }
         OutputForm::Json => context.ui.data(&json(&list)?)?,
         OutputForm::Ndjson => {
             for summary in &list {

@@ -44,7 +44,8 @@ impl Ui {
         let dumb = hints.term.as_deref() == Some("dumb");
         let unicode = is_unicode(hints);
         let style = |terminal: bool| {
-            let (width, height) = if terminal { terminal_size().unwrap_or(DEFAULT_SIZE) } else { DEFAULT_SIZE };
+            let (width, height) =
+                if terminal { terminal_size().unwrap_or(DEFAULT_SIZE) } else { DEFAULT_SIZE };
             Style {
                 width: hints.columns.unwrap_or(width),
                 height,
@@ -115,7 +116,7 @@ impl Ui {
         let cyan = anstyle::AnsiColor::Cyan.on_default();
         let mut text = format!("{}: {}", label("error", bold_red), error.message);
         for hint in &error.hints {
-            text.push_str(&format!("\n  {}: {hint}", label("help", cyan)));
+            text = text + "\n  " + &label("help", cyan) + ": " + hint;
         }
         self.say(&text);
     }
@@ -127,7 +128,7 @@ impl Ui {
             if self.stderr.color { format!("{yellow}warning{yellow:#}") } else { "warning".to_owned() };
         let mut text = format!("{label}: {message}");
         if let Some(hint) = hint {
-            text.push_str(&format!("\n  help: {hint}"));
+            text = text + "\n  help: " + hint;
         }
         self.note(&text);
     }

@@ -1,6 +1,6 @@
 //! A mistake in a text, with its place, what is wrong, and what to do about it.
 //!
-//! Readers collect all they have to say instead of stopping at the first mistake; [`render`] shows
+//! Readers collect all they have to say instead of stopping at the first mistake; [`render()`] shows
 //! the lot in the order of the file. Nothing here prints, reads a file or masks secrets: the text
 //! that is handed in is shown as it is, so whoever calls masks it first.
 

@@ -1,6 +1,6 @@
 //! The loop itself: what comes in, turn by turn, until the run ends.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub struct Engine {
     reports: mpsc::UnboundedReceiver<Report>,
     tasks: BTreeMap<TaskId, usize>,
     /// Attempts whose process was started and has not been reported as ended.
-    active: BTreeMap<AttemptKey, ()>,
+    active: BTreeSet<AttemptKey>,
     /// For attempts that ended and are not judged yet: whether their completion is the agent's own.
     own_completion: BTreeMap<AttemptKey, bool>,
     plan_state: Option<(SystemTime, u64)>,
@@ -115,7 +115,7 @@ impl Engine {
             supervisor,
             reports,
             tasks,
-            active: BTreeMap::new(),
+            active: BTreeSet::new(),
             own_completion: BTreeMap::new(),
             plan_state,
             uses_memory,
@@ -223,11 +223,13 @@ impl Engine {
             }
             let events: Vec<Event> = effects
                 .iter()
-                .filter_map(|effect| if let Effect::Record(event) = effect { Some(event.clone()) } else { None })
+                .filter_map(
+                    |effect| if let Effect::Record(event) = effect { Some(event.clone()) } else { None },
+                )
                 .collect();
             self.record(&events, now)?;
             for effect in effects {
-                queue.extend(self.carry_out(effect)?);
+                queue.extend(self.carry_out(effect));
             }
         }
         Ok(())
@@ -254,13 +256,13 @@ impl Engine {
         Ok(())
     }
 
-    fn carry_out(&mut self, effect: Effect) -> anyhow::Result<Vec<Input>> {
+    fn carry_out(&mut self, effect: Effect) -> Vec<Input> {
         match effect {
             Effect::Record(_) => {}
             Effect::Spawn { key, rung, timeout, note, session } => {
                 if let Err(error) = self.spawn(&key, &rung, timeout, note.as_deref(), session.as_deref()) {
                     let message = format!("{error:#}");
-                    return Ok(vec![not_started(key, message)]);
+                    return vec![not_started(key, message)];
                 }
             }
             Effect::Stop { key, reason } => self.supervisor.stop(&key, reason),
@@ -268,21 +270,21 @@ impl Engine {
                 let directory = self.parts.workspace.directory(&key.task);
                 let log = self.parts.folders.attempt(&key.task, key.attempt).join("verify.log");
                 let job = self.check_job(CheckTicket::Task(key), commands, directory, timeout, log);
-                return Ok(self.check(job));
+                return self.check(job);
             }
             Effect::VerifyRun { commands, timeout, .. } => {
                 let log = self.parts.folders.run().join("verify.log");
                 let root = self.parts.spec.root.clone();
                 let job = self.check_job(CheckTicket::Run, commands, root, timeout, log);
-                return Ok(self.check(job));
+                return self.check(job);
             }
             Effect::Tick { task } => {
                 let problem = self.tick(&task);
-                return Ok(vec![Input::Ticked { task, problem }]);
+                return vec![Input::Ticked { task, problem }];
             }
             Effect::Finish { status, exit } => self.ended = Some((status, exit)),
         }
-        Ok(Vec::new())
+        Vec::new()
     }
 
     fn spawn(
@@ -307,7 +309,7 @@ impl Engine {
             &workspace,
             &order,
         )?;
-        self.active.insert(key.clone(), ());
+        self.active.insert(key.clone());
         self.supervisor.start(job);
         Ok(())
     }

@@ -75,8 +75,8 @@ pub fn shown(root: &Path, path: &Path) -> String {
 /// The folder in the user's cache for the project at `root`: `<cache>/orchestrate/<8 hex of the root>`.
 pub fn project_cache(cache: &Path, root: &Path) -> PathBuf {
     let digest = Sha256::digest(root.to_string_lossy().as_bytes());
-    let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    cache.join("orchestrate").join(hex)
+    let [a, b, c, d, ..] = digest.0;
+    cache.join("orchestrate").join(format!("{a:02x}{b:02x}{c:02x}{d:02x}"))
 }
 
 #[cfg(test)]

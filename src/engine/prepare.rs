@@ -11,7 +11,6 @@ use crate::agents::prompt::PromptInput;
 use crate::agents::{self, AttemptContext};
 use crate::engine::folders::RunFolders;
 use crate::model::agent::{AdapterKind, AgentSpec};
-use crate::model::completion::Completion;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::layer::Rung;
 use crate::model::run::RunSpec;
@@ -19,10 +18,10 @@ use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 use crate::model::view::RunView;
 use crate::schema;
-use crate::supervisor::{AttemptJob, CheckTicket};
+use crate::supervisor::{Accept, AttemptJob, CheckTicket};
 
 /// How long an agent that has left a valid completion may go on before it is ended.
-const LINGER: Duration = Duration::from_secs(60);
+const LINGER: Duration = Duration::from_mins(1);
 
 /// What preparing needs to know of this machine and user.
 #[derive(Debug, Clone)]
@@ -132,10 +131,7 @@ pub fn checks_of(spec: &RunSpec, task: &TaskSpec) -> Vec<String> {
     task.verify.iter().chain(&spec.settings.verify).cloned().collect()
 }
 
-fn acceptor(
-    run: RunId,
-    key: AttemptKey,
-) -> Arc<dyn Fn(&[u8]) -> Result<Completion, Vec<String>> + Send + Sync> {
+fn acceptor(run: RunId, key: AttemptKey) -> Accept {
     Arc::new(move |bytes| schema::completion(bytes, &run, &key))
 }
 
@@ -185,7 +181,9 @@ pub fn check_environment(
     directory: &Path,
 ) -> BTreeMap<String, String> {
     let mut variables = match spec.agents.get("command") {
-        Some(agent) => agents::environment::child_environment(&surroundings.environment, agent, None).variables,
+        Some(agent) => {
+            agents::environment::child_environment(&surroundings.environment, agent, None).variables
+        }
         None => BTreeMap::new(),
     };
     add_to_path(&mut variables, surroundings.program_folder.as_deref());
@@ -233,10 +231,10 @@ pub fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
 /// Writes a file that its owner alone may read, whole or not at all.
 pub fn write_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let context = || format!("cannot write `{}`", path.display());
+    let failed = || format!("cannot write `{}`", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    file.write_all(content).with_context(context)?;
-    file.persist(path).map_err(|error| error.error).with_context(context)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    file.write_all(content).with_context(failed)?;
+    file.persist(path).map_err(|error| error.error).with_context(failed)?;
     Ok(())
 }

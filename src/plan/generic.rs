@@ -18,9 +18,9 @@ use super::names;
 use super::names::Shape;
 use super::names::Written;
 use super::outline::Outline;
+use super::phases;
 use super::tables;
 use super::titles;
-use super::words;
 
 /// Words whose boxes are tasks, whatever lies below them, by preference.
 const BOX_WORDS: &[&str] = &["task", "story", "unit", "issue", "fix", "step", "iteration", "part"];
@@ -36,13 +36,13 @@ pub(crate) fn read(outline: &Outline<'_>) -> Findings {
         (tables::read, "a table with ids"),
         (bold_items, "numbered bold items with boxes below"),
         (plain_boxes, "plain boxes"),
-        (phases, "phases with numbered items"),
+        (phases::read, "phases with numbered items"),
         (card, "a card: the whole file is one task"),
     ];
     for (rule, name) in rules {
         let mut tasks = rule(outline);
         if !tasks.is_empty() {
-            add_needed_phases(outline, &mut tasks);
+            phases::add_needed(outline, &mut tasks);
             return Findings { tasks, rule: name };
         }
     }
@@ -387,90 +387,6 @@ fn plain_boxes(outline: &Outline<'_>) -> Vec<Found> {
             task
         })
         .collect()
-}
-
-/// Whether a heading is a phase: the word, then a number or letter.
-pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
-    let bare = words::without_number(title);
-    for word in ["Phase", "Wave", "Sprint", "Stage", "Milestone", "Chunk", "Tier", "Fáze"] {
-        if words::begins_with(bare, &word.to_lowercase()) {
-            let rest = bare.get(word.len()..).unwrap_or("").trim_start_matches([' ', '-', '#']);
-            let number: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
-            let number = number.trim_end_matches('.').to_owned();
-            let short = number.chars().count() <= 2 || number.starts_with(|c: char| c.is_ascii_digit());
-            return (!number.is_empty() && short).then_some((word, number));
-        }
-    }
-    None
-}
-
-/// A phase that holds no task and that tasks depend on is itself one.
-fn add_needed_phases(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
-    let mut lines: Vec<usize> = tasks.iter().map(|task| task.line).collect();
-    lines.sort_unstable();
-    let mut empty: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, heading) in outline.headings.iter().enumerate() {
-        let first = lines.partition_point(|line| *line < heading.line);
-        let holds = lines.get(first).is_some_and(|line| *line < heading.end);
-        if let Some((word, number)) = phase_number(&heading.title)
-            && !holds
-            && !heading.closed
-        {
-            empty.insert(format!("{word} {number}").to_lowercase(), index);
-        }
-    }
-    if empty.is_empty() {
-        return;
-    }
-    let mut needed: BTreeSet<usize> = BTreeSet::new();
-    for task in tasks.iter() {
-        let owner = match task.source {
-            Source::Item(item) => Some(item),
-            Source::Heading(_) | Source::None => None,
-        };
-        for field in fields::read(outline, task.fields.clone(), owner) {
-            if field.key == fields::Key::DependsOn {
-                let value = outline.lines.text.get(field.value.clone()).unwrap_or("").to_lowercase();
-                let named = empty.iter().filter(|(name, _)| words::begins_with(&value, name));
-                needed.extend(named.map(|(_, heading)| *heading));
-            }
-        }
-    }
-    for heading in needed {
-        let mut task = heading_task(outline, heading, None);
-        let text = &outline.headings[heading].title;
-        let title = text.split_once([':', '—', '–']).map_or(text.as_str(), |(_, rest)| rest.trim());
-        task.title = titles::read(title.split(['(', '（']).next().unwrap_or(title));
-        task.holder = Some(Holder::Heading(heading));
-        tasks.push(task);
-    }
-    tasks.sort_by_key(|task| task.line);
-}
-
-fn phases(outline: &Outline<'_>) -> Vec<Found> {
-    let mut tasks = Vec::new();
-    let phase_headings: Vec<usize> = (0..outline.headings.len())
-        .filter(|heading| {
-            phase_number(&outline.headings[*heading].title).is_some() && !outline.headings[*heading].closed
-        })
-        .collect();
-    let mut item = 0;
-    for index in phase_headings {
-        let heading = &outline.headings[index];
-        let parts = outline.headings.get(index + 1).is_some_and(|next| next.parent == Some(index));
-        let before = tasks.len();
-        item = item.max(outline.items.partition_point(|item| item.line < heading.line));
-        while let Some(found) = outline.items.get(item).filter(|found| found.line < heading.own_end) {
-            if found.ordinal.is_some() && found.parent.is_none() && !found.closed_label {
-                tasks.push(item_task(outline, item, None));
-            }
-            item += 1;
-        }
-        if tasks.len() == before && !parts {
-            tasks.push(heading_task(outline, index, None));
-        }
-    }
-    tasks
 }
 
 fn card(outline: &Outline<'_>) -> Vec<Found> {

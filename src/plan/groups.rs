@@ -1,15 +1,15 @@
 //! Groups: what their titles say about number, order, priority and state.
 
 use super::facts::Facts;
-use super::generic;
 use super::lines::number;
+use super::phases;
 use super::titles;
 use super::types::Group;
 use super::words;
 
 /// The name of a group in front of ids that start again in each.
 pub(crate) fn group_code(group: &Group) -> String {
-    match generic::phase_number(&group.title) {
+    match phases::phase_number(&group.title) {
         Some((word, number)) => titles::id_of(&format!("{word} {number}")),
         None => titles::id_of(&group.title),
     }
@@ -39,7 +39,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         .and_then(|digits| digits.parse().ok());
     let mut defaults = fact.defaults.clone();
     defaults.priority = defaults.priority.or_else(|| tier(&title));
-    let name = generic::phase_number(&title).map(|(_, number)| number).or_else(|| {
+    let name = phases::phase_number(&title).map(|(_, number)| number).or_else(|| {
         let digits: String = title.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         let digits = digits.trim_end_matches('.').trim_end_matches(".0").to_owned();
         (!digits.is_empty()).then_some(digits)

@@ -2,7 +2,7 @@
 //!
 //! [`read`] takes any Markdown: the line layer (`lines`, `blocks`, `boxes`, `outline`, `fields`) knows
 //! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what.
-//! [`resolve`] joins the plan with a run's options, [`check`] makes a document of both, and
+//! [`resolve()`] joins the plan with a run's options, [`check`] makes a document of both, and
 //! [`render_check`] shows it.
 //!
 //! **Invariants:** reading never fails and never panics: all mistakes are diagnostics. It takes time
@@ -24,10 +24,12 @@ mod found;
 mod generic;
 mod groups;
 mod lines;
+mod link;
 mod matter;
 mod names;
 mod order;
 mod outline;
+mod phases;
 mod reader;
 mod references;
 mod resolve;

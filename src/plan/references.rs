@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::generic::phase_number;
 use super::names;
 use super::names::Shape;
+use super::phases::phase_number;
 use super::types::Dependency;
 use super::words;
 

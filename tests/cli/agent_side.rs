@@ -35,7 +35,9 @@ fn a_failure_that_is_reported_counts_though_the_exit_code_is_zero() {
     for (status, kind) in [("failed", "reported_failed"), ("blocked", "reported_blocked")] {
         project.write(
             "plan.md",
-            plan(&format!("{exe} complete --status {status} --summary no --error 'no key' --error-kind login")),
+            plan(&format!(
+                "{exe} complete --status {status} --summary no --error 'no key' --error-kind login"
+            )),
         );
         let ran = project.run(["--plan", "plan.md", "--no-tick", "--output", "json"]).expect(1);
         assert_eq!(ran.json()["tasks"][0]["failure"], kind);
@@ -67,7 +69,10 @@ fn a_run_inside_a_task_needs_to_be_asked_for() {
     let _ = project.run(["--plan", "plan.md", "--no-tick"]).expect(0);
     assert_eq!(project.read("code.txt").trim(), "2");
     assert!(project.read("said.txt").contains("--nested"));
-    project.write("plan.md", plan(&format!("{exe} --plan inner.md --nested --no-tick 2> said.txt; echo $? > code.txt")));
+    project.write(
+        "plan.md",
+        plan(&format!("{exe} --plan inner.md --nested --no-tick 2> said.txt; echo $? > code.txt")),
+    );
     let _ = project.run(["--plan", "plan.md", "--no-tick"]).expect(0);
     assert_eq!(project.read("code.txt").trim(), "0", "{}", project.read("said.txt"));
     assert!(project.read("inner.env").contains("ORCHESTRATE_TASK=T101"));
@@ -88,7 +93,8 @@ fn secrets_and_our_own_variables_do_not_reach_agents() {
     for name in ["OPENAI_API_KEY", "GITHUB_TOKEN", "REDIS_PASSWORD", "ORCHESTRATE_JOBS"] {
         assert!(!seen.contains(name), "{name} in\n{seen}");
     }
-    for name in ["ORDINARY=kept", "ORCHESTRATE_TASK=T001", "ORCHESTRATE_ATTEMPT=1", "ORCHESTRATE_COMPLETION="] {
+    for name in ["ORDINARY=kept", "ORCHESTRATE_TASK=T001", "ORCHESTRATE_ATTEMPT=1", "ORCHESTRATE_COMPLETION="]
+    {
         assert!(seen.contains(name), "no {name} in\n{seen}");
     }
     project.write("orchestrate.toml", "version = 1\n[agents.command]\npass_env = [\"GITHUB_TOKEN\"]\n");

@@ -55,10 +55,7 @@ fn a_plan_of_more_than_eight_mebibytes() {
 #[test]
 fn a_cycle_names_its_ring() {
     let project = Project::new();
-    project.write(
-        "plan.md",
-        "- [ ] T001 A\n  - Depends on: T002\n- [ ] T002 B\n  - Depends on: T001\n",
-    );
+    project.write("plan.md", "- [ ] T001 A\n  - Depends on: T002\n- [ ] T002 B\n  - Depends on: T001\n");
     let _ = refused(&project, &["--plan", "plan.md"], 3).says("T001").says("T002").says("plan.md:");
 }
 
@@ -132,7 +129,10 @@ fn a_state_folder_that_cannot_be_made() {
 fn a_journal_that_is_none() {
     let project = Project::new();
     project.write("plan.md", TASK);
-    project.write("plans/agent-shared/orchestrate.db", "this is no database, whatever its name says ".repeat(60));
+    project.write(
+        "plans/agent-shared/orchestrate.db",
+        "this is no database, whatever its name says ".repeat(60),
+    );
     let ran = project.run(["--plan", "plan.md"]).expect(6);
     assert!(!project.has("ran"));
     let _ = ran.says("orchestrate.db");

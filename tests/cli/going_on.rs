@@ -33,7 +33,7 @@ impl Followed {
 
     fn end(mut self) -> Ran {
         self.stderr.read_to_string(&mut self.told).unwrap();
-        let mut ran = Ran::of(self.child.wait_with_output().unwrap());
+        let mut ran = Ran::of(&self.child.wait_with_output().unwrap());
         ran.stderr = self.told;
         ran
     }
@@ -73,9 +73,7 @@ const WAITING: &str = "\
 fn an_interrupt_stops_gracefully_and_resume_goes_on() {
     let project = Project::new();
     project.write("plan.md", WAITING);
-    for (signal, code) in
-        [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)]
-    {
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let mut run = Followed::start(&project, &["--plan", "plan.md"]);
         run.until("start");
         run.signal(signal);

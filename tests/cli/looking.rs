@@ -73,7 +73,8 @@ fn a_run_can_be_looked_at_from_all_sides() {
     assert!(runs.stdout.contains(&id), "{}", runs.stdout);
 
     let why = project.run(["why", "T003"]).expect(0);
-    for words in ["T003", "exited", "process", "disagrees", "decides", "exit code 4", "orchestrate logs T003"] {
+    for words in ["T003", "exited", "process", "disagrees", "decides", "exit code 4", "orchestrate logs T003"]
+    {
         assert!(why.stdout.contains(words), "no {words:?} in\n{}", why.stdout);
     }
     let _ = project.run(["why", "T004"]).expect(2).says("did you mean");
@@ -99,8 +100,24 @@ fn the_state_is_readable_by_key_and_valid() {
     assert!(list.stdout.lines().any(|key| key == "root:shared_state"), "{}", list.stdout);
     let record: Value = project.run(["state", "get", "task:T001:status"]).expect(0).json();
     for field in [
-        "schema", "run_id", "task_id", "plan", "title", "status", "attempt", "agent", "model", "layer", "worker",
-        "started_at", "updated_at", "heartbeat_at", "deadline_at", "revision", "fence", "verdict",
+        "schema",
+        "run_id",
+        "task_id",
+        "plan",
+        "title",
+        "status",
+        "attempt",
+        "agent",
+        "model",
+        "layer",
+        "worker",
+        "started_at",
+        "updated_at",
+        "heartbeat_at",
+        "deadline_at",
+        "revision",
+        "fence",
+        "verdict",
     ] {
         assert!(record.get(field).is_some(), "no {field} in {record}");
     }
@@ -115,7 +132,14 @@ fn schemas_are_printed_by_name() {
     let project = Project::new();
     let names = project.run(["schema"]).expect(0).stdout;
     for name in [
-        "completion", "task-status", "task-report", "shared-state", "event", "run-result", "plan-check", "config",
+        "completion",
+        "task-status",
+        "task-report",
+        "shared-state",
+        "event",
+        "run-result",
+        "plan-check",
+        "config",
     ] {
         assert!(names.lines().any(|known| known == name), "no {name} in\n{names}");
         let schema = project.run(["schema", name]).expect(0).json();

@@ -1,9 +1,15 @@
 //! The program as a user calls it: whole runs, their exit codes, files and words.
 
-#![expect(clippy::disallowed_methods, reason = "tests take the caller's PATH over")]
-#![expect(clippy::missing_panics_doc, reason = "a test's panic is its failure")]
+#![expect(
+    let_underscore_drop,
+    clippy::format_push_string,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test's panic is its failure; it reads the caller's PATH, and looks at what it needs of a result"
+)]
 
 #[path = "../support/project.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod project;
 
 mod agent_side;

@@ -64,7 +64,8 @@ fn the_json_result_is_one_document_with_the_promised_fields() {
     assert_eq!(result["status"], "succeeded");
     assert_eq!(result["exit_code"], 0);
     assert_eq!(result["counts"]["succeeded"], 3);
-    let ids: Vec<&str> = result["tasks"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        result["tasks"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["1", "2", "3"]);
     let attempt = &result["tasks"][2]["attempts"][0];
     assert_eq!(attempt["agent"], "command");
@@ -164,7 +165,7 @@ fn a_plan_from_standard_input_runs_and_is_not_ticked() {
         .unwrap();
     let plan = b"- [ ] One\n  - Agent: command\n  - Command: `touch one`\n";
     child.stdin.take().unwrap().write_all(plan).unwrap();
-    let ran = crate::project::Ran::of(child.wait_with_output().unwrap()).expect(0);
+    let ran = crate::project::Ran::of(&child.wait_with_output().unwrap()).expect(0);
     assert!(project.has("one"), "{}", ran.stderr);
 }
 

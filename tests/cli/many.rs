@@ -35,7 +35,8 @@ fn a_thousand_independent_commands_lose_none_and_stay_small() {
     let project = Project::new();
     let mut plan = String::from("# Many\n\n");
     for task in 0..1000 {
-        write!(plan, "- [ ] Task number {task}\n  - Agent: command\n  - Command: `echo {task} >> all.log`\n").unwrap();
+        write!(plan, "- [ ] Task number {task}\n  - Agent: command\n  - Command: `echo {task} >> all.log`\n")
+            .unwrap();
     }
     project.write("plan.md", &plan);
     let mut child = project.spawn(["--plan", "plan.md", "-j", "64", "--no-tick", "--report", "result.json"]);
@@ -50,7 +51,7 @@ fn a_thousand_independent_commands_lose_none_and_stay_small() {
         told.push_str(&line);
         told.push('\n');
     }
-    let mut ran = Ran::of(child.wait_with_output().unwrap());
+    let mut ran = Ran::of(&child.wait_with_output().unwrap());
     ran.stderr = told;
     let ran = ran.expect(0);
     drop(ran);
@@ -59,10 +60,9 @@ fn a_thousand_independent_commands_lose_none_and_stay_small() {
     let mut seen: Vec<u32> = project.read("all.log").lines().map(|line| line.parse().unwrap()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..1000).collect::<Vec<_>>());
-    if let Some(peak) = peak {
+    if cfg!(target_os = "linux") {
+        let peak = peak.expect("the supervisor's memory can be read while it runs");
         assert!(peak < 60 << 20, "the supervisor took {} MiB", peak >> 20);
-    } else {
-        assert!(!cfg!(target_os = "linux"), "the supervisor's memory could not be read");
     }
     let verified = project.run(["state", "verify"]).expect(0);
     assert!(verified.stdout.contains("1 run"), "{}", verified.stdout);
@@ -74,7 +74,10 @@ fn peak_memory(pid: u32) -> Option<u64> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let copies = children
         .split_whitespace()
-        .filter(|child| std::fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name.trim() == "orchestrate"))
+        .filter(|child| {
+            std::fs::read_to_string(format!("/proc/{child}/comm"))
+                .is_ok_and(|name| name.trim() == "orchestrate")
+        })
         .filter_map(|child| child.parse().ok());
     copies.chain([pid]).filter_map(peak_of).max()
 }

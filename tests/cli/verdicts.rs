@@ -108,7 +108,9 @@ fn what_an_attempt_left_behind_is_ended_and_told() {
     let printed = project.run(["logs", "T001"]).expect(0).stdout;
     let pids: Vec<i32> = printed
         .lines()
-        .filter_map(|line| line.strip_prefix("grandchild ").or_else(|| line.strip_prefix("setsid-grandchild ")))
+        .filter_map(|line| {
+            line.strip_prefix("grandchild ").or_else(|| line.strip_prefix("setsid-grandchild "))
+        })
         .map(|pid| pid.trim().parse().unwrap())
         .collect();
     assert_eq!(pids.len(), 2, "{printed}");

@@ -19,12 +19,37 @@ const CASES: [Case; 9] = [
     Case { agent: "kilo", model: "bad-key", timeout: "3m", expected: &["not_logged_in"] },
     Case { agent: "opencode", model: "bad-key", timeout: "3m", expected: &["not_logged_in"] },
     Case { agent: "cline", model: "bad-key", timeout: "3m", expected: &["not_logged_in"] },
-    Case { agent: "kilo", model: "rate-limited+retry_after=3600", timeout: "90s", expected: &["rate_limited"] },
-    Case { agent: "opencode", model: "rate-limited+retry_after=3600", timeout: "90s", expected: &["rate_limited"] },
+    Case {
+        agent: "kilo",
+        model: "rate-limited+retry_after=3600",
+        timeout: "90s",
+        expected: &["rate_limited"],
+    },
+    Case {
+        agent: "opencode",
+        model: "rate-limited+retry_after=3600",
+        timeout: "90s",
+        expected: &["rate_limited"],
+    },
     Case { agent: "cline", model: "rate-limited", timeout: "3m", expected: &["rate_limited"] },
-    Case { agent: "kilo", model: "hang", timeout: "60s", expected: &["timed_out", "stalled", "provider_unreachable"] },
-    Case { agent: "opencode", model: "hang", timeout: "60s", expected: &["timed_out", "stalled", "provider_unreachable"] },
-    Case { agent: "cline", model: "hang", timeout: "60s", expected: &["timed_out", "stalled", "provider_unreachable"] },
+    Case {
+        agent: "kilo",
+        model: "hang",
+        timeout: "60s",
+        expected: &["timed_out", "stalled", "provider_unreachable"],
+    },
+    Case {
+        agent: "opencode",
+        model: "hang",
+        timeout: "60s",
+        expected: &["timed_out", "stalled", "provider_unreachable"],
+    },
+    Case {
+        agent: "cline",
+        model: "hang",
+        timeout: "60s",
+        expected: &["timed_out", "stalled", "provider_unreachable"],
+    },
 ];
 
 fn fails_as_it_should(case: &Case) {

@@ -2,11 +2,19 @@
 //!
 //! No key, no internet. Files are written through the agents' own tools, completions too.
 
-#![expect(clippy::missing_panics_doc, reason = "a test's panic is its failure")]
+#![expect(
+    let_underscore_drop,
+    clippy::format_push_string,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test's panic is its failure; it reads the caller's PATH, and looks at what it needs of a result"
+)]
 
 #[path = "../support/project.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod project;
 #[path = "../support/real_agents.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod real_agents;
 
 mod failing;

@@ -34,17 +34,14 @@ pub(crate) fn project_with(server: &ModelServer, agents: &[&str], model: &str) -
     let mut configuration = String::from("version = 1\n\n[run]\nretries = 0\njobs = 2\n");
     for (place, agent) in agents.iter().enumerate() {
         let key = real_agents::unused_key();
-        let (layer_model, provider) = match *agent {
-            "cline" => {
-                real_agents::write_cline_login(&home, &server.url(), &key, model).expect("a login");
-                (model.to_owned(), "openai-compatible")
-            }
-            _ => {
-                let content = real_agents::config_content(&server.url(), &key, &[model]);
-                let name = format!("{}_CONFIG_CONTENT", agent.to_uppercase());
-                configuration.push_str(&format!("\n[agents.{agent}.env]\n{name} = '{content}'\n"));
-                (format!("local/{model}"), "local")
-            }
+        let (layer_model, provider) = if *agent == "cline" {
+            real_agents::write_cline_login(&home, &server.url(), &key, model).expect("a login");
+            (model.to_owned(), "openai-compatible")
+        } else {
+            let content = real_agents::config_content(&server.url(), &key, &[model]);
+            let name = format!("{}_CONFIG_CONTENT", agent.to_uppercase());
+            configuration.push_str(&format!("\n[agents.{agent}.env]\n{name} = '{content}'\n"));
+            (format!("local/{model}"), "local")
         };
         configuration.push_str(&format!(
             "\n[[layers]]\nlayer = {}\nagent = \"{agent}\"\nmodel = \"{layer_model}\"\nprovider = \"{provider}\"\ncost = \"free\"\n",
@@ -85,12 +82,8 @@ fn three(agent: &str) {
     }
     let server = ModelServer::start().expect("the scripted provider");
     let project = project_with(&server, &[agent], "ok-writer");
-    let plan = format!(
-        "# Three\n\n{}{}{}",
-        task(1, agent, "none"),
-        task(2, agent, "none"),
-        task(3, agent, "1, 2")
-    );
+    let plan =
+        format!("# Three\n\n{}{}{}", task(1, agent, "none"), task(2, agent, "none"), task(3, agent, "1, 2"));
     let files: Vec<String> = (1..=3).map(|number| format!("{agent}-{number}.txt")).collect();
     ends_well(&project, &plan, &files);
 }

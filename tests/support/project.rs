@@ -9,25 +9,25 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder with a plan or two, in which the program is called as a user would.
-pub struct Project {
+pub(crate) struct Project {
     folder: TempDir,
     variables: BTreeMap<String, String>,
 }
 
 /// What a call of the program came to.
 #[must_use = "look at the output, or at least at the exit code"]
-pub struct Ran {
+pub(crate) struct Ran {
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// All of stdout.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// All of stderr.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Project {
     /// An empty project.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("project").tempdir().expect("a temporary folder");
         let home = folder.path().join("home");
         std::fs::create_dir_all(&home).expect("a home folder");
@@ -46,23 +46,23 @@ impl Project {
     }
 
     /// The project's root.
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
 
     /// The user's home folder.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
     /// Sets a variable for all calls.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
         self.variables.insert(name.to_owned(), value.into());
         self
     }
 
     /// Writes a file below the root.
-    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let full = self.root().join(path);
         std::fs::create_dir_all(full.parent().expect("a file has a folder")).expect("its folder");
         std::fs::write(&full, content).expect("the file");
@@ -70,17 +70,17 @@ impl Project {
     }
 
     /// Reads a file below the root.
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// Whether a file is there below the root.
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.root().join(path).exists()
     }
 
     /// The command that calls the program in the root.
-    pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
+    pub(crate) fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
         let mut command = Command::new(program());
         command
             .args(arguments)
@@ -92,12 +92,12 @@ impl Project {
     }
 
     /// Calls the program and waits for its end.
-    pub fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Ran {
-        Ran::of(self.command(arguments).output().expect("the program starts"))
+    pub(crate) fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Ran {
+        Ran::of(&self.command(arguments).output().expect("the program starts"))
     }
 
     /// Starts the program and leaves it running, its output in pipes.
-    pub fn spawn<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Child {
+    pub(crate) fn spawn<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Child {
         self.command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -108,7 +108,7 @@ impl Project {
 
 impl Ran {
     /// What a finished process left.
-    pub fn of(output: Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -118,39 +118,40 @@ impl Ran {
 
     /// Fails the test unless the exit code is `code`.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Stdout as one JSON document.
     #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("{error}\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr)
+        })
     }
 
     /// Fails the test unless stderr contains `words`.
     #[track_caller]
-    pub fn says(self, words: &str) -> Self {
+    pub(crate) fn says(self, words: &str) -> Self {
         assert!(self.stderr.contains(words), "no {words:?} in\n{}", self.stderr);
         self
     }
 
     /// The id of the run, from the first line of stderr.
     #[track_caller]
-    pub fn run_id(&self) -> &str {
+    pub(crate) fn run_id(&self) -> &str {
         let first = self.stderr.lines().next().unwrap_or_default();
         first.strip_prefix("run ").unwrap_or_else(|| panic!("no run id in\n{}", self.stderr))
     }
 }
 
 /// The program under test.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_orchestrate"))
 }
 
 /// The scriptable stand-in for an agent.
-pub fn fake_agent() -> &'static Path {
+pub(crate) fn fake_agent() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_fake-agent"))
 }

@@ -1,0 +1,231 @@
+//! Ids of tasks, and what tasks and groups wait for by them.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::assemble::Maker;
+use super::declared;
+use super::facts;
+use super::facts::Facts;
+use super::found::Found;
+use super::groups;
+use super::lines::number;
+use super::names;
+use super::references;
+use super::references::Index;
+use super::references::Named;
+use super::titles;
+use super::types::Dependency;
+use super::types::Group;
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+use crate::diagnostics::suggest;
+use crate::model::ids::TaskId;
+use crate::model::task::HeldReason;
+
+/// Suggestions are looked for only for the first mistakes: each costs a walk over all ids.
+const SUGGESTIONS: usize = 20;
+
+impl Maker<'_, '_> {
+    /// Gives every task its id: as written, or made from its title; unique in either case.
+    pub(crate) fn ids(&mut self, found: &[Found]) {
+        let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, task) in found.iter().enumerate() {
+            if let Some(id) = &task.id {
+                same.entry(id.as_str()).or_default().push(index);
+            }
+        }
+        let mut ids: Vec<Option<String>> = found.iter().map(|task| task.id.clone()).collect();
+        for (id, tasks) in same.into_iter().filter(|(_, tasks)| tasks.len() > 1) {
+            let groups: BTreeSet<Option<usize>> =
+                tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
+            let restarted = !references::is_written_id(id) || id.starts_with(|c: char| c.is_ascii_digit());
+            if restarted && groups.len() == tasks.len() && !groups.contains(&None) {
+                for task in tasks {
+                    let group =
+                        self.plan.tasks[task].group.map(|group| groups::group_code(&self.plan.groups[group]));
+                    ids[task] = group.map(|group| format!("{group}/{id}"));
+                }
+                continue;
+            }
+            let first = self.plan.tasks[tasks[0]].line;
+            for task in &tasks[1..] {
+                let line = self.plan.tasks[*task].line;
+                self.plan.diagnostics.push(
+                    Diagnostic::error(
+                        "duplicate-id",
+                        Place::line(line),
+                        format!("task `{id}` stands in this plan twice: on line {first} and on line {line}"),
+                    )
+                    .hint("give one of the two another id"),
+                );
+            }
+        }
+        let written: BTreeSet<String> = ids.iter().flatten().cloned().collect();
+        let mut used: BTreeSet<String> = BTreeSet::new();
+        let mut next: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, id) in ids.into_iter().enumerate() {
+            let (base, is_written) = match id {
+                Some(id) => (id, true),
+                None => (titles::id_of(&self.plan.tasks[index].title), false),
+            };
+            let mut id = base.clone();
+            while used.contains(&id) || (!is_written && written.contains(&id)) {
+                let count = next.entry(base.clone()).or_insert(1);
+                *count += 1;
+                id = format!("{base}-{count}");
+            }
+            used.insert(id.clone());
+            if self.plan.tasks[index].title.is_empty() {
+                self.plan.tasks[index].title.clone_from(&id);
+            }
+            self.plan.tasks[index].id = TaskId::new(id);
+        }
+    }
+
+    /// Resolves what tasks and groups say they wait for.
+    pub(crate) fn dependencies(&mut self, found: &[Found], facts: &[Facts], groups: &[Facts]) {
+        let mut index = Index::default();
+        for (task, source) in found.iter().enumerate() {
+            let made = &self.plan.tasks[task];
+            index.task(task, made.id.as_str(), source.id.as_deref(), made.group);
+        }
+        for (group, made) in self.plan.groups.iter().enumerate() {
+            index.group(group, &made.title, made.number.as_deref());
+        }
+        // A phase that is itself a task answers as that task.
+        let by_line: BTreeMap<u32, usize> =
+            self.plan.tasks.iter().enumerate().map(|(task, made)| (made.line, task)).collect();
+        let as_task = |edge: Dependency, groups: &[Group]| match edge {
+            Dependency::Group(group) => {
+                by_line.get(&groups[group].line).map_or(edge, |task| Dependency::Task(*task))
+            }
+            Dependency::Task(_) => edge,
+        };
+        for (task, fact) in facts.iter().enumerate() {
+            let (id, group) = (self.plan.tasks[task].id.clone(), self.plan.tasks[task].group);
+            let mut stated = fact.depends.clone();
+            if let Some(text) = &found[task].title.depends {
+                stated.push((text.clone(), None));
+            }
+            if stated.is_empty() {
+                continue;
+            }
+            let name = format!("task `{id}`");
+            let (edges, missing) = self.resolve(&index, &name, &stated, group, false, found[task].line);
+            let edges = edges.into_iter().map(|edge| as_task(edge, &self.plan.groups)).collect();
+            let made = &mut self.plan.tasks[task];
+            made.states_dependencies = true;
+            made.depends_on = edges;
+            made.held.extend(missing.iter().map(|id| HeldReason::MissingDependency(id.clone())));
+            made.missing = missing;
+        }
+        for (group, fact) in groups.iter().enumerate() {
+            if fact.depends.is_empty() {
+                continue;
+            }
+            let name = format!("group `{}`", self.plan.groups[group].title);
+            let line = usize::try_from(self.plan.groups[group].line).unwrap_or(1).saturating_sub(1);
+            let (edges, _) = self.resolve(&index, &name, &fact.depends, Some(group), true, line);
+            let mut edges: Vec<Dependency> =
+                edges.into_iter().map(|edge| as_task(edge, &self.plan.groups)).collect();
+            edges.retain(|edge| *edge != Dependency::Group(group));
+            self.plan.groups[group].states_dependencies = true;
+            self.plan.groups[group].depends_on = edges;
+        }
+        // What a group says itself is nearer than what a list says of it.
+        for (group, edges) in declared::read(self.outline, &self.plan.groups, &index, self.plan.tasks.len()) {
+            if groups.get(group).is_some_and(|fact| fact.depends.is_empty()) {
+                let made = &mut self.plan.groups[group];
+                made.states_dependencies = true;
+                made.depends_on.extend(edges);
+                made.depends_on.sort_unstable();
+                made.depends_on.dedup();
+            }
+        }
+    }
+
+    /// Resolves values to edges; what is not there is reported, and returned if it is of another plan.
+    fn resolve(
+        &mut self,
+        index: &Index,
+        name: &str,
+        stated: &[facts::Stated],
+        group: Option<usize>,
+        by_group: bool,
+        line: usize,
+    ) -> (Vec<Dependency>, Vec<String>) {
+        let mut edges = Vec::new();
+        let mut held = Vec::new();
+        let assumed: BTreeSet<String> = self.options.assume_done.iter().map(|id| names::folded(id)).collect();
+        for (value, start) in stated {
+            if references::is_none(value) {
+                continue;
+            }
+            for (part, range) in references::split(value) {
+                let place = start.map_or_else(
+                    || Place::line(number(line)),
+                    |start| self.outline.lines.place(start + range.start..start + range.end),
+                );
+                match index.read(part, group, by_group, self.plan.tasks.len()) {
+                    Named::Known(found) => edges.extend(found),
+                    Named::Missing(id) if !assumed.contains(&names::folded(&id)) => {
+                        self.suggested += 1;
+                        let near =
+                            (self.suggested <= SUGGESTIONS).then(|| suggest(&id, index.ids())).flatten();
+                        let without = format!("to run it without, add --assume-done {id}");
+                        let hint = match near {
+                            Some(near) => {
+                                format!("did you mean `{near}`? To run it without, add --assume-done {id}")
+                            }
+                            None => without,
+                        };
+                        self.plan.diagnostics.push(
+                            Diagnostic::error(
+                                "missing-dependency",
+                                place,
+                                format!("{name} depends on `{id}`, which the plan does not have"),
+                            )
+                            .hint(hint),
+                        );
+                    }
+                    Named::Elsewhere(id) if !assumed.contains(&names::folded(&id)) => {
+                        self.plan.diagnostics.push(
+                            Diagnostic::warning(
+                                "missing-dependency",
+                                place,
+                                format!("{name} waits for `{id}`, which is not of this plan: it is held"),
+                            )
+                            .hint(format!("once that is done, add --assume-done {id}")),
+                        );
+                        held.push(id);
+                    }
+                    Named::Missing(_) | Named::Elsewhere(_) => {}
+                    Named::Words(words) => self.plan.diagnostics.push(
+                        Diagnostic::warning(
+                            "free-text-dependency",
+                            place,
+                            format!(
+                                "{name} depends on `{}`, which names no task: it does not wait for it",
+                                short(&words)
+                            ),
+                        )
+                        .hint("name the id of a task, or a group"),
+                    ),
+                }
+            }
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        (edges, held)
+    }
+}
+
+fn short(text: &str) -> String {
+    let clean = titles::clean(text);
+    if clean.chars().count() > 60 {
+        clean.chars().take(59).chain(std::iter::once('…')).collect()
+    } else {
+        clean
+    }
+}
