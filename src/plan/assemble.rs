@@ -37,7 +37,8 @@ pub(crate) fn plan(
     options: &ReadOptions,
     diagnostics: Vec<Diagnostic>,
 ) -> Plan {
-    let mut maker = Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0 };
+    let mut maker =
+        Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0, edges: 0 };
     maker.header(matter, &findings.tasks);
     let (groups, group_facts) = maker.groups(&findings.tasks);
     let group_of: BTreeMap<Holder, usize> = groups;
@@ -63,6 +64,8 @@ pub(crate) struct Maker<'o, 't> {
     pub(crate) plan: Plan,
     /// How many suggestions were looked for.
     pub(crate) suggested: usize,
+    /// How many edges were stated.
+    pub(crate) edges: usize,
 }
 
 impl Maker<'_, '_> {

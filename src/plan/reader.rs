@@ -10,6 +10,7 @@ use super::lines::number;
 use super::matter;
 use super::order;
 use super::outline::Outline;
+use super::titles;
 use super::types::Granularity;
 use super::types::Plan;
 use super::types::ReadOptions;
@@ -226,7 +227,7 @@ fn closing_title(outline: &Outline<'_>, heading: Option<usize>) -> String {
     let mut title = String::new();
     let mut next = heading;
     while let Some(index) = next.filter(|index| outline.headings[*index].closed) {
-        title.clone_from(&outline.headings[index].title);
+        title = titles::short(&outline.headings[index].title, 60);
         next = outline.headings[index].parent;
     }
     title
