@@ -29,6 +29,9 @@ use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::model::task::TaskKind;
 
+/// The most text that every task is given, in bytes: it goes into every prompt.
+const MOST_PREAMBLE: usize = 64 * 1024;
+
 /// Makes the plan.
 pub(crate) fn plan(
     outline: &Outline<'_>,
@@ -138,7 +141,33 @@ impl Maker<'_, '_> {
         });
         let body_start =
             holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min().unwrap_or(after);
-        outline.lines.slice(after, body_start.max(after)).trim().clone_into(&mut self.plan.preamble);
+        let preamble = outline.lines.slice(after, body_start.max(after)).trim();
+        preamble[..preamble.floor_char_boundary(MOST_PREAMBLE)].clone_into(&mut self.plan.preamble);
+        self.criteria(body_start, tasks);
+    }
+
+    /// Sections of criteria that belong to no task are for all of them.
+    fn criteria(&mut self, from: usize, tasks: &[Found]) {
+        let outline = self.outline;
+        let mut bodies: Vec<(usize, usize)> =
+            tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
+        bodies.sort_unstable();
+        for heading in outline.headings.iter().filter(|heading| heading.closed && heading.line >= from) {
+            let outermost = heading.parent.is_none_or(|parent| !outline.headings[parent].closed);
+            let before = bodies.partition_point(|(start, _)| *start <= heading.line);
+            let in_task = bodies[..before].last().is_some_and(|(_, end)| heading.line < *end);
+            let first = outline.items.partition_point(|item| item.line < heading.line);
+            let boxes = outline.items[first..].iter().take_while(|item| item.line < heading.end);
+            if !outermost || in_task || !boxes.into_iter().any(|item| item.mark.is_some()) {
+                continue;
+            }
+            let section = outline.lines.slice(heading.line, heading.end).trim();
+            if self.plan.preamble.len() + section.len() > MOST_PREAMBLE {
+                break;
+            }
+            self.plan.preamble.push_str("\n\n");
+            self.plan.preamble.push_str(section);
+        }
     }
 
     /// A `Mode: Sequential` line anywhere before the first task.
@@ -224,7 +253,9 @@ impl Maker<'_, '_> {
             let parent = around(*holder)
                 .filter(|parent| !is_title(parent))
                 .and_then(|parent| index.get(&parent).copied());
-            self.plan.groups.push(groups::group(&title, line, parent, &fact));
+            let mut made = groups::group(&title, line, parent, &fact);
+            outline.lines.slice(span.start, end).trim().clone_into(&mut made.context);
+            self.plan.groups.push(made);
             all_facts.push(fact);
         }
         (index, all_facts)

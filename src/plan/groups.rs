@@ -48,6 +48,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
     Group {
         number: name,
         title: titles::short(&text, 200),
+        context: String::new(),
         line: number(line),
         parent,
         parallel,

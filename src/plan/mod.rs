@@ -19,6 +19,7 @@ mod conflicts;
 mod declared;
 mod explain;
 mod facts;
+mod fenced;
 mod fields;
 mod found;
 mod generic;

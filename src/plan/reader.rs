@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::fenced;
 use super::found::Findings;
 use super::generic;
 use super::lines::number;
@@ -78,6 +79,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if let Some(format) = &options.format {
         asked_for(format, &mut plan);
     }
+    fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if none {
         plan.diagnostics.push(no_tasks(&plan));
@@ -200,7 +202,7 @@ fn ignored(
         let reason = if holders.contains(&item.line) {
             "a group of tasks".to_owned()
         } else if item.closed_label {
-            "under a label that says acceptance: given to the agents".to_owned()
+            "under a label that says acceptance".to_owned()
         } else if outline.is_closed(item.heading) {
             let title = closing_title(outline, item.heading);
             format!("under \"{title}\": acceptance, given to the agents")
