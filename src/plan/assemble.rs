@@ -139,8 +139,11 @@ impl Maker<'_, '_> {
             Some(Holder::Heading(heading)) => Some(outline.headings[heading].line),
             Some(Holder::Item(_)) | None => None,
         });
-        let body_start =
-            holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min().unwrap_or(after);
+        let body_start = holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min();
+        // Where the front matter lists the tasks, all of the text explains them.
+        let in_matter =
+            outline.blocks.front_matter.as_ref().is_some_and(|matter| matter.contains(&first_task));
+        let body_start = body_start.unwrap_or(if in_matter { outline.lines.len() } else { after });
         let preamble = outline.lines.slice(after, body_start.max(after)).trim();
         preamble[..preamble.floor_char_boundary(MOST_PREAMBLE)].clone_into(&mut self.plan.preamble);
         self.criteria(body_start, tasks);

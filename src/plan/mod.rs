@@ -42,6 +42,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod titles;
+mod todos;
 pub mod types;
 mod values;
 mod words;

@@ -348,3 +348,17 @@ fn a_box_in_a_fence_that_carries_on_the_ids_is_reported() {
     assert_eq!(ids(&plan), ["T001", "T003"]);
     assert_eq!(codes(&plan), ["box-in-fence:4"]);
 }
+
+#[test]
+fn todos_in_front_matter_are_the_plan() {
+    let head = "---\nname: N\ntodos:\n  - id: one\n    content: \"Do: it\"\n    status: completed\n  - id: two\n    content: Then this\n";
+    let plan = plan(&format!("{head}---\n\nWhy.\n\n- [ ] explains\n"));
+    assert_eq!(ids(&plan), ["one", "two"]);
+    assert_eq!((plan.tasks[0].title.as_str(), plan.tasks[0].line), ("Do: it", 4));
+    assert_eq!(plan.tasks[0].status, PlanStatus::Done);
+    assert_eq!(plan.preamble, "Why.\n\n- [ ] explains");
+    assert_eq!(codes(&plan), [""; 0]);
+    let graph = self::plan(&format!("{head}  - id: three\n    content: x\n    dependencies: [two]\n---\n"));
+    assert_eq!(graph.edges.len(), 1);
+    assert_eq!(codes(&self::plan("---\ntodos: []\n---\n- [ ] a\n")), [""; 0]);
+}
