@@ -16,6 +16,9 @@ const WINDOW: usize = 100;
 /// How many characters of a window stand before the place.
 const BEFORE: usize = 40;
 
+/// How many characters of a message are shown.
+const LONGEST_MESSAGE: usize = 1_000;
+
 /// Writes the diagnostics in the order of the file, one below the other, ending in a newline.
 ///
 /// `file` is the path as shown, `text` what the places refer to, masked by whoever calls.
@@ -68,9 +71,12 @@ fn one(renderer: &Renderer, file: &str, lines: &LineStarts<'_>, diagnostic: &Dia
     }
 }
 
-/// Takes control characters out, so that a plan cannot write to the terminal through a message.
+/// Takes control characters out, so that a plan cannot write to the terminal through a message, and
+/// cuts what a plan made too long.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let cut = if text.chars().nth(LONGEST_MESSAGE).is_some() { "…" } else { "" };
+    let shown = text.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { ' ' } else { c });
+    shown.chain(cut.chars()).collect()
 }
 
 /// The part of a line that is shown, and the bytes in it that the caret marks.

@@ -29,6 +29,9 @@ use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::model::task::TaskKind;
 
+/// The most text that every task is given, in bytes: it goes into every prompt.
+const MOST_PREAMBLE: usize = 64 * 1024;
+
 /// Makes the plan.
 pub(crate) fn plan(
     outline: &Outline<'_>,
@@ -37,7 +40,8 @@ pub(crate) fn plan(
     options: &ReadOptions,
     diagnostics: Vec<Diagnostic>,
 ) -> Plan {
-    let mut maker = Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0 };
+    let mut maker =
+        Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0, edges: 0 };
     maker.header(matter, &findings.tasks);
     let (groups, group_facts) = maker.groups(&findings.tasks);
     let group_of: BTreeMap<Holder, usize> = groups;
@@ -63,6 +67,8 @@ pub(crate) struct Maker<'o, 't> {
     pub(crate) plan: Plan,
     /// How many suggestions were looked for.
     pub(crate) suggested: usize,
+    /// How many edges were stated.
+    pub(crate) edges: usize,
 }
 
 impl Maker<'_, '_> {
@@ -133,9 +139,38 @@ impl Maker<'_, '_> {
             Some(Holder::Heading(heading)) => Some(outline.headings[heading].line),
             Some(Holder::Item(_)) | None => None,
         });
-        let body_start =
-            holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min().unwrap_or(after);
-        outline.lines.slice(after, body_start.max(after)).trim().clone_into(&mut self.plan.preamble);
+        let body_start = holder.chain(std::iter::once(first_task)).filter(|line| *line >= after).min();
+        // Where the front matter lists the tasks, all of the text explains them.
+        let in_matter =
+            outline.blocks.front_matter.as_ref().is_some_and(|matter| matter.contains(&first_task));
+        let body_start = body_start.unwrap_or(if in_matter { outline.lines.len() } else { after });
+        let preamble = outline.lines.slice(after, body_start.max(after)).trim();
+        preamble[..preamble.floor_char_boundary(MOST_PREAMBLE)].clone_into(&mut self.plan.preamble);
+        self.criteria(body_start, tasks);
+    }
+
+    /// Sections of criteria that belong to no task are for all of them.
+    fn criteria(&mut self, from: usize, tasks: &[Found]) {
+        let outline = self.outline;
+        let mut bodies: Vec<(usize, usize)> =
+            tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
+        bodies.sort_unstable();
+        for heading in outline.headings.iter().filter(|heading| heading.closed && heading.line >= from) {
+            let outermost = heading.parent.is_none_or(|parent| !outline.headings[parent].closed);
+            let before = bodies.partition_point(|(start, _)| *start <= heading.line);
+            let in_task = bodies[..before].last().is_some_and(|(_, end)| heading.line < *end);
+            let first = outline.items.partition_point(|item| item.line < heading.line);
+            let boxes = outline.items[first..].iter().take_while(|item| item.line < heading.end);
+            if !outermost || in_task || !boxes.into_iter().any(|item| item.mark.is_some()) {
+                continue;
+            }
+            let section = outline.lines.slice(heading.line, heading.end).trim();
+            if self.plan.preamble.len() + section.len() > MOST_PREAMBLE {
+                break;
+            }
+            self.plan.preamble.push_str("\n\n");
+            self.plan.preamble.push_str(section);
+        }
     }
 
     /// A `Mode: Sequential` line anywhere before the first task.
@@ -221,7 +256,9 @@ impl Maker<'_, '_> {
             let parent = around(*holder)
                 .filter(|parent| !is_title(parent))
                 .and_then(|parent| index.get(&parent).copied());
-            self.plan.groups.push(groups::group(&title, line, parent, &fact));
+            let mut made = groups::group(&title, line, parent, &fact);
+            outline.lines.slice(span.start, end).trim().clone_into(&mut made.context);
+            self.plan.groups.push(made);
             all_facts.push(fact);
         }
         (index, all_facts)

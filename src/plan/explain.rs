@@ -17,13 +17,17 @@ use crate::model::ids::TaskId;
 use crate::model::task::Entry;
 use crate::model::task::HeldReason;
 
-/// More ids than this are not listed as stated dependencies of one task.
+/// More ids than this are not listed as stated dependencies of one task ...
 const MOST_LISTED: usize = 4_096;
+
+/// ... and of all tasks together, where many name a big group.
+const MOST_LISTED_TOGETHER: usize = 1_000_000;
 
 /// Makes the document that `check` prints. `file` is the plan as shown.
 pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
     let (waves, longest_chain) = waves(resolved);
     let members = members(plan);
+    let mut budget = MOST_LISTED_TOGETHER;
     let mut commands = Vec::new();
     let mut tasks = Vec::with_capacity(plan.tasks.len());
     for ((task, spec), wave) in plan.tasks.iter().zip(&resolved.tasks).zip(waves) {
@@ -47,7 +51,7 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
             agent: spec.agent.clone(),
             model: spec.model.clone(),
             layer: spec.layer,
-            depends_on: depends_on(plan, &task.depends_on, &members),
+            depends_on: depends_on(plan, &task.depends_on, &members, &mut budget),
             group: spec.group.clone(),
             files: spec.files.clone(),
             verify: spec.verify.clone(),
@@ -122,17 +126,25 @@ fn members(plan: &Plan) -> Vec<Vec<usize>> {
     members
 }
 
-fn depends_on(plan: &Plan, dependencies: &[Dependency], members: &[Vec<usize>]) -> Vec<TaskId> {
+fn depends_on(
+    plan: &Plan,
+    dependencies: &[Dependency],
+    members: &[Vec<usize>],
+    budget: &mut usize,
+) -> Vec<TaskId> {
+    let most = MOST_LISTED.min(*budget);
     let mut ids: Vec<usize> = Vec::new();
     for dependency in dependencies {
         match dependency {
             Dependency::Task(task) => ids.push(*task),
-            Dependency::Group(group) => ids.extend(members[*group].iter().take(MOST_LISTED)),
+            Dependency::Group(group) => ids.extend(members[*group].iter().take(most)),
         }
     }
     ids.sort_unstable();
     ids.dedup();
-    ids.into_iter().take(MOST_LISTED).map(|task| plan.tasks[task].id.clone()).collect()
+    ids.truncate(most);
+    *budget -= ids.len();
+    ids.into_iter().map(|task| plan.tasks[task].id.clone()).collect()
 }
 
 /// The wave in which each task could start (0: it will not), and the length of the longest chain of

@@ -378,13 +378,21 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
 
     fn files(&mut self, field: &Field, verb: Option<FileVerb>) {
         for (text, range) in values::parts(self.outline, field) {
+            let mut outside: Vec<String> = Vec::new();
             for claim in values::files(text, verb) {
-                if let Some(path) = values::inside(&claim.path) {
-                    self.facts.files.push(FileClaim { verb: claim.verb, path });
-                    continue;
+                match values::inside(&claim.path) {
+                    Some(path) => self.facts.files.push(FileClaim { verb: claim.verb, path }),
+                    None => outside.push(claim.path),
                 }
-                let place = self.outline.lines.place(range.clone());
-                let message = format!("`{}` lies outside the project: it is left out", claim.path);
+            }
+            if let Some(first) = outside.first() {
+                let place = self.outline.lines.place(range);
+                let more = if outside.len() > 1 {
+                    format!(" and {} more", outside.len() - 1)
+                } else {
+                    String::new()
+                };
+                let message = format!("`{}`{more} outside the project: left out", titles::short(first, 60));
                 self.warn("path-outside", place, message, "name files relative to the project's root");
             }
         }

@@ -148,15 +148,12 @@ fn named_headings(outline: &Outline<'_>) -> Vec<Found> {
     // A named heading with named headings below it is a group.
     let parents: BTreeSet<usize> =
         chosen.iter().flat_map(|(heading, _)| ancestors(outline, *heading)).collect();
-    let word = matches!(chosen[0].1.shape, Shape::Word(_));
     let mut tasks: Vec<Found> = chosen
         .into_iter()
         .filter(|(heading, _)| !parents.contains(heading))
         .map(|(heading, written)| heading_task(outline, heading, Some((written.id, written.after))))
         .collect();
-    if word {
-        join_boxes(outline, &mut tasks);
-    }
+    join_boxes(outline, &mut tasks);
     tasks
 }
 
@@ -176,7 +173,7 @@ fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
     for (index, item) in outline.items.iter().enumerate() {
         let Some(mark) = item.mark else { continue };
         let Some(written) = written_before(outline, index) else { continue };
-        if !matches!(written.shape, Shape::Word(_)) {
+        if matches!(written.shape, Shape::Number(_)) {
             continue;
         }
         if let Some(Some(task)) = by_id.get(&names::folded(&written.id)) {
@@ -194,7 +191,7 @@ fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
 fn inside_any(outline: &Outline<'_>, heading: Option<usize>) -> bool {
     heading.is_some_and(|heading| {
         names::written(&outline.headings[heading].title)
-            .is_some_and(|written| written.ends && matches!(written.shape, Shape::Word(_)))
+            .is_some_and(|written| written.ends && !matches!(written.shape, Shape::Number(_)))
     })
 }
 

@@ -47,7 +47,8 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
     let text = if read.text.is_empty() { title } else { titles::clean(&read.raw) };
     Group {
         number: name,
-        title: text,
+        title: titles::short(&text, 200),
+        context: String::new(),
         line: number(line),
         parent,
         parallel,

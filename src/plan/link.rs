@@ -23,6 +23,12 @@ use crate::diagnostics::suggest;
 use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 
+/// The most stated edges of a plan: ranges such as `T001-T999` add up.
+const MOST_EDGES: usize = 1_000_000;
+
+/// The most mistakes that are told of the values of one task: each place costs a look at its line.
+const MOST_TOLD: usize = 50;
+
 /// Suggestions are looked for only for the first mistakes: each costs a walk over all ids.
 const SUGGESTIONS: usize = 20;
 
@@ -158,17 +164,42 @@ impl Maker<'_, '_> {
         let mut edges = Vec::new();
         let mut held = Vec::new();
         let assumed: BTreeSet<String> = self.options.assume_done.iter().map(|id| names::folded(id)).collect();
+        let told = self.plan.diagnostics.len();
         for (value, start) in stated {
             if references::is_none(value) {
                 continue;
             }
             for (part, range) in references::split(value) {
+                if self.plan.diagnostics.len() - told >= MOST_TOLD {
+                    let message = format!("{name} has more dependencies that are not understood");
+                    self.plan.diagnostics.push(Diagnostic::error(
+                        "missing-dependency",
+                        Place::line(number(line)),
+                        message,
+                    ));
+                    return (edges, held);
+                }
+                let named = index.read(part, group, by_group, self.plan.tasks.len());
+                if let Named::Known(found) = named {
+                    self.edges += found.len();
+                    if self.edges > MOST_EDGES {
+                        let message = format!("the plan states more than {MOST_EDGES} dependencies");
+                        let diagnostic =
+                            Diagnostic::error("too-many-dependencies", Place::line(number(line)), message)
+                                .hint("let groups wait for groups instead of tasks for ranges of tasks");
+                        if self.edges - found.len() <= MOST_EDGES {
+                            self.plan.diagnostics.push(diagnostic);
+                        }
+                        return (edges, held);
+                    }
+                    edges.extend(found);
+                    continue;
+                }
                 let place = start.map_or_else(
                     || Place::line(number(line)),
                     |start| self.outline.lines.place(start + range.start..start + range.end),
                 );
-                match index.read(part, group, by_group, self.plan.tasks.len()) {
-                    Named::Known(found) => edges.extend(found),
+                match named {
                     Named::Missing(id) if !assumed.contains(&names::folded(&id)) => {
                         self.suggested += 1;
                         let near =
@@ -200,14 +231,14 @@ impl Maker<'_, '_> {
                         );
                         held.push(id);
                     }
-                    Named::Missing(_) | Named::Elsewhere(_) => {}
+                    Named::Known(_) | Named::Missing(_) | Named::Elsewhere(_) => {}
                     Named::Words(words) => self.plan.diagnostics.push(
                         Diagnostic::warning(
                             "free-text-dependency",
                             place,
                             format!(
                                 "{name} depends on `{}`, which names no task: it does not wait for it",
-                                short(&words)
+                                titles::short(&titles::clean(&words), 60)
                             ),
                         )
                         .hint("name the id of a task, or a group"),
@@ -218,14 +249,5 @@ impl Maker<'_, '_> {
         edges.sort_unstable();
         edges.dedup();
         (edges, held)
-    }
-}
-
-fn short(text: &str) -> String {
-    let clean = titles::clean(text);
-    if clean.chars().count() > 60 {
-        clean.chars().take(59).chain(std::iter::once('…')).collect()
-    } else {
-        clean
     }
 }

@@ -9,6 +9,19 @@ use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::model::time::Span;
 
+/// An entry of `todos`.
+#[derive(Debug)]
+pub(crate) struct Todo {
+    /// Its id.
+    pub(crate) id: String,
+    /// What is to be done.
+    pub(crate) content: Option<String>,
+    /// As written.
+    pub(crate) status: Option<String>,
+    /// Ids of others.
+    pub(crate) dependencies: Vec<String>,
+}
+
 /// What the front matter says.
 #[derive(Debug, Default)]
 pub(crate) struct Matter {
@@ -22,6 +35,8 @@ pub(crate) struct Matter {
     pub(crate) sequential: bool,
     /// `dependencies` that are files.
     pub(crate) plans: Vec<String>,
+    /// `todos` with an id each.
+    pub(crate) todos: Vec<Todo>,
 }
 
 /// Reads the front matter of a plan, if it has one.
@@ -52,6 +67,8 @@ pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> 
     if let Some(list) = value.get("dependencies").and_then(|list| list.as_array()) {
         matter.plans = list.iter().filter_map(|plan| plan.as_str()).map(str::to_owned).collect();
     }
+    let todos = value.get("todos").and_then(|todos| todos.as_array());
+    matter.todos = todos.into_iter().flatten().filter_map(todo).collect();
     match value.get("orchestrate") {
         None | Some(serde_json::Value::Null) => {}
         Some(serde_json::Value::Object(map)) => {
@@ -66,6 +83,25 @@ pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> 
         )),
     }
     matter
+}
+
+/// Reads an entry of `todos`; one without an id is none.
+fn todo(value: &serde_json::Value) -> Option<Todo> {
+    let text = |key: &str| match value.get(key)? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => None,
+    };
+    let list = value.get("dependencies").and_then(|list| list.as_array());
+    Some(Todo {
+        id: text("id").filter(|id| !id.trim().is_empty())?,
+        content: text("content"),
+        status: text("status"),
+        dependencies: list.into_iter().flatten().filter_map(|id| id.as_str()).map(str::to_owned).collect(),
+    })
 }
 
 fn one(

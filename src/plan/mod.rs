@@ -19,6 +19,7 @@ mod conflicts;
 mod declared;
 mod explain;
 mod facts;
+mod fenced;
 mod fields;
 mod found;
 mod generic;
@@ -41,6 +42,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod titles;
+mod todos;
 pub mod types;
 mod values;
 mod words;

@@ -4,6 +4,9 @@
 pub(crate) const WORDS: &[&str] =
     &["task", "story", "unit", "issue", "fix", "step", "iteration", "part", "agent", "subtask"];
 
+/// What is longer is no id.
+const LONGEST: usize = 64;
+
 /// What an id is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -41,6 +44,9 @@ pub(crate) fn written(text: &str) -> Option<Written> {
     };
     let start = text.len() - rest.len();
     let (shape, from, length) = shape(rest)?;
+    if length > LONGEST {
+        return None;
+    }
     let id = &rest[from..from + length];
     let mut after = start + from + length;
     let mut tail = &text[after..];

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::fenced;
 use super::found::Findings;
 use super::generic;
 use super::lines::number;
 use super::matter;
+use super::matter::Todo;
 use super::order;
 use super::outline::Outline;
+use super::titles;
+use super::todos;
 use super::types::Granularity;
 use super::types::Plan;
 use super::types::ReadOptions;
@@ -18,6 +22,9 @@ use crate::diagnostics::Place;
 use crate::model::check::CheckEdge;
 use crate::model::check::Ignored;
 use crate::model::task::PlanStatus;
+
+/// What is said of plans whose tasks stand in the front matter.
+const TODOS: &str = "todos in the front matter";
 
 /// Reads a plan. It never fails: what could not be read is in the diagnostics, and then nothing may be
 /// run.
@@ -55,7 +62,8 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let outline = Outline::read(text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
-    let findings = findings(&outline, options);
+    let findings = findings(&outline, &matter.todos, options);
+    let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
     let taken: BTreeSet<usize> =
@@ -77,7 +85,14 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if let Some(format) = &options.format {
         asked_for(format, &mut plan);
     }
+    fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
+    if in_matter {
+        for box_ in &mut plan.ignored {
+            "explains the tasks of the front matter".clone_into(&mut box_.reason);
+        }
+        plan.diagnostics.retain(|diagnostic| diagnostic.code != "boxes-ignored");
+    }
     if none {
         plan.diagnostics.push(no_tasks(&plan));
     }
@@ -159,7 +174,7 @@ fn is_live(plan: &Plan, task: usize) -> bool {
     matches!(plan.tasks[task].status, PlanStatus::Open | PlanStatus::InProgress)
 }
 
-fn findings(outline: &Outline<'_>, options: &ReadOptions) -> Findings {
+fn findings(outline: &Outline<'_>, todos: &[Todo], options: &ReadOptions) -> Findings {
     if options.as_one {
         return Findings {
             tasks: vec![generic::whole(outline)],
@@ -171,6 +186,9 @@ fn findings(outline: &Outline<'_>, options: &ReadOptions) -> Findings {
         if !findings.tasks.is_empty() {
             return findings;
         }
+    }
+    if !todos.is_empty() {
+        return Findings { tasks: todos::read(outline, todos), rule: TODOS };
     }
     let findings = generic::read(outline);
     if options.granularity == Some(Granularity::Group) {
@@ -199,7 +217,7 @@ fn ignored(
         let reason = if holders.contains(&item.line) {
             "a group of tasks".to_owned()
         } else if item.closed_label {
-            "under a label that says acceptance: given to the agents".to_owned()
+            "under a label that says acceptance".to_owned()
         } else if outline.is_closed(item.heading) {
             let title = closing_title(outline, item.heading);
             format!("under \"{title}\": acceptance, given to the agents")
@@ -226,7 +244,7 @@ fn closing_title(outline: &Outline<'_>, heading: Option<usize>) -> String {
     let mut title = String::new();
     let mut next = heading;
     while let Some(index) = next.filter(|index| outline.headings[*index].closed) {
-        title.clone_from(&outline.headings[index].title);
+        title = titles::short(&outline.headings[index].title, 60);
         next = outline.headings[index].parent;
     }
     title

@@ -16,6 +16,9 @@ use super::words;
 /// The longest part that is looked at; what is longer is prose.
 const LONGEST_PART: usize = 400;
 
+/// The most tasks that a range may name.
+const LONGEST_RANGE: usize = 10_000;
+
 /// What a part of a value names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Named {
@@ -161,6 +164,7 @@ impl Index {
                 (first, self.lookup(kind, second.1, group, by_group))
             && from <= to
             && to < task_count
+            && to - from < LONGEST_RANGE
         {
             return Some(Named::Known((from..=to).map(Dependency::Task).collect()));
         }

@@ -18,6 +18,7 @@ use super::types::PlanTask;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::ids::TaskId;
 use crate::model::task::Entry;
 use crate::model::task::FileVerb;
 use crate::model::task::HeldReason;
@@ -157,12 +158,13 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
         needs[*to].push(Need { task: plan.tasks[*from].id.clone(), rule: *rule });
     }
     let entries = spread(plan, entries, &order.edges);
-    let mut names = Names { options, diagnostics: &mut diagnostics };
+    let mut names = Names { options, diagnostics: &mut diagnostics, unknown: BTreeMap::new() };
     let mut tasks: Vec<TaskSpec> = Vec::with_capacity(plan.tasks.len());
     for (index, (task, entry)) in plan.tasks.iter().zip(entries).enumerate() {
         let pinned = agent_for.get(&index).copied();
         tasks.push(spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names));
     }
+    names.tell();
     let pairs = conflicts::find(&tasks, &mut diagnostics);
     for (first, second) in pairs {
         let (a, b) = (tasks[first].id.clone(), tasks[second].id.clone());
@@ -367,6 +369,8 @@ pub(crate) fn commands_of(plan: &Plan, task: &PlanTask, spec: &TaskSpec) -> Vec<
 struct Names<'o, 'd> {
     options: &'o ResolveOptions,
     diagnostics: &'d mut Vec<Diagnostic>,
+    /// Names that nobody knows: line and id of the first task, and how many there are.
+    unknown: BTreeMap<String, (u32, TaskId, usize)>,
 }
 
 impl Names<'_, '_> {
@@ -379,26 +383,41 @@ impl Names<'_, '_> {
         if let Some(known) = self.options.agents.iter().find(|known| same(known)) {
             return (Some(known.clone()), None);
         }
-        let near =
-            suggest(bare, self.options.agents.iter().chain(self.options.roles.keys()).map(String::as_str));
-        let mut diagnostic = if by_option {
+        if by_option {
             let message = format!("there is no agent `{name}`, which --agent asks for task `{}`", task.id);
-            Diagnostic::error("unknown-agent", Place::WHOLE, message)
+            let diagnostic = self.hints(bare, Diagnostic::error("unknown-agent", Place::WHOLE, message));
+            self.diagnostics.push(diagnostic);
         } else {
-            let instead = self
-                .options
-                .default_agent
-                .as_deref()
-                .map_or("any agent".to_owned(), |agent| format!("`{agent}`"));
-            let message = format!("there is no agent `{name}`: task `{}` goes to {instead}", task.id);
-            Diagnostic::warning("unknown-agent", Place::line(task.line), message)
-        };
-        if let Some(near) = near {
-            diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
+            let first = (task.line, task.id.clone(), 0);
+            self.unknown.entry(bare.to_owned()).or_insert(first).2 += 1;
         }
-        diagnostic = diagnostic.hint(format!("to say who that is, add `{bare} = \"...\"` below [roles]"));
-        self.diagnostics.push(diagnostic);
         (self.options.default_agent.clone(), None)
+    }
+
+    /// Tells each name that nobody knows once, where it stands first.
+    fn tell(&mut self) {
+        let instead = self.options.default_agent.as_deref();
+        let instead = instead.map_or("any agent".to_owned(), |agent| format!("`{agent}`"));
+        for (name, (line, id, count)) in std::mem::take(&mut self.unknown) {
+            let others = match count {
+                0 | 1 => "goes".to_owned(),
+                2 => "and 1 other go".to_owned(),
+                _ => format!("and {} others go", count - 1),
+            };
+            let message = format!("there is no agent `{name}`: task `{id}` {others} to {instead}");
+            let diagnostic = Diagnostic::warning("unknown-agent", Place::line(line), message);
+            let diagnostic = self.hints(&name, diagnostic);
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn hints(&self, name: &str, diagnostic: Diagnostic) -> Diagnostic {
+        let known = self.options.agents.iter().chain(self.options.roles.keys()).map(String::as_str);
+        let diagnostic = match suggest(name, known) {
+            Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+            None => diagnostic,
+        };
+        diagnostic.hint(format!("to say who that is, add `\"{name}\" = \"...\"` below [roles]"))
     }
 }
 

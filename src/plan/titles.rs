@@ -8,6 +8,9 @@ use crate::model::task::PlanStatus;
 /// The longest id that is made from a title, in characters.
 const LONGEST_ID: usize = 40;
 
+/// The most asides that are taken off the end of a title.
+const MOST_ASIDES: usize = 12;
+
 /// A title with what was taken out of it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Title {
@@ -56,11 +59,11 @@ pub(crate) fn read(text: &str) -> Title {
     if struck {
         title.status = Some(PlanStatus::Skipped);
     }
-    loop {
-        let before = rest;
-        rest = rest.trim_end();
-        rest = trailing(rest, &mut title);
-        if rest.len() == before.trim_end().len() {
+    // Each look at the end reads the whole title, so their number is bounded.
+    for _ in 0..MOST_ASIDES {
+        let before = rest.trim_end();
+        rest = trailing(before, &mut title);
+        if rest.len() == before.len() {
             break;
         }
     }
@@ -239,6 +242,14 @@ fn without_links(text: &str) -> std::borrow::Cow<'_, str> {
     }
     plain.push_str(rest);
     plain.into()
+}
+
+/// A text cut to some characters; what is cut ends in `…`.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect(),
+    }
 }
 
 /// Makes an id of a title: NFKC, lower case, letters and digits kept, the rest `-`, 40 characters at most.

@@ -104,6 +104,8 @@ pub struct Group {
     pub number: Option<String>,
     /// One line.
     pub title: String,
+    /// What stands between its heading and its first task: goal and context for its tasks.
+    pub context: String,
     /// 1-based.
     pub line: u32,
     /// The group around it.
@@ -188,7 +190,8 @@ pub struct Plan {
     pub format: String,
     /// Why that one.
     pub format_reason: String,
-    /// What stands before the first task's group: goal and constraints, for every task.
+    /// What stands before the first task's group, and sections of criteria: goal, constraints and
+    /// acceptance, for every task.
     pub preamble: String,
     /// In the order of the file.
     pub tasks: Vec<PlanTask>,

@@ -25,7 +25,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("antigravity/2.md", "the reader of implementation plans comes later", ""),
     ("backlog/1.md", "the reader of Backlog.md comes later", ""),
     ("backlog/2.md", "the reader of Backlog.md comes later", ""),
-    ("cursor/1.md", "the reader of Cursor plans comes later", ""),
     ("execplan/1.md", "the reader of ExecPlans comes later: plain bullets in order", "ready"),
     ("ito/2.md", "the reader of Ito comes later: checkpoints are gates", ""),
     ("kiro/2.md", "the reader of Kiro comes later: waves in JSON", "line "),

@@ -65,7 +65,9 @@ fn the_nearest_value_counts() {
 
 #[test]
 fn roles_and_unknown_names() {
-    let plan = plan("- [ ] T001 a\n  - Agent: @Designer\n- [ ] T002 b\n  - Agent: klio\n");
+    let plan = plan(
+        "- [ ] T001 a\n  - Agent: @Designer\n- [ ] T002 b\n  - Agent: klio\n- [ ] T003 c\n  - Agent: klio\n",
+    );
     let role = Role { agent: "cline".to_owned(), layer: Some(4) };
     let options = ResolveOptions {
         roles: BTreeMap::from([("designer".to_owned(), role)]),
@@ -77,6 +79,10 @@ fn roles_and_unknown_names() {
     assert_eq!(resolved.tasks[1].agent.as_deref(), Some("kilo"));
     assert_eq!(resolved.diagnostics.len(), 1);
     assert_eq!(resolved.diagnostics[0].code, "unknown-agent");
+    assert_eq!(
+        resolved.diagnostics[0].message,
+        "there is no agent `klio`: task `T002` and 1 other go to `kilo`"
+    );
     assert_eq!(resolved.diagnostics[0].hints[0], "did you mean `kilo`?");
     assert!(!resolved.has_errors());
 }

@@ -322,3 +322,43 @@ fn unindented_fields_below_a_box_belong_to_it() {
     assert_eq!(plan.edges.len(), 1);
     assert!(plan.tasks[1].body.contains("**Goal:** y") && !plan.tasks[1].body.contains("End"));
 }
+
+#[test]
+fn a_checklist_of_names_joins_their_headings() {
+    let plan = plan("- [x] T1: a\n- [ ] T2: b\n\n### T1: a\nText\n### T2: b\n- depends_on: [T1]\n");
+    assert_eq!(ids(&plan), ["T1", "T2"]);
+    assert_eq!((plan.tasks[0].line, plan.tasks[0].status), (1, PlanStatus::Done));
+    assert_eq!(plan.tasks[1].depends_on.len(), 1);
+}
+
+#[test]
+fn context_and_criteria_reach_the_agents() {
+    let plan = plan(
+        "# P\n\nGoal.\n\n## Phase 1\nWhy.\n\n- [ ] a\n\n## Acceptance criteria\n- [ ] fast\n\n## Risks\nNone.\n",
+    );
+    assert_eq!(plan.preamble, "Goal.\n\n## Acceptance criteria\n- [ ] fast");
+    assert_eq!(plan.groups[0].context, "Why.");
+}
+
+#[test]
+fn a_box_in_a_fence_that_carries_on_the_ids_is_reported() {
+    let plan = plan(
+        "- [ ] T001 a\n\n```\n- [ ] T002 b\n- [ ] T009 x\n```\n\n- [ ] T003 c\n\n```\n- [ ] T004 after the last\n```\n",
+    );
+    assert_eq!(ids(&plan), ["T001", "T003"]);
+    assert_eq!(codes(&plan), ["box-in-fence:4"]);
+}
+
+#[test]
+fn todos_in_front_matter_are_the_plan() {
+    let head = "---\nname: N\ntodos:\n  - id: one\n    content: \"Do: it\"\n    status: completed\n  - id: two\n    content: Then this\n";
+    let plan = plan(&format!("{head}---\n\nWhy.\n\n- [ ] explains\n"));
+    assert_eq!(ids(&plan), ["one", "two"]);
+    assert_eq!((plan.tasks[0].title.as_str(), plan.tasks[0].line), ("Do: it", 4));
+    assert_eq!(plan.tasks[0].status, PlanStatus::Done);
+    assert_eq!(plan.preamble, "Why.\n\n- [ ] explains");
+    assert_eq!(codes(&plan), [""; 0]);
+    let graph = self::plan(&format!("{head}  - id: three\n    content: x\n    dependencies: [two]\n---\n"));
+    assert_eq!(graph.edges.len(), 1);
+    assert_eq!(codes(&self::plan("---\ntodos: []\n---\n- [ ] a\n")), [""; 0]);
+}
