@@ -129,8 +129,18 @@ pub(super) fn clear_away(command: &CommandSpec) {
 pub(super) fn input(input: &Input) -> io::Result<Stdio> {
     match input {
         Input::Empty => Ok(Stdio::null()),
-        Input::File(path) => std::fs::File::open(path).map(Stdio::from).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))
-        }),
+        Input::File(path) => {
+            let failed = |error: io::Error| {
+                io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))
+            };
+            let mut file = std::fs::File::open(path).map_err(failed)?;
+            // Through a pipe: cline does not read a regular file.
+            let (reader, mut writer) = io::pipe()?;
+            std::thread::Builder::new().name("prompt".to_owned()).spawn(move || {
+                // An agent that does not read its prompt to the end is no error of ours.
+                io::copy(&mut file, &mut writer).ok();
+            })?;
+            Ok(Stdio::from(reader))
+        }
     }
 }

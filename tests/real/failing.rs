@@ -146,7 +146,7 @@ fn one_agent_that_fails_does_not_hold_up_the_others() {
     project.write(
         "plan.md",
         "- [ ] T001 Refused\n  - Agent: refused\n  - Model: local/bad-key\n  - Timeout: 3m\n\
-         - [ ] T002 Speaks but writes nothing\n  - Agent: opencode\n  - Files: create `never.txt`\n  - Timeout: 3m\n",
+         - [ ] T002 Speaks but writes nothing\n  - Depends on: none\n  - Agent: opencode\n  - Files: create `never.txt`\n  - Timeout: 3m\n",
     );
     let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(1);
     let result = ran.json();
