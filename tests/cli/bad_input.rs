@@ -62,10 +62,10 @@ fn a_cycle_names_its_ring() {
 #[test]
 fn an_unknown_dependency_suggests_the_near_one() {
     let project = Project::new();
-    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T01x\n"));
+    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T011\n"));
     let _ = refused(&project, &["--plan", "plan.md"], 3)
         .says("plan.md:5:")
-        .says("T01x")
+        .says("T011")
         .says("did you mean `T001`?")
         .says("--assume-done");
 }
