@@ -297,8 +297,9 @@ impl Engine {
     ) -> anyhow::Result<()> {
         let spec = Arc::clone(&self.parts.spec);
         let task = self.task(&spec, &key.task);
-        let now = self.parts.clock.now();
-        self.parts.workspace.begin(task, now)?;
+        let view = self.parts.scheduler.view().task(&key.task);
+        let first = view.and_then(|view| view.attempts.first()).map(|first| first.started_at);
+        self.parts.workspace.begin(task, first.unwrap_or_else(|| self.parts.clock.now()))?;
         let workspace = self.parts.workspace.directory(&key.task);
         let order = AttemptOrder { key, task, rung, timeout, note, session };
         let job = prepare::prepare(

@@ -173,6 +173,50 @@ pub(super) fn hash_file(path: &Path) -> Option<String> {
     fs::read(path).ok().map(|content| hexadecimal(&Sha256::digest(&content)))
 }
 
+/// How old a file's times have to be for the next write to it to change them for certain, in
+/// nanoseconds: more than the coarsest step of a file system's clock (two seconds on FAT).
+const SETTLED: i128 = 3_000_000_000;
+
+/// The hash of a file that is asked for again and again, read again only where something may have
+/// happened to it: what a run of many tasks reads must not grow with their number squared.
+#[derive(Debug, Default)]
+pub(super) struct HashKeeper {
+    known: Option<(Marks, Option<String>)>,
+}
+
+/// What every write to a file changes, unless it comes within one step of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    size: u64,
+    written: i128,
+    record_changed: i128,
+    inode: Option<u64>,
+}
+
+impl HashKeeper {
+    /// SHA-256 of the file at `path`, always the same one; none: it cannot be read. `now` is a time
+    /// that has come: a file that was written shortly before it, or later, is read the next time too.
+    pub(super) fn hash(&mut self, path: &Path, now: Timestamp) -> Option<String> {
+        // Looked at before the content is read: a write in between leaves marks that do not fit.
+        let metadata = fs::metadata(path).ok()?;
+        let marks = Marks {
+            size: metadata.len(),
+            written: written(&metadata),
+            record_changed: record_changed(&metadata),
+            inode: system_marks(&metadata).0,
+        };
+        if let Some((known, hash)) = &self.known
+            && *known == marks
+        {
+            return hash.clone();
+        }
+        let hash = hash_file(path);
+        let settled = marks.written.max(marks.record_changed) + SETTLED < i128::from(now.0) * 1_000_000;
+        self.known = settled.then(|| (marks, hash.clone()));
+        hash
+    }
+}
+
 /// Bytes as small hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
