@@ -1,6 +1,6 @@
 //! The command line: what was typed, what it means, and a file for each command.
 //!
-//! [`run`] is the whole program but for its exit. Commands return an [`ExitCode`] or a
+//! [`run()`] is the whole program but for its exit. Commands return an [`ExitCode`] or a
 //! [`exit::CliError`]; only [`ui`] prints, only [`environment`] reads the environment, only
 //! [`exit`] chooses the code of an error.
 
