@@ -126,6 +126,22 @@ fn a_plan_that_is_changed_meanwhile_is_told_and_not_read() {
 }
 
 #[test]
+fn said_twice_quiet_leaves_errors_alone() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "- [ ] T1 Good\n  - Agent: command\n  - Command: `true`\n- [ ] T2 Bad\n  - Agent: command\n  \
+         - Command: `exit 3`\n  - Retries: 0\n",
+    );
+    let once = project.run(["--plan", "plan.md", "--no-tick", "-q"]).expect(1);
+    assert!(once.stderr.contains("1 failed"), "{}", once.stderr);
+    let twice = project.run(["--plan", "plan.md", "--no-tick", "-qq"]).expect(1);
+    let lines: Vec<&str> = twice.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", twice.stderr);
+    assert!(lines[0].starts_with("run ") && lines[1].contains("FAILED   T2"), "{}", twice.stderr);
+}
+
+#[test]
 fn no_tick_leaves_the_plan_as_it_is() {
     let project = Project::new();
     let plan = "- [ ] One\n  - Agent: command\n  - Command: `true`\n";
