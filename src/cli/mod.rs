@@ -93,13 +93,28 @@ fn guard(
         return None;
     }
     match supervisor::stand_guard(arguments.get(1..).unwrap_or_default()) {
-        Ok(Some(code)) => Some(ExitCode::from_code(code).unwrap_or(ExitCode::Fault)),
+        Ok(Some(code)) => Some(ExitCode::from_code(code).unwrap_or_else(|| supervisor_died(code))),
         Ok(None) => None,
         Err(error) => {
             tracing::warn!(%error, "there is no guard: if this process is killed, agents may live on");
             None
         }
     }
+}
+
+/// Says how the supervisor ended, which could not say it itself.
+fn supervisor_died(code: u8) -> ExitCode {
+    let how = match code.checked_sub(128) {
+        Some(signal) => format!("was ended by signal {signal}"),
+        None => format!("ended with code {code}"),
+    };
+    let error = CliError::new(
+        ExitCode::Fault,
+        format!("the supervisor of the run {how}, and what it had started was ended with it"),
+    )
+    .hint("go on with `orchestrate resume`: what was recorded is kept");
+    Ui::new(ColorChoice::Auto, false, &TerminalHints::default()).error(&error);
+    error.exit
 }
 
 /// Shows what was asked for instead of a command, or says what is wrong with the command line.

@@ -112,6 +112,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         read.show_diagnostics(context);
         return Err(error);
     }
+    reports_can_be_written(context, &spec)?;
     let mut store = Store::open(&context.state_dir, false)?;
     workspace::git::keep_out_of_commits(&context.state_dir).map_err(anyhow::Error::from)?;
     let claim = Claim::begin(context, &mut store, &spec)?;
@@ -133,6 +134,23 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         spec,
     };
     start::drive(context, driven).await
+}
+
+/// Refuses a report that has nowhere to go while nothing has been run for it.
+fn reports_can_be_written(context: &Context, spec: &RunSpec) -> Result<(), CliError> {
+    for path in &spec.reports {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let tried = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder)).map(drop);
+        let tried = if path.is_dir() { Err(std::io::ErrorKind::IsADirectory.into()) } else { tried };
+        tried.map_err(|error| {
+            CliError::new(
+                ExitCode::Usage,
+                format!("`--report`: cannot write `{}`: {error}", context.shown(path)),
+            )
+            .hint("name a file in a folder that you can write to; nothing was run")
+        })?;
+    }
+    Ok(())
 }
 
 /// What a person should know of the settings, kept with the run.

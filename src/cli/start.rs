@@ -144,7 +144,9 @@ fn reporters(context: &Context) -> Vec<Box<dyn Reporter>> {
     let stderr = context.ui.stderr_writer();
     let style = context.ui.stderr;
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
-    reporters.push(if context.ui.quiet {
+    reporters.push(if context.is_silent() {
+        report::silent(stderr, style)
+    } else if context.ui.quiet {
         report::quiet(stderr, style)
     } else if context.ui.interactive {
         report::live_sized(stderr, style, Box::new(terminal_size))

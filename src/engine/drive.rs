@@ -279,8 +279,11 @@ impl Engine {
                 return self.check(job);
             }
             Effect::Tick { task } => {
+                // Before it, for afterwards the plan looks as we left it, whoever changed it before.
+                let mut inputs = self.look_at_plan();
                 let problem = self.tick(&task);
-                return vec![Input::Ticked { task, problem }];
+                inputs.push(Input::Ticked { task, problem });
+                return inputs;
             }
             Effect::Finish { status, exit } => self.ended = Some((status, exit)),
         }
@@ -446,13 +449,18 @@ impl Engine {
         if view.count(TaskStatus::Running) + view.count(TaskStatus::Verifying) > 0 {
             self.parts.store.heartbeat(&self.parts.spec, view, now)?;
         }
-        let Some(plan) = self.parts.spec.plan_path.as_deref() else { return Ok(Vec::new()) };
+        Ok(self.look_at_plan())
+    }
+
+    /// Looks whether the plan was changed since it was looked at last.
+    fn look_at_plan(&mut self) -> Vec<Input> {
+        let Some(plan) = self.parts.spec.plan_path.as_deref() else { return Vec::new() };
         let state = file_state(plan);
         if state == self.plan_state {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         self.plan_state = state;
-        Ok(vec![Input::PlanChanged])
+        vec![Input::PlanChanged]
     }
 
     /// What the machine has free, where some agent of the run needs to know; not more often than

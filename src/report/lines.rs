@@ -361,13 +361,16 @@ pub(super) fn with_hint(message: &str, hint: Option<&str>, style: &Style) -> Str
 
 /// What a request to stop says.
 pub(super) fn stopping(by: &str, style: &Style) -> String {
+    if by == "fail-fast" {
+        return "stopping (fail-fast): no new start, what runs goes on to its end".to_owned();
+    }
     format!("stopping ({}): no new start, running agents are being ended", style.clean(by))
 }
 
 /// What a changed plan says.
 pub(super) fn plan_changed(plan: &str, style: &Style) -> String {
     let plan = style.clean(plan);
-    format!("{plan} was changed; this run goes on with it as it was  (orchestrate resume --replan)")
+    format!("{plan} was changed; this run goes on with it as it was")
 }
 
 /// What a gate that was reached says.
@@ -390,7 +393,8 @@ pub(super) fn not_ticked(task: &TaskId, problem: &str, spec: &RunSpec, style: &S
 
 /// What a run that goes on says.
 pub(super) fn resumed(spec: &RunSpec, view: &RunView, style: &Style) -> String {
-    format!("{}: resumed, {}", style.clean(&spec.plan), words::Standing::of(spec, view).live().join(", "))
+    let standing = words::Standing::of(spec, view);
+    format!("{}: resumed, {}", style.clean(&spec.plan), standing.resumed().join(", "))
 }
 
 /// What a task that a person retries says.

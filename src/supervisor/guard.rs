@@ -87,7 +87,7 @@ mod system {
         };
         let left = tree::end_everything().await;
         if left > 0 {
-            tracing::warn!(left, "ended processes that the supervisor left behind");
+            tracing::info!(left, "ended processes that the supervisor left behind");
         }
         Ok(exit_code(status))
     }

@@ -113,6 +113,35 @@ fn a_box_is_ticked_when_its_task_succeeded_and_only_then() {
 }
 
 #[test]
+fn a_plan_that_is_changed_meanwhile_is_told_and_not_read() {
+    let project = Project::new();
+    let plan = "- [ ] T1 Writes\n  - Agent: command\n  - Command: `echo '- [ ] T3 More' >> plan.md`\n\
+                - [ ] T2 Next\n  - Agent: command\n  - Command: `true`\n";
+    project.write("plan.md", plan);
+    let ran = project.run(["--plan", "plan.md", "--output", "ndjson"]).expect(0);
+    let told = ran.stdout.lines().filter(|line| line.contains("\"kind\":\"plan_changed\"")).count();
+    assert_eq!(told, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("plan.md was changed"), "{}", ran.stderr);
+    assert_eq!(project.read("plan.md").matches("[x]").count(), 2, "our own ticks are no change");
+}
+
+#[test]
+fn said_twice_quiet_leaves_errors_alone() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "- [ ] T1 Good\n  - Agent: command\n  - Command: `true`\n- [ ] T2 Bad\n  - Agent: command\n  \
+         - Command: `exit 3`\n  - Retries: 0\n",
+    );
+    let once = project.run(["--plan", "plan.md", "--no-tick", "-q"]).expect(1);
+    assert!(once.stderr.contains("1 failed"), "{}", once.stderr);
+    let twice = project.run(["--plan", "plan.md", "--no-tick", "-qq"]).expect(1);
+    let lines: Vec<&str> = twice.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", twice.stderr);
+    assert!(lines[0].starts_with("run ") && lines[1].contains("FAILED   T2"), "{}", twice.stderr);
+}
+
+#[test]
 fn no_tick_leaves_the_plan_as_it_is() {
     let project = Project::new();
     let plan = "- [ ] One\n  - Agent: command\n  - Command: `true`\n";
