@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::paths::{Ours, inside};
 use super::snapshot::{Snapshot, look_at_glob};
-use super::stamp::{Budget, HashKeeper, Stamp, any_differs, written_since};
+use super::stamp::{Budget, ContentHash, HashKeeper, Stamp, any_differs, written_since};
 use super::tick::{self, TickProblem};
 use super::{PathFacts, Workspace, WorkspaceError};
 use crate::model::completion::{Change, Completion};
@@ -25,13 +25,15 @@ pub struct Checkout {
     ours: Ours,
     plan: Option<PathBuf>,
     before: BTreeMap<TaskId, Snapshot>,
+    /// The plan as it was read, once a box is to be ticked.
+    as_read: Option<Vec<u8>>,
     plan_hash: HashKeeper,
     /// The latest beginning of a task: that time has come.
     now: Timestamp,
     /// Hash of the plan when a task's attempt under way began.
-    plan_at_start: BTreeMap<TaskId, Option<String>>,
+    plan_at_start: BTreeMap<TaskId, Option<ContentHash>>,
     /// Hashes of the plan before and after each tick of ours, in order.
-    own_ticks: Vec<(Option<String>, Option<String>)>,
+    own_ticks: Vec<(Option<ContentHash>, Option<ContentHash>)>,
 }
 
 impl Checkout {
@@ -46,6 +48,7 @@ impl Checkout {
             run_folder,
             plan: plan.map(Path::to_path_buf),
             before: BTreeMap::new(),
+            as_read: None,
             plan_hash: HashKeeper::default(),
             now: Timestamp(0),
             plan_at_start: BTreeMap::new(),
@@ -57,7 +60,7 @@ impl Checkout {
         self.run_folder.join("tasks").join(task.code()).join("before.json")
     }
 
-    fn plan_hash(&mut self) -> Option<String> {
+    fn plan_hash(&mut self) -> Option<ContentHash> {
         self.plan.as_deref().and_then(|plan| self.plan_hash.hash(plan, self.now))
     }
 
@@ -145,8 +148,10 @@ impl Workspace for Checkout {
     fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem> {
         let is_ours = self.plan.as_deref() == Some(plan);
         let before = if is_ours { self.plan_hash() } else { None };
-        let as_read = std::fs::read(self.run_folder.join("plan.md")).ok();
-        let written = tick::tick(plan, place, as_read.as_deref())?;
+        if self.as_read.is_none() {
+            self.as_read = std::fs::read(self.run_folder.join("plan.md")).ok();
+        }
+        let written = tick::tick(plan, place, self.as_read.as_deref())?;
         if is_ours && written {
             let after = self.plan_hash();
             self.own_ticks.push((before, after));
