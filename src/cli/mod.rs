@@ -13,6 +13,7 @@ pub mod context;
 pub mod environment;
 pub mod exit;
 pub mod locate;
+mod log;
 pub mod logs;
 pub mod look;
 pub mod requests;
@@ -52,7 +53,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         Ok(cli) => cli,
         Err(refusal) => return refuse(refusal),
     };
-    log(&cli, &environment);
+    log::begin(&cli, &environment);
     if let Some(code) = guard(&cli.command, &environment, arguments) {
         return code;
     }
@@ -203,28 +204,4 @@ fn block_on(command: impl Future<Output = Result<ExitCode, CliError>>) -> Result
     let result = runtime.block_on(command);
     runtime.shutdown_timeout(RUNTIME_END);
     result
-}
-
-fn log(cli: &Cli, environment: &BTreeMap<String, String>) {
-    let level = match (cli.common.verbose, cli.common.quiet) {
-        (0, 0) => "warn",
-        (0, _) => "error",
-        (1, _) => "info",
-        (2, _) => "debug",
-        (_, _) => "trace",
-    };
-    let wanted = environment.get("ORCHESTRATE_LOG").map_or(level, String::as_str);
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse(format!("orchestrate={level},{wanted}"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    // A second call in one process (tests) keeps the first logger.
-    drop(
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .without_time()
-            .with_target(false)
-            .try_init(),
-    );
 }

@@ -129,6 +129,42 @@ fn a_plan_that_is_changed_meanwhile_is_told_and_not_read() {
     assert_eq!(project.read("plan.md").matches("[x]").count(), 2, "our own ticks are no change");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_run_leaves_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let project = Project::new();
+    project.write(
+        "orchestrate.toml",
+        format!(
+            "version = 1\n[agents.fake]\nprogram = \"{}\"\nargs = [\"pass\"]\n",
+            crate::project::fake_agent().display()
+        ),
+    );
+    project.write(
+        "plan.md",
+        "- [ ] T1 Agent\n  - Agent: fake\n- [ ] T2 Command\n  - Agent: command\n  - Command: `echo x`\n  \
+         - Verify: `true`\n",
+    );
+    let _ = project.run(["--plan", "plan.md"]).expect(0);
+    let mut folders = vec![project.root().join("plans/agent-shared")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            let (path, mode) = (entry.path(), metadata.permissions().mode() & 0o777);
+            assert_eq!(mode, if metadata.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+            seen += 1;
+            if metadata.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(seen > 12, "{seen}");
+}
+
 #[test]
 fn said_twice_quiet_leaves_errors_alone() {
     let project = Project::new();
