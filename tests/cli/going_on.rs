@@ -166,6 +166,8 @@ const GATED: &str = "\
 fn a_gate_waits_for_a_person() {
     let project = Project::new();
     project.write("plan.md", GATED);
+    let check = project.run(["check", "plan.md", "--output", "json"]).expect(0).json();
+    assert_eq!(check["tasks"][1]["held"], serde_json::json!(["gate"]));
     let ran = project.run(["--plan", "plan.md"]).expect(9);
     assert!(project.has("built") && !project.has("published"));
     assert!(ran.stderr.contains("orchestrate approve"), "{}", ran.stderr);
