@@ -124,6 +124,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
             environment: context.environment.clone(),
             home: context.home.clone(),
             program_folder,
+            directory: context.directory.clone(),
         },
         clock: context.clock.not_before(not_before),
         lease: claim.lease,

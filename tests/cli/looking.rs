@@ -77,6 +77,19 @@ fn check_names_the_variables_that_are_not_passed_on() {
 }
 
 #[test]
+fn paths_are_told_from_where_one_stands() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T1 A\n  - Agent: command\n  - Command: `true`\n");
+    project.write("orchestrate.toml", "version = 1\n");
+    project.write("sub/keep", "");
+    let mut command = project.command(["--plan", "../plan.md"]);
+    let ran = crate::project::Ran::of(&command.current_dir(project.root().join("sub")).output().unwrap());
+    let ran = ran.expect(0);
+    let line = ran.stderr.lines().find_map(|line| line.trim().strip_prefix("report")).expect("a report");
+    assert!(project.root().join("sub").join(line.trim()).is_file(), "{line}");
+}
+
+#[test]
 fn a_run_can_be_looked_at_from_all_sides() {
     let project = Project::new();
     project.write("plan.md", PLAN);
