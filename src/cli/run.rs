@@ -335,9 +335,17 @@ fn runnable(spec: &RunSpec) -> Result<(), CliError> {
         let error = CliError::new(ExitCode::NothingToRun, format!("`{}`: nothing to run", spec.plan));
         let held = spec.tasks.iter().filter(|task| matches!(task.entry, Entry::Hold { .. })).count();
         let done = spec.tasks.iter().filter(|task| task.plan_status.is_met()).count();
-        return Err(error
-            .hint(format!("{done} of {} done or skipped, {held} held", spec.tasks.len()))
-            .hint("`orchestrate check` shows each task and why; `--force` runs a plan that is done again"));
+        let plan_done = |task: &TaskSpec| match &task.entry {
+            Entry::Hold { reasons } => reasons.contains(&HeldReason::PlanDone),
+            Entry::Run | Entry::Skip { .. } => false,
+        };
+        let mut error = error.hint(format!("{done} of {} done or skipped, {held} held", spec.tasks.len()));
+        if spec.tasks.iter().any(plan_done) {
+            error = error
+                .hint("the plan says of itself that it is done: `--force` runs its open tasks all the same");
+        }
+        let checked = if spec.plan == "-" { "PLAN" } else { &spec.plan };
+        return Err(error.hint(format!("`orchestrate check {checked}` shows each task and why")));
     }
     let mut missing = BTreeSet::new();
     for task in &to_run {
