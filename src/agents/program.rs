@@ -132,6 +132,10 @@ impl Reader {
 }
 
 impl OutputReader for Reader {
+    fn wants_lines(&self) -> bool {
+        false
+    }
+
     fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
         let line = String::from_utf8_lossy(line);
         let line = strip_ansi(&line);

@@ -7,6 +7,8 @@
 pub mod agent_side;
 pub mod args;
 pub mod config;
+#[cfg(windows)]
+mod console;
 pub mod context;
 pub mod environment;
 pub mod exit;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::engine::drive::EngineParts;
 use crate::engine::folders::{RunFolders, shown};
-use crate::engine::prepare::write_private_file;
+use crate::engine::prepare::{create_private_file, write_private_file};
 use crate::masking;
 use crate::model::completion::{
     Completion, CompletionError, CompletionSource, CompletionStatus, CompletionVersion,
@@ -51,13 +51,19 @@ pub(super) fn write_completion(
         next_steps: Vec::new(),
         source: CompletionSource::Supervisor,
     };
-    let folder = folders.attempt(task_id, *attempt);
-    if !folder.is_dir() {
-        // An attempt whose folder could not be made has nowhere to leave one; its record says why.
-        return Ok(());
-    }
+    let path = folders.attempt(task_id, *attempt).join("completion.json");
     let text = serde_json::to_vec_pretty(&completion).context("cannot write a completion as JSON")?;
-    write_private_file(&folder.join("completion.json"), &text)
+    match create_private_file(&path, &text) {
+        Ok(()) => Ok(()),
+        // An attempt whose folder could not be made has nowhere to leave one; its record says why.
+        Err(error) if is_without_folder(&error) => Ok(()),
+        // Something of the agent's is there, or half of it was written: replaced as a whole.
+        Err(_) => write_private_file(&path, &text),
+    }
+}
+
+fn is_without_folder(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 /// The result of a run as its documents show it.

@@ -229,6 +229,20 @@ pub fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
     builder.create(folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))
 }
 
+/// Writes a file that its owner alone may read, where there is none. For places at which nobody waits
+/// for it: a crash may leave a part.
+pub fn create_private_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)?.write_all(content)
+}
+
 /// Writes a file that its owner alone may read, whole or not at all.
 pub fn write_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;

@@ -93,7 +93,8 @@ pub enum LineNews {
 
 /// Reads one attempt's output as it comes, in bounded memory.
 pub trait OutputReader: Send {
-    /// Whether lines are to be handed over at all; an agent without structured output needs none.
+    /// Whether lines are to be handed over as they come. An agent without structured output needs none:
+    /// it writes into its files by itself, and the last lines are handed over when it has ended.
     fn wants_lines(&self) -> bool {
         true
     }

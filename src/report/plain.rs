@@ -53,7 +53,9 @@ impl Plain {
         if self.closed {
             return;
         }
-        let written = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+        // In one piece: a formatted write would be two calls where nothing buffers.
+        let line = [text, "\n"].concat();
+        let written = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
         if written.is_err() {
             self.closed = true;
         }

@@ -173,6 +173,6 @@ mod system {
     }
 
     pub(super) async fn gone(_value: &str) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -122,10 +122,11 @@ impl<'a> Attempt<'a> {
         let left_behind = self.tree.end().await;
         pipes.drain(&mut self.output, self.setting.limit).await;
         drop(pipes);
-        self.output.finish();
         if !self.piped {
             self.output.cut_to(self.setting.limit);
+            self.output.take_last_lines();
         }
+        self.output.finish();
         let completion = conclude(self.judge.as_ref()).await;
         let outcome = Outcome {
             ending,

@@ -4,7 +4,7 @@
 //! in the file are the bytes that were printed, up to the limit of the attempt.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes of one line that are handed over; what follows until its end is not. Agents print whole
@@ -73,7 +73,7 @@ impl Log {
         // A process that writes by itself may open the file once more by its `/dev/stdout`.
         #[cfg(unix)]
         append_always(&mut options);
-        let file = options.write(true).create(true).truncate(true).open(path)?;
+        let file = options.read(true).write(true).create(true).truncate(true).open(path)?;
         Ok(Self { path: path.to_owned(), file, written: 0, failure: None })
     }
 
@@ -110,6 +110,32 @@ impl Log {
     /// The length of the file as it is.
     pub(super) fn length(&self) -> u64 {
         self.file.metadata().map_or(self.written, |metadata| metadata.len())
+    }
+
+    /// The whole lines among the last `size` bytes of the file; nothing where they cannot be read.
+    pub(super) fn last_lines(&self, size: u64) -> Vec<u8> {
+        let length = self.length();
+        if length == 0 {
+            return Vec::new();
+        }
+        let read = || -> io::Result<Vec<u8>> {
+            // By the handle: something else may have been put in its place that never ends.
+            let mut file = &self.file;
+            file.seek(SeekFrom::Start(length.saturating_sub(size)))?;
+            let mut bytes = Vec::new();
+            file.take(size).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().unwrap_or_else(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "cannot read the end of a log");
+            Vec::new()
+        });
+        if length <= size {
+            return bytes;
+        }
+        // A line that is longer than all that was read is handed over cut: it says more than nothing.
+        let start = memchr::memchr(b'\n', &bytes).map_or(0, |end| end + 1);
+        if start == bytes.len() { bytes } else { bytes[start..].to_vec() }
     }
 
     /// Cuts the file to `length` bytes.

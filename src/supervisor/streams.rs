@@ -10,6 +10,9 @@ use crate::model::reading::{LineNews, OutputReader, Stream};
 /// What may be read of one stream at a time: as much as a pipe holds.
 const READ_SIZE: usize = 64 * 1024;
 
+/// How much of the end of a file is read for its last lines.
+const LAST_SIZE: u64 = 16 * 1024;
+
 /// The two files of output.
 pub(super) struct Logs {
     pub(super) stdout: Log,
@@ -60,6 +63,16 @@ impl<'a> Output<'a> {
         });
     }
 
+    /// Hands over the last lines of what a process wrote by itself, without one that is cut at its start.
+    pub(super) fn take_last_lines(&mut self) {
+        for (log, stream) in [(&self.logs.stdout, Stream::Stdout), (&self.logs.stderr, Stream::Stderr)] {
+            let mut lines = LineCutter::default();
+            let reader = &mut *self.reader;
+            lines.feed(&log.last_lines(LAST_SIZE), |line| drop(reader.line(stream, line)));
+            lines.finish(|line| drop(reader.line(stream, line)));
+        }
+    }
+
     /// Hands over what has no line ending. News after the end is no news.
     pub(super) fn finish(&mut self) {
         let reader = &mut *self.reader;
@@ -107,10 +120,12 @@ impl Pipes {
     /// Takes what is in the pipes, without waiting for strays that hold them open.
     pub(super) async fn drain(&mut self, output: &mut Output<'_>, limit: u64) {
         if let Some(stdout) = &mut self.stdout {
-            platform::drain(stdout, |bytes| output.take(Stream::Stdout, bytes, limit)).await;
+            let take = |bytes: &[u8]| output.take(Stream::Stdout, bytes, limit);
+            platform::drain(stdout, &mut self.stdout_buffer, take).await;
         }
         if let Some(stderr) = &mut self.stderr {
-            platform::drain(stderr, |bytes| output.take(Stream::Stderr, bytes, limit)).await;
+            let take = |bytes: &[u8]| output.take(Stream::Stderr, bytes, limit);
+            platform::drain(stderr, &mut self.stderr_buffer, take).await;
         }
     }
 }

@@ -105,13 +105,12 @@ pub(super) fn ending(status: ExitStatus) -> Ending {
 
 /// Takes what is in a pipe without waiting for more: strays may hold it open for ever.
 #[expect(clippy::unused_async, reason = "the Windows twin waits")]
-pub(super) async fn drain<P: AsFd>(pipe: &mut P, mut take: impl FnMut(&[u8])) {
-    let mut buffer = vec![0; 64 * 1024];
+pub(super) async fn drain<P: AsFd>(pipe: &mut P, buffer: &mut [u8], mut take: impl FnMut(&[u8])) {
     let mut taken = 0;
     while taken < DRAIN_LIMIT {
         // The runtime's pipes do not block. Its own reads know of readiness only what the last poll told,
         // which may be older than the last write.
-        match rustix::io::read(pipe.as_fd(), &mut buffer) {
+        match rustix::io::read(pipe.as_fd(), &mut *buffer) {
             Ok(0) => break,
             Ok(length) => {
                 take(&buffer[..length]);

@@ -93,10 +93,13 @@ pub(super) fn ending(status: ExitStatus) -> Ending {
 }
 
 /// Takes what is in a pipe, to its end or for a moment.
-pub(super) async fn drain<P: AsyncRead + Unpin>(pipe: &mut P, mut take: impl FnMut(&[u8])) {
-    let mut buffer = vec![0; 64 * 1024];
+pub(super) async fn drain<P: AsyncRead + Unpin>(
+    pipe: &mut P,
+    buffer: &mut [u8],
+    mut take: impl FnMut(&[u8]),
+) {
     let all = async {
-        while let Ok(length) = pipe.read(&mut buffer).await {
+        while let Ok(length) = pipe.read(buffer).await {
             if length == 0 {
                 break;
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::paths::{Ours, inside};
 use super::snapshot::{Snapshot, look_at_glob};
-use super::stamp::{Budget, Stamp, any_differs, hash_file, written_since};
+use super::stamp::{Budget, ContentHash, HashKeeper, Stamp, any_differs, written_since};
 use super::tick::{self, TickProblem};
 use super::{PathFacts, Workspace, WorkspaceError};
 use crate::model::completion::{Change, Completion};
@@ -25,10 +25,15 @@ pub struct Checkout {
     ours: Ours,
     plan: Option<PathBuf>,
     before: BTreeMap<TaskId, Snapshot>,
+    /// The plan as it was read, once a box is to be ticked.
+    as_read: Option<Vec<u8>>,
+    plan_hash: HashKeeper,
+    /// The latest beginning of a task: that time has come.
+    now: Timestamp,
     /// Hash of the plan when a task's attempt under way began.
-    plan_at_start: BTreeMap<TaskId, Option<String>>,
+    plan_at_start: BTreeMap<TaskId, Option<ContentHash>>,
     /// Hashes of the plan before and after each tick of ours, in order.
-    own_ticks: Vec<(Option<String>, Option<String>)>,
+    own_ticks: Vec<(Option<ContentHash>, Option<ContentHash>)>,
 }
 
 impl Checkout {
@@ -43,6 +48,9 @@ impl Checkout {
             run_folder,
             plan: plan.map(Path::to_path_buf),
             before: BTreeMap::new(),
+            as_read: None,
+            plan_hash: HashKeeper::default(),
+            now: Timestamp(0),
             plan_at_start: BTreeMap::new(),
             own_ticks: Vec::new(),
         }
@@ -52,18 +60,18 @@ impl Checkout {
         self.run_folder.join("tasks").join(task.code()).join("before.json")
     }
 
-    fn plan_hash(&self) -> Option<String> {
-        self.plan.as_deref().and_then(hash_file)
+    fn plan_hash(&mut self) -> Option<ContentHash> {
+        self.plan.as_deref().and_then(|plan| self.plan_hash.hash(plan, self.now))
     }
 
-    fn plan_changed(&self, task: &TaskId) -> bool {
-        if self.plan.is_none() {
+    fn plan_changed(&mut self, task: &TaskId) -> bool {
+        if self.plan.is_none() || !self.plan_at_start.contains_key(task) {
             return false;
         }
+        let found = self.plan_hash();
         let Some(mut expected) = self.plan_at_start.get(task) else {
             return false;
         };
-        let found = self.plan_hash();
         if *expected == found {
             return false;
         }
@@ -81,16 +89,22 @@ impl Workspace for Checkout {
         self.root.clone()
     }
 
-    fn begin(&mut self, task: &TaskSpec, now: Timestamp) -> Result<(), WorkspaceError> {
-        self.plan_at_start.insert(task.id.clone(), self.plan_hash());
+    fn begin(&mut self, task: &TaskSpec, began: Timestamp) -> Result<(), WorkspaceError> {
+        self.now = self.now.max(began);
+        let plan_hash = self.plan_hash();
+        self.plan_at_start.insert(task.id.clone(), plan_hash);
         if self.before.contains_key(&task.id) {
+            return Ok(());
+        }
+        if !Snapshot::shows_anything(task) {
+            self.before.insert(task.id.clone(), Snapshot::empty(began));
             return Ok(());
         }
         let file = self.snapshot_file(&task.id);
         let snapshot = if let Some(kept) = Snapshot::load(&file) {
             kept
         } else {
-            let fresh = Snapshot::take(&self.root, &self.ours, task, now);
+            let fresh = Snapshot::take(&self.root, &self.ours, task, began);
             fresh.save(&file)?;
             fresh
         };
@@ -134,10 +148,13 @@ impl Workspace for Checkout {
     fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem> {
         let is_ours = self.plan.as_deref() == Some(plan);
         let before = if is_ours { self.plan_hash() } else { None };
-        let as_read = std::fs::read(self.run_folder.join("plan.md")).ok();
-        let written = tick::tick(plan, place, as_read.as_deref())?;
+        if self.as_read.is_none() {
+            self.as_read = std::fs::read(self.run_folder.join("plan.md")).ok();
+        }
+        let written = tick::tick(plan, place, self.as_read.as_deref())?;
         if is_ours && written {
-            self.own_ticks.push((before, self.plan_hash()));
+            let after = self.plan_hash();
+            self.own_ticks.push((before, after));
         }
         Ok(())
     }

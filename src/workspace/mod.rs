@@ -73,12 +73,13 @@ pub trait Workspace: Send {
     /// The folder in which the task works, absolute.
     fn directory(&self, task: &TaskId) -> PathBuf;
 
-    /// Makes ready for an attempt that begins at `now`. At the task's first attempt of the run its
-    /// paths are looked at, and what was seen is kept on disk, so that it is known after a crash.
+    /// Makes ready for an attempt of a task whose first attempt in the run began at `began`. At that
+    /// one its declared paths are looked at, and what was seen is kept on disk, so that it is known
+    /// after a crash.
     ///
     /// # Errors
     /// If what was seen cannot be kept: then no later change could be proved.
-    fn begin(&mut self, task: &TaskSpec, now: Timestamp) -> Result<(), WorkspaceError>;
+    fn begin(&mut self, task: &TaskSpec, began: Timestamp) -> Result<(), WorkspaceError>;
 
     /// Says what became of the task's paths since its first attempt began. `completion` is what
     /// its agent claims. What cannot be looked at is told as such, never as an error.

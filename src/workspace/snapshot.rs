@@ -38,10 +38,20 @@ pub(super) struct GlobStamp {
 }
 
 impl Snapshot {
+    /// Whether there is anything to look at before the task begins.
+    pub(super) fn shows_anything(task: &TaskSpec) -> bool {
+        !task.outputs.is_empty() || task.files.iter().any(FileClaim::writes)
+    }
+
+    /// What is known of a task that declares nothing.
+    pub(super) fn empty(began: Timestamp) -> Self {
+        Self { began, paths: BTreeMap::new(), globs: BTreeMap::new() }
+    }
+
     /// Looks at everything that the task declares to write.
-    pub(super) fn take(root: &Path, ours: &Ours, task: &TaskSpec, now: Timestamp) -> Self {
+    pub(super) fn take(root: &Path, ours: &Ours, task: &TaskSpec, began: Timestamp) -> Self {
         let mut budget = Budget::default();
-        let mut snapshot = Self { began: now, paths: BTreeMap::new(), globs: BTreeMap::new() };
+        let mut snapshot = Self::empty(began);
         let written = task.files.iter().filter(|claim| claim.writes());
         for claim in written.clone().filter(|claim| claim.is_glob()) {
             if let Some(stamp) = look_at_glob(root, &claim.path, ours, &mut budget) {

@@ -168,9 +168,96 @@ fn hash_of(path: &Path, size: u64) -> Option<String> {
     Some(hexadecimal(&Sha256::digest(&content)))
 }
 
-/// SHA-256 of a file of any size; none: it cannot be read.
-pub(super) fn hash_file(path: &Path) -> Option<String> {
-    fs::read(path).ok().map(|content| hexadecimal(&Sha256::digest(&content)))
+/// What a content is known by: SHA-256 of every [`PIECE`] with its place, all of them joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ContentHash([u8; 32]);
+
+/// Bytes that are hashed together: where one byte changes, only so many are hashed again.
+const PIECE: usize = 4096;
+
+/// The hash of a file that is asked for again and again. A file that shows no sign of a write is not
+/// read again, and of one that was written only what differs is hashed again: what a run does
+/// for each task should not grow with the plan.
+#[derive(Debug, Default)]
+pub(super) struct HashKeeper {
+    known: Option<Known>,
+}
+
+/// What a file held when it was read last.
+#[derive(Debug)]
+struct Known {
+    /// None: it was written so shortly before that a further write may leave the same ones.
+    marks: Option<Marks>,
+    content: Vec<u8>,
+    hash: ContentHash,
+}
+
+/// What every write to a file changes, unless it comes within one step of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    size: u64,
+    written: i128,
+    record_changed: i128,
+    inode: Option<u64>,
+}
+
+impl Marks {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            written: written(metadata),
+            record_changed: record_changed(metadata),
+            inode: system_marks(metadata).0,
+        }
+    }
+
+    /// Whether every write after `now` is certain to change them.
+    fn are_settled(&self, now: Timestamp) -> bool {
+        let latest = self.written.max(self.record_changed);
+        latest + 2 * granularity(latest) < i128::from(now.0) * 1_000_000
+    }
+}
+
+impl HashKeeper {
+    /// The hash of the file at `path`, always the same one; none: it cannot be read. `now` is a time
+    /// that has come.
+    pub(super) fn hash(&mut self, path: &Path, now: Timestamp) -> Option<ContentHash> {
+        // Looked at before the content is read: a write in between leaves marks that do not fit.
+        let marks = Marks::of(&fs::metadata(path).ok()?);
+        if let Some(known) = &self.known
+            && known.marks == Some(marks)
+        {
+            return Some(known.hash);
+        }
+        let content = fs::read(path).ok()?;
+        let (before, hash) = match &self.known {
+            Some(known) => (known.content.as_slice(), known.hash),
+            None => (&[][..], ContentHash([0; 32])),
+        };
+        let hash = rehashed(hash, before, &content);
+        self.known = Some(Known { marks: marks.are_settled(now).then_some(marks), content, hash });
+        Some(hash)
+    }
+}
+
+/// The hash of `after`, where that of `before` is `hash`.
+fn rehashed(ContentHash(mut hash): ContentHash, before: &[u8], after: &[u8]) -> ContentHash {
+    let pieces = before.len().max(after.len()).div_ceil(PIECE);
+    let piece = |content: &'_ [u8], number: usize| -> std::ops::Range<usize> {
+        (number * PIECE).min(content.len())..((number + 1) * PIECE).min(content.len())
+    };
+    for number in 0..pieces {
+        let (old, new) = (&before[piece(before, number)], &after[piece(after, number)]);
+        if old == new {
+            continue;
+        }
+        for content in [old, new].into_iter().filter(|content| !content.is_empty()) {
+            let digest =
+                Sha256::new().chain_update((number as u64).to_le_bytes()).chain_update(content).finalize();
+            hash.iter_mut().zip(digest.iter()).for_each(|(byte, other)| *byte ^= other);
+        }
+    }
+    ContentHash(hash)
 }
 
 /// Bytes as small hexadecimal digits.
@@ -186,4 +273,45 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 pub(super) fn any_differs(before: &BTreeMap<String, Stamp>, after: &BTreeMap<String, Stamp>) -> bool {
     before.len() != after.len()
         || before.iter().any(|(path, stamp)| after.get(path).is_none_or(|later| stamp.differs(later)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_the_same_whatever_was_there_before() {
+        let none = ContentHash([0; 32]);
+        let long: Vec<u8> = (0..20_000_u32).map(|number| (number % 251) as u8).collect();
+        let mut changed = long.clone();
+        changed[9_000] = b'x';
+        let contents = [Vec::new(), b"a".to_vec(), long[..4096].to_vec(), long.clone(), changed];
+        let fresh: Vec<ContentHash> = contents.iter().map(|content| rehashed(none, &[], content)).collect();
+        for (before, from) in contents.iter().zip(&fresh) {
+            for (after, to) in contents.iter().zip(&fresh) {
+                assert_eq!(rehashed(*from, before, after), *to);
+                assert_eq!(before == after, from == to);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.md");
+        let mut keeper = HashKeeper::default();
+        let (past, future) = (Timestamp(0), Timestamp(4_000_000_000_000));
+        assert_eq!(keeper.hash(&path, future), None);
+        fs::write(&path, "one").unwrap();
+        let one = keeper.hash(&path, past);
+        assert!(one.is_some());
+        fs::write(&path, "two").unwrap();
+        let two = keeper.hash(&path, past);
+        assert!(two.is_some() && two != one);
+        fs::write(&path, "one").unwrap();
+        assert_eq!(keeper.hash(&path, future), one);
+        assert_eq!(keeper.hash(&path, future), one);
+        fs::write(&path, "longer").unwrap();
+        assert!(![one, two, None].contains(&keeper.hash(&path, future)));
+    }
 }

@@ -49,6 +49,10 @@ fn a_plan_runs_to_its_end_and_leaves_evidence() {
         assert_eq!(completion["source"], "supervisor");
         assert_eq!(completion["run_id"], run);
     }
+    let events = project.read(&format!("{folder}/tasks/3/1/events.ndjson"));
+    let kinds: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone()).collect();
+    assert_eq!(kinds, ["attempt_started", "verification_started", "attempt_ended"]);
     assert_eq!(project.read("plan.md"), PLAN, "headings have no box to tick");
 }
 

@@ -5,7 +5,6 @@ mod door;
 mod sharing;
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Barrier};
 
 use proptest::prelude::*;
@@ -114,7 +113,7 @@ fn folder_and_files_are_the_users_alone() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state), 0o700);
         assert_eq!(mode(store.path()), 0o600);
         for entry in fs::read_dir(&state).unwrap() {
