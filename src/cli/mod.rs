@@ -27,6 +27,7 @@ pub mod status;
 pub mod ui;
 pub mod wait;
 pub mod watch;
+mod withheld;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// The folder of our own program, so that agents can call it.
     pub program_folder: Option<PathBuf>,
+    /// The working directory: paths are told so that they can be pasted there.
+    pub directory: PathBuf,
 }
 
 /// One attempt as the scheduler asks for it.

@@ -375,6 +375,13 @@ pub(super) fn plan_changed(plan: &str, style: &Style) -> String {
 
 /// What a gate that was reached says.
 pub(super) fn gate_reached(gate: &str, holds: u32, style: &Style) -> String {
+    if holds == 0 {
+        return format!(
+            "gate \"{}\" waits for a person  ({})",
+            style.clean(gate),
+            words::approve(gate, style)
+        );
+    }
     let tasks = text::count_of(u64::from(holds), "task");
     let verb = if holds == 1 { "waits" } else { "wait" };
     format!("gate \"{}\": {tasks} {verb} behind it  ({})", style.clean(gate), words::approve(gate, style))
