@@ -142,6 +142,6 @@ fn changed(context: &Context, mut spec: RunSpec, going: &Going) -> Result<RunSpe
     if let Some(reason) = &going.allow_paid {
         spec.settings.allow_paid = Some(reason.clone());
     }
-    start::find_agents(context, &mut spec.agents);
+    start::find_agents(context, &mut spec.agents, &spec.layers);
     Ok(spec)
 }

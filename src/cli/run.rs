@@ -107,7 +107,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     if let Some(asked) = settings.redis.as_ref().filter(|asked| asked.required) {
         return Err(CliError::new(ExitCode::Store, asked.message()).hint(asked.hint()));
     }
-    start::find_agents(context, &mut settings.agents);
+    start::find_agents(context, &mut settings.agents, &settings.layers);
     let spec = Arc::new(spec_of(context, &settings, &read));
     if let Err(error) = runnable(&spec) {
         read.show_diagnostics(context);

@@ -14,6 +14,7 @@ use crate::engine::prepare::{Surroundings, make_private_folder};
 use crate::engine::{Engine, EngineParts};
 use crate::model::agent::AgentSpec;
 use crate::model::exit::ExitCode;
+use crate::model::layer::Layer;
 use crate::model::record::{Lease, LeaseVersion};
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
@@ -100,10 +101,19 @@ pub struct Driven {
     pub not_before: Timestamp,
 }
 
-/// Fills in where the programs of the agents are.
-pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>) {
+/// Fills in where the programs of the agents are, and lets an agent whose login cannot be separated
+/// from its data run one attempt at a time.
+pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, layers: &[Layer]) {
     for agent in known.values_mut() {
         agent.found = agents::find::find_program(agent, &context.environment, &context.root);
+        let own =
+            layers.iter().filter(|layer| layer.agent == agent.name).map(|layer| layer.provider.as_str());
+        let mut providers = own.map(Some).chain([None]);
+        let shares =
+            |provider| agents::single_login(agent, provider, &context.environment, context.home.as_deref());
+        if agent.is_installed() && providers.any(shares) {
+            agent.limit = Some(1);
+        }
     }
 }
 
