@@ -106,12 +106,18 @@ pub struct Driven {
 pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, layers: &[Layer]) {
     for agent in known.values_mut() {
         agent.found = agents::find::find_program(agent, &context.environment, &context.root);
-        let own =
-            layers.iter().filter(|layer| layer.agent == agent.name).map(|layer| layer.provider.as_str());
-        let mut providers = own.map(Some).chain([None]);
-        let shares =
-            |provider| agents::single_login(agent, provider, &context.environment, context.home.as_deref());
-        if agent.is_installed() && providers.any(shares) {
+        let mut providers: Vec<Option<&str>> = layers
+            .iter()
+            .filter(|layer| layer.agent == agent.name)
+            .map(|layer| Some(layer.provider.as_str()))
+            .collect();
+        if providers.is_empty() {
+            providers.push(None);
+        }
+        let shares = |provider: &Option<&str>| {
+            agents::single_login(agent, *provider, &context.environment, context.home.as_deref())
+        };
+        if agent.is_installed() && providers.iter().any(shares) {
             agent.limit = Some(1);
         }
     }
