@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::agent::{AgentSpec, PassEnv};
+use crate::model::run::ProviderSpec;
 
 /// The environment of an agent, and what was left out of the caller's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +43,23 @@ pub fn key_variables(provider: &str) -> &'static [&'static str] {
         "xai" => &["XAI_API_KEY"],
         _ => &[],
     }
+}
+
+/// What names the key that an agent needs for `provider` (see [`child_environment`]): the variable
+/// that the configuration names, else the provider itself; for an agent outside the hierarchy the
+/// provider that its program is made for.
+pub fn provider_key<'a>(
+    agent: &AgentSpec,
+    provider: Option<&'a str>,
+    known: &'a BTreeMap<String, ProviderSpec>,
+) -> Option<&'a str> {
+    let provider = provider.or(match agent.name.as_str() {
+        "claude" => Some("anthropic"),
+        "codex" => Some("openai"),
+        "gemini" | "agy" => Some("google"),
+        _ => None,
+    })?;
+    Some(known.get(provider).and_then(|spec| spec.key_env.as_deref()).unwrap_or(provider))
 }
 
 /// Makes an agent's environment of the caller's.
@@ -134,6 +152,18 @@ mod tests {
             assert!(child.variables.contains_key("OPENAI_API_KEY"), "{key}");
             assert!(!child.variables.contains_key("GH_TOKEN"), "{key}");
         }
+    }
+
+    #[test]
+    fn the_key_is_that_of_the_configuration_or_of_the_provider() {
+        let mut known = BTreeMap::new();
+        assert_eq!(provider_key(&agent(), Some("openrouter"), &known), Some("openrouter"));
+        assert_eq!(provider_key(&agent(), None, &known), None);
+        let claude = AgentSpec { name: "claude".to_owned(), ..agent() };
+        assert_eq!(provider_key(&claude, None, &known), Some("anthropic"));
+        let spec = ProviderSpec { key_env: Some("MY_KEY".to_owned()), ..ProviderSpec::default() };
+        known.insert("openrouter".to_owned(), spec);
+        assert_eq!(provider_key(&agent(), Some("openrouter"), &known), Some("MY_KEY"));
     }
 
     #[test]

@@ -84,6 +84,14 @@ pub enum AdapterError {
         /// The task.
         task: String,
     },
+    /// The task's command has several lines, and the only shell that was found takes one.
+    #[error(
+        "the command of task `{task}` has several lines and `cmd` takes one: install Git for Windows, whose `sh` takes all"
+    )]
+    SeveralLines {
+        /// The task.
+        task: String,
+    },
     /// A variable that has to hold a JSON object holds something else.
     #[error("`{variable}` of agent `{agent}` is no JSON object: {reason}")]
     BadConfig {
@@ -140,6 +148,7 @@ impl AdapterError {
             Self::NotInstalled { .. } => FailureKind::AgentNotFound,
             Self::NoLogin { .. } => FailureKind::NotLoggedIn,
             Self::NoCommand { .. }
+            | Self::SeveralLines { .. }
             | Self::BadConfig { .. }
             | Self::BadModel { .. }
             | Self::PromptTooLong { .. }

@@ -129,6 +129,11 @@ impl Context {
         }
     }
 
+    /// Whether nothing but errors is to be told.
+    pub fn is_silent(&self) -> bool {
+        self.common.quiet > 1
+    }
+
     /// The folders of a run.
     pub fn folders(&self, root: &Path, run: &RunId) -> RunFolders {
         RunFolders::new(root, &self.state_dir, &self.cache, run)

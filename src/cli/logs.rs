@@ -1,5 +1,6 @@
 //! `logs`: what a task's agent printed, secrets masked.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::time::Duration;
@@ -92,7 +93,14 @@ fn print_lines(
         let whole = rest.last() == Some(&b'\n') || rest.len() >= LONGEST_LINE;
         if !rest.is_empty() && (whole || (all && read == 0)) {
             let text = String::from_utf8_lossy(rest);
-            if !context.ui.bytes(masking::mask(&text).as_bytes())? {
+            let mut shown = masking::mask(&text);
+            if context.ui.stdout_terminal {
+                // What an agent printed must not steer the terminal of whoever reads it.
+                let line = shown.trim_end_matches(['\r', '\n']);
+                let end = if shown.ends_with('\n') { "\n" } else { "" };
+                shown = Cow::Owned(masking::strip_controls(line).into_owned() + end);
+            }
+            if !context.ui.bytes(shown.as_bytes())? {
                 return Ok(false);
             }
             rest.clear();

@@ -1,16 +1,19 @@
 //! The command line: what was typed, what it means, and a file for each command.
 //!
-//! [`run`] is the whole program but for its exit. Commands return an [`ExitCode`] or a
+//! [`run()`] is the whole program but for its exit. Commands return an [`ExitCode`] or a
 //! [`exit::CliError`]; only [`ui`] prints, only [`environment`] reads the environment, only
 //! [`exit`] chooses the code of an error.
 
 pub mod agent_side;
 pub mod args;
 pub mod config;
+#[cfg(windows)]
+mod console;
 pub mod context;
 pub mod environment;
 pub mod exit;
 pub mod locate;
+mod log;
 pub mod logs;
 pub mod look;
 pub mod requests;
@@ -24,6 +27,7 @@ pub mod status;
 pub mod ui;
 pub mod wait;
 pub mod watch;
+mod withheld;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -50,7 +54,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         Ok(cli) => cli,
         Err(refusal) => return refuse(refusal),
     };
-    log(&cli, &environment);
+    log::begin(&cli, &environment);
     if let Some(code) = guard(&cli.command, &environment, arguments) {
         return code;
     }
@@ -91,13 +95,28 @@ fn guard(
         return None;
     }
     match supervisor::stand_guard(arguments.get(1..).unwrap_or_default()) {
-        Ok(Some(code)) => Some(ExitCode::from_code(code).unwrap_or(ExitCode::Fault)),
+        Ok(Some(code)) => Some(ExitCode::from_code(code).unwrap_or_else(|| supervisor_died(code))),
         Ok(None) => None,
         Err(error) => {
             tracing::warn!(%error, "there is no guard: if this process is killed, agents may live on");
             None
         }
     }
+}
+
+/// Says how the supervisor ended, which could not say it itself.
+fn supervisor_died(code: u8) -> ExitCode {
+    let how = match code.checked_sub(128) {
+        Some(signal) => format!("was ended by signal {signal}"),
+        None => format!("ended with code {code}"),
+    };
+    let error = CliError::new(
+        ExitCode::Fault,
+        format!("the supervisor of the run {how}, and what it had started was ended with it"),
+    )
+    .hint("go on with `orchestrate resume`: what was recorded is kept");
+    Ui::new(ColorChoice::Auto, false, &TerminalHints::default()).error(&error);
+    error.exit
 }
 
 /// Shows what was asked for instead of a command, or says what is wrong with the command line.
@@ -186,28 +205,4 @@ fn block_on(command: impl Future<Output = Result<ExitCode, CliError>>) -> Result
     let result = runtime.block_on(command);
     runtime.shutdown_timeout(RUNTIME_END);
     result
-}
-
-fn log(cli: &Cli, environment: &BTreeMap<String, String>) {
-    let level = match (cli.common.verbose, cli.common.quiet) {
-        (0, 0) => "warn",
-        (0, _) => "error",
-        (1, _) => "info",
-        (2, _) => "debug",
-        (_, _) => "trace",
-    };
-    let wanted = environment.get("ORCHESTRATE_LOG").map_or(level, String::as_str);
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse(format!("orchestrate={level},{wanted}"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    // A second call in one process (tests) keeps the first logger.
-    drop(
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .without_time()
-            .with_target(false)
-            .try_init(),
-    );
 }

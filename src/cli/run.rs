@@ -18,6 +18,7 @@ use crate::cli::locate::{self, PlanSource};
 use crate::cli::settings::Settings;
 use crate::cli::start::{self, Claim, Driven};
 use crate::cli::status::json;
+use crate::cli::withheld;
 use crate::diagnostics::{self, Diagnostic};
 use crate::engine::folders::shown;
 use crate::engine::prepare::{make_private_folder, write_private_file};
@@ -97,7 +98,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     let (reading, selection) = (&command.reading, &command.selection);
     let read = read_plan(context, &settings, &command.plan, reading, selection, command.options.force)?;
     if command.options.dry_run {
-        return show_check(context, &read, false);
+        return show_check(context, &settings, &read, false);
     }
     if read.has_errors() {
         read.show_diagnostics(context);
@@ -112,6 +113,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         read.show_diagnostics(context);
         return Err(error);
     }
+    reports_can_be_written(context, &spec)?;
     let mut store = Store::open(&context.state_dir, false)?;
     workspace::git::keep_out_of_commits(&context.state_dir).map_err(anyhow::Error::from)?;
     let claim = Claim::begin(context, &mut store, &spec)?;
@@ -135,6 +137,23 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     start::drive(context, driven).await
 }
 
+/// Refuses a report that has nowhere to go while nothing has been run for it.
+fn reports_can_be_written(context: &Context, spec: &RunSpec) -> Result<(), CliError> {
+    for path in &spec.reports {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let tried = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder)).map(drop);
+        let tried = if path.is_dir() { Err(std::io::ErrorKind::IsADirectory.into()) } else { tried };
+        tried.map_err(|error| {
+            CliError::new(
+                ExitCode::Usage,
+                format!("`--report`: cannot write `{}`: {error}", context.shown(path)),
+            )
+            .hint("name a file in a folder that you can write to; nothing was run")
+        })?;
+    }
+    Ok(())
+}
+
 /// What a person should know of the settings, kept with the run.
 fn warnings(settings: &Settings) -> Vec<Input> {
     let redis = settings.redis.iter().map(|asked| Input::Warn {
@@ -154,16 +173,23 @@ fn warnings(settings: &Settings) -> Vec<Input> {
 pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
     let settings = context.settings()?;
     let read = read_plan(context, &settings, &command.plan, &command.reading, &command.selection, false)?;
-    show_check(context, &read, command.explain)
+    show_check(context, &settings, &read, command.explain)
 }
 
-fn show_check(context: &Context, read: &ReadPlan, explain: bool) -> Result<ExitCode, CliError> {
+fn show_check(
+    context: &Context,
+    settings: &Settings,
+    read: &ReadPlan,
+    explain: bool,
+) -> Result<ExitCode, CliError> {
     let check = plan::check(&read.plan, &read.resolved, &read.file.shown);
     match context.output {
         OutputForm::Human => {
             let style =
                 CheckStyle { width: context.ui.stdout.width, explain, color: context.ui.stdout.color };
-            context.ui.data(&masking::mask(&plan::render_check(&check, style)))?;
+            let shown =
+                plan::render_check(&check, style) + &withheld::block(context, settings, &read.resolved.tasks);
+            context.ui.data(&masking::mask(&shown))?;
             read.show_diagnostics(context);
         }
         OutputForm::Json | OutputForm::Ndjson => {
@@ -309,9 +335,17 @@ fn runnable(spec: &RunSpec) -> Result<(), CliError> {
         let error = CliError::new(ExitCode::NothingToRun, format!("`{}`: nothing to run", spec.plan));
         let held = spec.tasks.iter().filter(|task| matches!(task.entry, Entry::Hold { .. })).count();
         let done = spec.tasks.iter().filter(|task| task.plan_status.is_met()).count();
-        return Err(error
-            .hint(format!("{done} of {} done or skipped, {held} held", spec.tasks.len()))
-            .hint("`orchestrate check` shows each task and why; `--force` runs a plan that is done again"));
+        let plan_done = |task: &TaskSpec| match &task.entry {
+            Entry::Hold { reasons } => reasons.contains(&HeldReason::PlanDone),
+            Entry::Run | Entry::Skip { .. } => false,
+        };
+        let mut error = error.hint(format!("{done} of {} done or skipped, {held} held", spec.tasks.len()));
+        if spec.tasks.iter().any(plan_done) {
+            error = error
+                .hint("the plan says of itself that it is done: `--force` runs its open tasks all the same");
+        }
+        let checked = if spec.plan == "-" { "PLAN" } else { &spec.plan };
+        return Err(error.hint(format!("`orchestrate check {checked}` shows each task and why")));
     }
     let mut missing = BTreeSet::new();
     for task in &to_run {

@@ -68,11 +68,14 @@ impl Claim {
 
 /// Names the call by which a run can go on beside the one that holds its tasks.
 fn with_a_way_out(error: StoreError, spec: &RunSpec) -> CliError {
-    let held_task = matches!(&error, StoreError::Held { task: Some(_), .. });
+    let holder =
+        if let StoreError::Held { run, task: Some(_), .. } = &error { Some(run.clone()) } else { None };
     let mut cli = CliError::from(error);
-    if held_task {
+    if let Some(run) = holder {
         cli.hints = vec![
-            "wait for it with `orchestrate wait`, or stop it with `orchestrate stop`".to_owned(),
+            format!(
+                "wait for it with `orchestrate wait {run}`, or stop it with `orchestrate stop --run {run}`"
+            ),
             format!("to run both: orchestrate --plan {} --id-prefix second-", spec.plan),
         ];
     }
@@ -124,6 +127,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
             environment: context.environment.clone(),
             home: context.home.clone(),
             program_folder,
+            directory: context.directory.clone(),
         },
         clock: context.clock.not_before(not_before),
         lease: claim.lease,
@@ -144,7 +148,9 @@ fn reporters(context: &Context) -> Vec<Box<dyn Reporter>> {
     let stderr = context.ui.stderr_writer();
     let style = context.ui.stderr;
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
-    reporters.push(if context.ui.quiet {
+    reporters.push(if context.is_silent() {
+        report::silent(stderr, style)
+    } else if context.ui.quiet {
         report::quiet(stderr, style)
     } else if context.ui.interactive {
         report::live_sized(stderr, style, Box::new(terminal_size))

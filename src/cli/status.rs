@@ -10,6 +10,7 @@ use crate::cli::look::{self, KnownRun};
 use crate::cli::watch::Watch;
 use crate::engine::ending::result_of;
 use crate::model::exit::ExitCode;
+use crate::model::result::RunResult;
 use crate::model::status::RunStatus;
 use crate::report::{self, Liveness};
 
@@ -49,11 +50,7 @@ fn print_status(context: &Context, run: &KnownRun) -> Result<(), CliError> {
             context.ui.data(&text)?;
         }
         OutputForm::Json => {
-            let mut result = result_of(&run.spec, &run.view, &run.folders);
-            if run.liveness(context)? == Liveness::Dead {
-                result.status = RunStatus::Lost;
-            }
-            context.ui.data(&report::result_json(&result))?;
+            context.ui.data(&report::result_json(&result(context, run)?))?;
         }
         OutputForm::Ndjson => {
             for event in &run.events {
@@ -62,6 +59,15 @@ fn print_status(context: &Context, run: &KnownRun) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// The result of a run as far as it is known; one whose supervisor is gone is lost.
+fn result(context: &Context, run: &KnownRun) -> Result<RunResult, CliError> {
+    let mut result = result_of(&run.spec, &run.view, &run.folders);
+    if run.liveness(context)? == Liveness::Dead {
+        result.status = RunStatus::Lost;
+    }
+    Ok(result)
 }
 
 /// `orchestrate runs`.
@@ -87,14 +93,19 @@ pub fn runs(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliErr
 
 /// `orchestrate why TASK`.
 pub fn why(context: &Context, command: &WhyCommand) -> Result<ExitCode, CliError> {
-    let run = KnownRun::find(context)?;
+    let mut run = KnownRun::find(context)?;
     let task = run.task(&command.task)?.clone();
     match context.output {
         OutputForm::Human => {
-            context.ui.data(&report::why(&run.spec, &run.view, &task, &context.ui.stdout))?;
+            let live = run.liveness(context)?;
+            if live == Liveness::Alive {
+                // What is under way is under way until now, and not until the last event.
+                run.view.updated_at = run.view.updated_at.max(context.clock.now());
+            }
+            context.ui.data(&report::why(&run.spec, &run.view, &task, live, &context.ui.stdout))?;
         }
         OutputForm::Json | OutputForm::Ndjson => {
-            let result = result_of(&run.spec, &run.view, &run.folders);
+            let result = result(context, &run)?;
             let found = result.tasks.iter().find(|known| known.id == task);
             context.ui.data(&json(&found)?)?;
         }
@@ -105,7 +116,7 @@ pub fn why(context: &Context, command: &WhyCommand) -> Result<ExitCode, CliError
 /// `orchestrate report`.
 pub fn report(context: &Context, command: &ReportCommand) -> Result<ExitCode, CliError> {
     let run = KnownRun::find(context)?;
-    let result = result_of(&run.spec, &run.view, &run.folders);
+    let result = result(context, &run)?;
     let text = match command.form {
         ReportForm::Md => report::markdown(&run.spec, &run.view, &result),
         ReportForm::Json => report::result_json(&result),

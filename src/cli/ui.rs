@@ -4,6 +4,8 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use crate::cli::args::ColorChoice;
+#[cfg(windows)]
+use crate::cli::console::{self, obeys_sequences};
 use crate::cli::exit::CliError;
 use crate::masking;
 use crate::report::Style;
@@ -57,11 +59,12 @@ impl Ui {
                 unicode,
             }
         };
-        let stderr_terminal = io::stderr().is_terminal();
+        let stdout_terminal = io::stdout().is_terminal() && obeys_sequences(&io::stdout());
+        let stderr_terminal = io::stderr().is_terminal() && obeys_sequences(&io::stderr());
         Self {
-            stdout: style(io::stdout().is_terminal()),
+            stdout: style(stdout_terminal),
             stderr: style(stderr_terminal),
-            stdout_terminal: io::stdout().is_terminal() && !dumb,
+            stdout_terminal: stdout_terminal && !dumb,
             interactive: stderr_terminal && !dumb && !hints.ci,
             quiet,
         }
@@ -193,7 +196,13 @@ pub fn terminal_size() -> Option<(usize, usize)> {
 /// Columns and rows of the console behind stderr.
 #[cfg(windows)]
 pub fn terminal_size() -> Option<(usize, usize)> {
-    crate::cli::console::size()
+    console::size()
+}
+
+/// Terminals do what control sequences say.
+#[cfg(unix)]
+fn obeys_sequences<T>(_stream: &T) -> bool {
+    true
 }
 
 /// Where nothing is known: wide enough for a log, as high as a terminal.

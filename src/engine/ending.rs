@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::engine::drive::EngineParts;
-use crate::engine::folders::RunFolders;
+use crate::engine::folders::{RunFolders, shown};
 use crate::engine::prepare::{create_private_file, write_private_file};
 use crate::masking;
 use crate::model::completion::{
@@ -89,7 +89,8 @@ pub(super) fn finish(parts: &mut EngineParts, view: &RunView) -> anyhow::Result<
     parts.store.sync()?;
     parts.store.release_lease(&parts.spec, &parts.lease)?;
     remove_data(&parts.folders);
-    let paths = EndPaths { report: Some(parts.folders.shown(&report_path)), branch: None };
+    let told = shown(&parts.surroundings.directory, &report_path);
+    let paths = EndPaths { report: Some(told), branch: None };
     let now = parts.clock.now();
     for reporter in &mut parts.reporters {
         reporter.finish(&parts.spec, view, &paths, now);

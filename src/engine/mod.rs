@@ -13,9 +13,12 @@
 //!   the carrying out.
 //! - It is the only place that knows the real clock.
 
+mod acts;
+mod attempt_events;
 pub mod clock;
 mod drive;
 pub mod ending;
+mod facts;
 pub mod folders;
 pub mod prepare;
 pub mod requests;

@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// The folder of our own program, so that agents can call it.
     pub program_folder: Option<PathBuf>,
+    /// The working directory: paths are told so that they can be pasted there.
+    pub directory: PathBuf,
 }
 
 /// One attempt as the scheduler asks for it.
@@ -154,10 +156,9 @@ fn attempt_environment(
     workspace: &Path,
     completion: &Path,
 ) -> BTreeMap<String, String> {
-    let provider = order.rung.provider.as_ref().and_then(|name| spec.providers.get(name));
-    let key_env = provider.and_then(|provider| provider.key_env.as_deref());
+    let key = agents::environment::provider_key(agent, order.rung.provider.as_deref(), &spec.providers);
     let mut variables =
-        agents::environment::child_environment(&surroundings.environment, agent, key_env).variables;
+        agents::environment::child_environment(&surroundings.environment, agent, key).variables;
     add_to_path(&mut variables, surroundings.program_folder.as_deref());
     let own = [
         ("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned()),

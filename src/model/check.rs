@@ -49,8 +49,11 @@ pub struct CheckTask {
     pub title: String,
     /// What the plan says of it.
     pub status: PlanStatus,
-    /// Why it will not start.
-    pub held: Vec<HeldReason>,
+    /// Why it will not start: `unknown-marker`, `group-deferred`, `plan-done`, `missing-dependency`,
+    /// `gate`, `optional`, `needs ID`.
+    pub held: Vec<String>,
+    /// The same with what each is about.
+    pub held_by: Vec<HeldReason>,
     /// 1-based line of its box or heading.
     pub line: u32,
     /// Work, checkpoint or gate.

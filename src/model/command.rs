@@ -1,7 +1,7 @@
 //! What an adapter asks the supervisor to start.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::agent::CompletionRule;
 use super::time::Span;
@@ -63,4 +63,39 @@ pub struct CommandSpec {
     pub success_codes: Vec<i32>,
     /// Whether it has to leave a completion.
     pub completion: CompletionRule,
+}
+
+/// What tells Windows' own shell to run one line: `/D` keeps a user's `AutoRun` commands out, `/S`
+/// takes the text as it stands.
+pub const CMD_SWITCHES: [&str; 3] = ["/D", "/S", "/C"];
+
+/// Whether a shell is Windows' own, which has rules of its own for what it is given.
+pub fn is_cmd(shell: &Path) -> bool {
+    shell.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("cmd"))
+}
+
+/// The arguments that have `shell` run `script`. None: it is `cmd`, which would run the first of
+/// several lines and drop the rest.
+pub fn shell_arguments(shell: &Path, script: &str) -> Option<Vec<String>> {
+    if !is_cmd(shell) {
+        return Some(vec!["-c".to_owned(), script.to_owned()]);
+    }
+    let line = script.trim();
+    let one = !line.contains(['\n', '\r']);
+    one.then(|| CMD_SWITCHES.iter().copied().chain([line]).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shell_is_told_in_its_own_words() {
+        let told = |shell: &str, script: &str| shell_arguments(Path::new(shell), script);
+        let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert_eq!(told("/bin/sh", "a\nb\n"), words(&["-c", "a\nb\n"]));
+        assert_eq!(told("CMD.EXE", "echo \"a\"\n"), words(&["/D", "/S", "/C", "echo \"a\""]));
+        assert_eq!(told("cmd", "a\nb"), None);
+        assert_eq!(told("sh.exe", "a\nb"), words(&["-c", "a\nb"]));
+    }
 }

@@ -75,6 +75,21 @@ pub enum HeldReason {
     Needs(TaskId),
 }
 
+impl HeldReason {
+    /// The reason in a word or two, as documents list it: `gate`, `optional`, `needs T004` …
+    pub fn code(&self) -> String {
+        match self {
+            Self::UnknownMarker(_) => "unknown-marker".to_owned(),
+            Self::GroupDeferred(_) => "group-deferred".to_owned(),
+            Self::PlanDone => "plan-done".to_owned(),
+            Self::MissingDependency(_) => "missing-dependency".to_owned(),
+            Self::Gate(_) => "gate".to_owned(),
+            Self::Optional => "optional".to_owned(),
+            Self::Needs(id) => format!("needs {id}"),
+        }
+    }
+}
+
 impl std::fmt::Display for HeldReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

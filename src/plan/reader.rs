@@ -31,7 +31,8 @@ const TODOS: &str = "todos in the front matter";
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Plan {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if size > options.max_size {
-        let message = format!("the plan has {size} bytes, the limit is {}", options.max_size);
+        // It may not have been read to its end, so its size is not told.
+        let message = format!("the plan has more than {} bytes, which is the limit", options.max_size);
         let diagnostic = Diagnostic::error("too-large", Place::WHOLE, message)
             .hint("cut it into several plans, or raise the limit with --max-plan-size");
         return refused(diagnostic);

@@ -147,7 +147,7 @@ fn task_line(
     if let Some(priority) = task.priority {
         notes.push(format!("P{priority}"));
     }
-    for reason in &task.held {
+    for reason in &task.held_by {
         if let HeldReason::Gate(name) = reason
             && Some(name.as_str()) != gate
         {
@@ -212,7 +212,7 @@ fn asks_for(task: &CheckTask) -> String {
 /// The gate that all tasks of a wave wait for.
 fn common_gate(tasks: &[&CheckTask]) -> Option<String> {
     let gates = |task: &CheckTask| -> Vec<String> {
-        task.held
+        task.held_by
             .iter()
             .filter_map(|reason| match reason {
                 HeldReason::Gate(name) => Some(plain(name)),
@@ -233,7 +233,7 @@ fn held(check: &PlanCheck, columns: &Columns, style: CheckStyle, out: &mut Strin
     let tasks: Vec<&CheckTask> = check
         .tasks
         .iter()
-        .filter(|task| is_held(task) && !task.held.contains(&HeldReason::Optional))
+        .filter(|task| is_held(task) && !task.held_by.contains(&HeldReason::Optional))
         .collect();
     if tasks.is_empty() {
         return;
@@ -241,7 +241,7 @@ fn held(check: &PlanCheck, columns: &Columns, style: CheckStyle, out: &mut Strin
     out.push('\n');
     heading_line(out, "held", style);
     for task in tasks {
-        let reasons: Vec<String> = task.held.iter().map(|reason| plain(&reason.to_string())).collect();
+        let reasons: Vec<String> = task.held_by.iter().map(|reason| plain(&reason.to_string())).collect();
         let text = format!(
             "  {}  {}  {}  {}",
             pad(&plain(task.id.as_str()), columns.id),
@@ -320,7 +320,7 @@ fn left_out(check: &PlanCheck, columns: &Columns, style: CheckStyle, out: &mut S
 }
 
 fn is_only_held(task: &CheckTask) -> bool {
-    is_held(task) && !task.held.contains(&HeldReason::Optional)
+    is_held(task) && !task.held_by.contains(&HeldReason::Optional)
 }
 
 fn edges(check: &PlanCheck, style: CheckStyle, out: &mut String) {

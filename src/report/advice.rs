@@ -35,37 +35,30 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
     let the = Commands::of(spec, task);
     let steps = match kind {
         FailureKind::AgentNotFound => vec![
-            doctor("what is missing, and how to install it"),
+            models("which agents are found here"),
             the.another_layer("again, by an agent that is there"),
             the.retry("again, once it is installed"),
         ],
-        FailureKind::UsageError => vec![
-            the.logs("what it printed"),
-            doctor("whether this version of the agent is known"),
-            the.another_layer("again, by another agent"),
-        ],
+        FailureKind::UsageError => {
+            vec![the.logs("what it printed"), the.another_layer("again, by another agent")]
+        }
         FailureKind::NotLoggedIn => vec![
-            doctor("who is logged in, and how to log in"),
+            the.logs("what it printed"),
             the.retry("again, once it is logged in"),
             the.another_layer("again, by another model"),
         ],
-        FailureKind::OutOfCredits => vec![
-            step("orchestrate models spend", "what was spent"),
-            the.another_layer("again, by another provider"),
-            the.retry("again, once there are credits"),
-        ],
+        FailureKind::OutOfCredits => {
+            vec![the.another_layer("again, by another provider"), the.retry("again, once there are credits")]
+        }
         FailureKind::RateLimited => {
             vec![the.another_layer("again, by another model"), the.retry("again, once the limit has passed")]
         }
-        FailureKind::Overloaded | FailureKind::ProviderUnreachable => vec![
-            doctor("what can be reached from here"),
-            the.retry("again, later"),
-            the.another_layer("again, by another provider"),
-        ],
-        FailureKind::ModelUnknown => vec![
-            step("orchestrate models check", "which names of models the agents do not know"),
-            the.another_layer("again, by another model"),
-        ],
+        FailureKind::Overloaded | FailureKind::ProviderUnreachable => {
+            vec![the.retry("again, later"), the.another_layer("again, by another provider")]
+        }
+        FailureKind::ModelUnknown => {
+            vec![models("which models are asked for"), the.another_layer("again, by another model")]
+        }
         FailureKind::ContextOverflow => vec![
             the.logs("what filled the context"),
             the.another_layer("again, by another model"),
@@ -94,11 +87,9 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             the.another_layer("again, by another model"),
             the.say("again, with a word to the agent"),
         ],
-        FailureKind::Killed | FailureKind::OverLimit => vec![
-            the.logs("what it printed last"),
-            doctor("how much memory there is for agents"),
-            the.retry("again"),
-        ],
+        FailureKind::Killed | FailureKind::OverLimit => {
+            vec![the.logs("what it printed last"), the.retry("again")]
+        }
         FailureKind::ReportedFailed | FailureKind::VerifyFailed => vec![
             the.logs("what was tried and printed"),
             the.say("again, with a word to the agent"),
@@ -108,25 +99,23 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             vec![the.say("answer what it asks for"), the.logs("what it tried")]
         }
         FailureKind::MergeConflict => {
-            vec![the.diff("what it changed"), the.retry("again, on top of what was landed meanwhile")]
+            vec![the.logs("what it did"), the.retry("again, on top of what was landed meanwhile")]
         }
         FailureKind::OwnershipViolation => {
-            vec![the.diff("whose files it changed"), the.say("tell it which files are its own")]
+            vec![the.logs("what it did"), the.say("tell it which files are its own")]
         }
-        FailureKind::HierarchyViolation => vec![
-            step("orchestrate models check", "which models and aliases are allowed"),
-            the.another_layer("again, by another model"),
-        ],
-        FailureKind::BudgetExhausted => vec![
-            step("orchestrate models spend", "what was spent on what"),
-            the.again_with("--budget USD", "allow more"),
-        ],
+        FailureKind::HierarchyViolation => {
+            vec![models("which models are allowed"), the.another_layer("again, by another model")]
+        }
+        FailureKind::BudgetExhausted => {
+            vec![models("which layers cost nothing"), the.another_layer("again, by another model")]
+        }
         FailureKind::NoLayerLeft => vec![
-            doctor("which agents and providers could be used"),
+            models("which agents and providers could be used"),
             step("orchestrate resume", "go on, once a provider is back"),
         ],
         FailureKind::PaymentNotApproved => vec![
-            step("orchestrate models list", "what the paid layers are"),
+            models("what the paid layers are"),
             the.again_with("--allow-paid --reason TEXT", "approve them"),
         ],
         FailureKind::Lost => vec![the.retry("again"), the.logs("what it printed until then")],
@@ -161,9 +150,19 @@ pub(super) fn for_task(spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             step(&format!("orchestrate logs {} -f", the.id), "what it prints"),
             step(&format!("orchestrate stop {}", the.id), "stop it for good"),
         ],
-        TaskStatus::Succeeded => vec![the.diff("what it changed"), the.logs("what it printed")],
+        TaskStatus::Succeeded => vec![the.logs("what it printed")],
         TaskStatus::Pending | TaskStatus::Skipped => Vec::new(),
     };
+    steps.into_iter().flatten().collect()
+}
+
+/// What to do about a task that was under way when its run's supervisor died.
+pub(super) fn for_abandoned(task: &TaskView) -> Vec<Step> {
+    let id = text::shell_word(&text::clean(task.id.as_str()));
+    let steps = [
+        step("orchestrate resume", "go on; this attempt is not counted"),
+        step(&format!("orchestrate logs {id}"), "what it printed until then"),
+    ];
     steps.into_iter().flatten().collect()
 }
 
@@ -173,8 +172,8 @@ fn step(command: &str, why: &str) -> Option<Step> {
     Some(Step { command: command.to_owned(), why: why.to_owned() })
 }
 
-fn doctor(why: &str) -> Option<Step> {
-    step("orchestrate doctor", why)
+fn models(why: &str) -> Option<Step> {
+    step("orchestrate models", why)
 }
 
 struct Commands<'a> {
@@ -202,10 +201,6 @@ impl<'a> Commands<'a> {
 
     fn say(&self, why: &str) -> Option<Step> {
         step(&format!("orchestrate retry {} --say TEXT", self.id), why)
-    }
-
-    fn diff(&self, why: &str) -> Option<Step> {
-        step(&format!("orchestrate diff {}", self.id), why)
     }
 
     /// The plan again with another option; what is done is not done again.

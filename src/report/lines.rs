@@ -361,17 +361,27 @@ pub(super) fn with_hint(message: &str, hint: Option<&str>, style: &Style) -> Str
 
 /// What a request to stop says.
 pub(super) fn stopping(by: &str, style: &Style) -> String {
+    if by == "fail-fast" {
+        return "stopping (fail-fast): no new start, what runs goes on to its end".to_owned();
+    }
     format!("stopping ({}): no new start, running agents are being ended", style.clean(by))
 }
 
 /// What a changed plan says.
 pub(super) fn plan_changed(plan: &str, style: &Style) -> String {
     let plan = style.clean(plan);
-    format!("{plan} was changed; this run goes on with it as it was  (orchestrate resume --replan)")
+    format!("{plan} was changed; this run goes on with it as it was")
 }
 
 /// What a gate that was reached says.
 pub(super) fn gate_reached(gate: &str, holds: u32, style: &Style) -> String {
+    if holds == 0 {
+        return format!(
+            "gate \"{}\" waits for a person  ({})",
+            style.clean(gate),
+            words::approve(gate, style)
+        );
+    }
     let tasks = text::count_of(u64::from(holds), "task");
     let verb = if holds == 1 { "waits" } else { "wait" };
     format!("gate \"{}\": {tasks} {verb} behind it  ({})", style.clean(gate), words::approve(gate, style))
@@ -390,7 +400,8 @@ pub(super) fn not_ticked(task: &TaskId, problem: &str, spec: &RunSpec, style: &S
 
 /// What a run that goes on says.
 pub(super) fn resumed(spec: &RunSpec, view: &RunView, style: &Style) -> String {
-    format!("{}: resumed, {}", style.clean(&spec.plan), words::Standing::of(spec, view).live().join(", "))
+    let standing = words::Standing::of(spec, view);
+    format!("{}: resumed, {}", style.clean(&spec.plan), standing.resumed().join(", "))
 }
 
 /// What a task that a person retries says.

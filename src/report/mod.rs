@@ -5,7 +5,7 @@
 //! journal reads the same. Where output goes is handed in; nothing here opens a terminal.
 //!
 //! - [`live()`]: a terminal, lines that stay and a region that is redrawn
-//! - [`plain()`], [`quiet()`]: logs
+//! - [`plain()`], [`quiet()`], [`silent()`]: logs
 //! - [`ndjson()`]: one event a line
 //! - [`summary()`], [`status()`], [`runs()`], [`why()`]: what commands print
 //! - [`result_json`], [`event_json`], [`markdown()`]: documents
@@ -120,6 +120,11 @@ pub fn plain(out: Box<dyn Write + Send>, style: Style) -> Box<dyn Reporter> {
 /// Only failures, warnings, and the summary.
 pub fn quiet(out: Box<dyn Write + Send>, style: Style) -> Box<dyn Reporter> {
     Box::new(plain::Plain::new(out, style, plain::Amount::Failures))
+}
+
+/// Only failures and warnings.
+pub fn silent(out: Box<dyn Write + Send>, style: Style) -> Box<dyn Reporter> {
+    Box::new(plain::Plain::new(out, style, plain::Amount::FailuresAlone))
 }
 
 /// One event a line, flushed, masked.

@@ -28,8 +28,10 @@ const NAMED: usize = 4;
 pub(super) enum Amount {
     /// Nothing.
     All,
-    /// Everything but failures and what a person has to do.
+    /// Everything but failures, what a person has to do, and the summary.
     Failures,
+    /// The summary too.
+    FailuresAlone,
 }
 
 /// See [`crate::report::plain`] and [`crate::report::quiet`].
@@ -67,7 +69,7 @@ impl Reporter for Plain {
         let Some(line) = line_of(event, spec, view, &style, id_width) else {
             return;
         };
-        if self.amount == Amount::Failures && !line.is_failure {
+        if self.amount != Amount::All && !line.is_failure {
             return;
         }
         self.last_line = Some(event.at);
@@ -79,7 +81,7 @@ impl Reporter for Plain {
 
     fn tick(&mut self, spec: &RunSpec, view: &RunView, now: Timestamp) {
         let last = self.last_line.unwrap_or(view.supervised_since);
-        if self.amount == Amount::Failures || view.ended_at.is_some() || now.0 - last.0 < QUIET {
+        if self.amount != Amount::All || view.ended_at.is_some() || now.0 - last.0 < QUIET {
             return;
         }
         self.last_line = Some(now);
@@ -89,6 +91,9 @@ impl Reporter for Plain {
     }
 
     fn finish(&mut self, spec: &RunSpec, view: &RunView, paths: &EndPaths, _now: Timestamp) {
+        if self.amount == Amount::FailuresAlone {
+            return;
+        }
         let summary = summary(spec, view, paths, &self.style);
         self.write(summary.trim_end_matches('\n'));
     }

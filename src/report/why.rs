@@ -8,6 +8,7 @@ use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::verdict::Witness;
 use crate::model::view::{AttemptView, RunView, TaskView};
 use crate::report::advice;
+use crate::report::status::Liveness;
 use crate::report::style::Style;
 use crate::report::text;
 use crate::report::words::{self, Spent};
@@ -21,12 +22,15 @@ const MARK: usize = 73;
 const LAST_WORDS: usize = 6;
 
 /// The story of `task`; of a task that the run does not have: that.
-pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, style: &Style) -> String {
+pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, live: Liveness, style: &Style) -> String {
     let Some(found) = view.task(task) else {
         return format!("run {} has no task `{}`\n", view.run_id, style.clean(task.as_str()));
     };
     let mut lines = vec![headline(view, found, style)];
-    if let Some(reason) = reason(view, found, style) {
+    let abandoned = live == Liveness::Dead && found.status.is_active();
+    if abandoned {
+        lines.push("  the run's supervisor is gone".to_owned());
+    } else if let Some(reason) = reason(view, found, style) {
         lines.push(format!("  {reason}"));
     }
     if let Some(say) = &found.say {
@@ -36,7 +40,8 @@ pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, style: &Style) -> Stri
     for (place, attempt) in found.attempts.iter().enumerate().rev() {
         let next = found.attempts.get(place + 1).map(|next| &next.rung).or(found.next.as_ref());
         let is_last = place + 1 == found.attempts.len();
-        attempt_lines(&mut lines, spec, view, attempt, next, is_last, style);
+        let moved = next.and_then(|next| moved(spec, &attempt.rung, next));
+        attempt_lines(&mut lines, view, attempt, moved, is_last, abandoned, style);
         if is_last
             && attempt.status == AttemptStatus::Running
             && let Some(progress) = &found.progress
@@ -44,7 +49,7 @@ pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, style: &Style) -> Stri
             row(&mut lines, "says", "", &style.clean(progress), "", style);
         }
     }
-    let steps = advice::for_task(spec, found);
+    let steps = if abandoned { advice::for_abandoned(found) } else { advice::for_task(spec, found) };
     if !steps.is_empty() {
         if !found.attempts.is_empty() {
             lines.push(String::new());
@@ -109,11 +114,11 @@ fn reason(view: &RunView, task: &TaskView, style: &Style) -> Option<String> {
 
 fn attempt_lines(
     lines: &mut Vec<String>,
-    spec: &RunSpec,
     view: &RunView,
     attempt: &AttemptView,
-    next: Option<&Rung>,
+    moved: Option<String>,
     is_last: bool,
+    abandoned: bool,
     style: &Style,
 ) {
     let layer = words::layer_of(&attempt.rung).map(|layer| format!(" ({layer})")).unwrap_or_default();
@@ -122,13 +127,13 @@ fn attempt_lines(
     head.push_str("   ");
     head.push_str(&text::duration(words::attempt_time(attempt, view.updated_at)));
     match attempt.status {
+        AttemptStatus::Running if abandoned => head.push_str("   its end was not seen"),
         AttemptStatus::Running => head.push_str("   under way"),
         AttemptStatus::Cancelled => head.push_str("   stopped"),
         AttemptStatus::Lost => head.push_str("   lost: its supervisor died while it ran"),
         AttemptStatus::Succeeded | AttemptStatus::Failed => {}
     }
     lines.push(head);
-    let moved = next.and_then(|next| moved(spec, &attempt.rung, next));
     let decided = attempt.verdict.as_ref().and_then(|verdict| verdict.decided_by);
     let mut told_move = false;
     let witnesses = || attempt.verdict.iter().flat_map(|verdict| &verdict.witnesses);

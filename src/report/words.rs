@@ -277,6 +277,21 @@ impl Standing {
         words
     }
 
+    /// `1 of 7 done`, `2 to run` …: where a run stands that somebody takes up again. What is told
+    /// of together with its resumption may have begun to run, and had not when it was resumed.
+    pub(super) fn resumed(&self) -> Vec<String> {
+        let mut words = vec![format!("{} of {} done", self.succeeded + self.before, self.all)];
+        words.extend(Self::parts(&[
+            (self.running + self.retrying + self.waiting, "to run"),
+            (self.failed, "failed"),
+            (self.stopped, "stopped"),
+            (self.blocked, "blocked"),
+            (self.held, "held"),
+            (self.skipped, "skipped"),
+        ]));
+        words
+    }
+
     /// `5 succeeded`, `1 failed` …: how a run ended.
     pub(super) fn ended(&self) -> Vec<String> {
         let mut words = vec![format!("{} succeeded", self.succeeded)];

@@ -127,7 +127,7 @@ impl StoreError {
             Self::Full { .. } => "make room, then `orchestrate resume`: what was recorded is kept".to_owned(),
             Self::Corrupt { newer: true, .. } => "use the newer version, or another `state_dir`".to_owned(),
             Self::Corrupt { path, .. } => format!(
-                "`orchestrate state verify` says what is wrong; to begin anew, move `{}` away with its `-wal` and `-shm` files",
+                "to begin anew, move `{}` away with its `-wal` and `-shm` files; the folders of the runs stay",
                 path.display()
             ),
             Self::Conflict { .. } => {

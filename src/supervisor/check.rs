@@ -15,7 +15,7 @@ use super::platform::{self, Leader};
 use super::tree::Tree;
 use super::watchdog::{Due, Limits, Watchdog};
 use super::{CheckJob, Duty, Order, Report};
-use crate::model::command::StopSignal;
+use crate::model::command::{StopSignal, shell_arguments};
 use crate::model::outcome::{CheckResult, Ending, StopReason};
 
 /// How long a check that has had its time may take to stop.
@@ -86,7 +86,10 @@ async fn run_into(
     orders: &mut channel::Receiver<Order>,
 ) -> (Ending, bool) {
     let tree = Tree::enter(&job.mark);
-    let args = ["-c".to_owned(), command.to_owned()];
+    let Some(args) = shell_arguments(&job.shell, command) else {
+        let message = "the check has several lines and `cmd` takes one".to_owned();
+        return (Ending::FailedToStart { message }, false);
+    };
     let launch = Launch {
         program: &job.shell,
         args: &args,

@@ -116,6 +116,7 @@ fn read(path: &Path) -> Found {
         if let Some(problem) = unfit(&metadata) {
             return Ok(Found::Unfit(problem));
         }
+        keep_private(&file, &metadata);
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
         file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > SIZE_LIMIT {
@@ -131,6 +132,21 @@ fn read(path: &Path) -> Found {
         Err(error) => Found::Unfit(format!("it cannot be read: {error}")),
     }
 }
+
+/// Takes away what others may do with a file that the agent wrote as it writes all its files.
+#[cfg(unix)]
+fn keep_private(file: &File, metadata: &Metadata) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if metadata.permissions().mode() & 0o077 != 0
+        && let Err(error) = file.set_permissions(std::fs::Permissions::from_mode(0o600))
+    {
+        tracing::debug!(%error, "a completion stays readable for others");
+    }
+}
+
+/// Folders keep others out.
+#[cfg(not(unix))]
+fn keep_private(_file: &File, _metadata: &Metadata) {}
 
 /// Opens a file that is no link, without waiting for a writer if it became a pipe meanwhile.
 #[cfg(unix)]

@@ -87,7 +87,7 @@ mod system {
         };
         let left = tree::end_everything().await;
         if left > 0 {
-            tracing::warn!(left, "ended processes that the supervisor left behind");
+            tracing::info!(left, "ended processes that the supervisor left behind");
         }
         Ok(exit_code(status))
     }
@@ -173,6 +173,6 @@ mod system {
     }
 
     pub(super) async fn gone(_value: &str) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

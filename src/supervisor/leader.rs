@@ -11,6 +11,8 @@ use tokio::process::Command;
 use super::platform::Leader;
 use super::tree::Tree;
 use super::{MARK, output};
+#[cfg(windows)]
+use crate::model::command::{CMD_SWITCHES, is_cmd};
 use crate::model::command::{CommandSpec, Input};
 use crate::model::outcome::Ending;
 
@@ -43,8 +45,8 @@ pub(super) async fn launch(
     loop {
         let [stdin, stdout, stderr] = streams().map_err(|error| failed(&error))?;
         let mut command = Command::new(launch.program);
+        give_arguments(&mut command, launch);
         command
-            .args(launch.args)
             .env_clear()
             .envs(launch.environment)
             .env(MARK, launch.mark)
@@ -59,6 +61,27 @@ pub(super) async fn launch(
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
             Err(error) => return Err(not_started(launch, &error)),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn give_arguments(command: &mut Command, launch: &Launch<'_>) {
+    command.args(launch.args);
+}
+
+/// `cmd` does not take quotes apart as other programs do: its line is handed over as it stands, in the
+/// one pair of quotes that it takes off.
+#[cfg(windows)]
+fn give_arguments(command: &mut Command, launch: &Launch<'_>) {
+    match launch.args.split_last() {
+        Some((line, switches))
+            if is_cmd(launch.program) && switches.ends_with(&CMD_SWITCHES.map(str::to_owned)) =>
+        {
+            command.args(switches).raw_arg(format!("\"{line}\""));
+        }
+        _ => {
+            command.args(launch.args);
         }
     }
 }

@@ -43,12 +43,22 @@ pub fn keep_out_of_commits(state_dir: &Path) -> Result<Ignoring, WorkspaceError>
             Some(text) if text == OWN_IGNORE => return Ok(Ignoring::OwnFile),
             Some(_) => {}
             None => {
-                fs::write(&file, OWN_IGNORE).map_err(|error| WorkspaceError::io("write", &file, error))?;
+                create_private(&file)
+                    .and_then(|mut created| std::io::Write::write_all(&mut created, OWN_IGNORE.as_bytes()))
+                    .map_err(|error| WorkspaceError::io("write", &file, error))?;
                 return Ok(Ignoring::OwnFile);
             }
         }
     }
     exclude(state_dir)
+}
+
+fn create_private(path: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Adds our files to `.git/info/exclude`, once.

@@ -81,7 +81,6 @@ fn stays_inside(root: &Path, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn root() -> (tempfile::TempDir, PathBuf) {
         let keep = tempfile::tempdir().unwrap();
@@ -114,6 +113,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn links_that_lead_out_are_refused_and_others_are_not() {
+        use std::fs;
         use std::os::unix::fs::symlink;
         let (_keep, root) = root();
         let (_other, outside) = self::root();

@@ -53,6 +53,16 @@ fn a_plan_of_more_than_eight_mebibytes() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T001 One\n  - Agent: command\n  - Command: `touch ran`\n");
+    project.write("file", "");
+    let refused = refused(&project, &["--plan", "plan.md", "--report", "file/r.json"], 2).says("--report");
+    assert!(refused.stderr.contains("file/r.json"), "{}", refused.stderr);
+    assert!(!project.has("ran"));
+}
+
+#[test]
 fn a_cycle_names_its_ring() {
     let project = Project::new();
     project.write("plan.md", "- [ ] T001 A\n  - Depends on: T002\n- [ ] T002 B\n  - Depends on: T001\n");
@@ -62,10 +72,10 @@ fn a_cycle_names_its_ring() {
 #[test]
 fn an_unknown_dependency_suggests_the_near_one() {
     let project = Project::new();
-    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T01x\n"));
+    project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T00x\n"));
     let _ = refused(&project, &["--plan", "plan.md"], 3)
         .says("plan.md:5:")
-        .says("T01x")
+        .says("T00x")
         .says("did you mean `T001`?")
         .says("--assume-done");
 }

@@ -57,6 +57,39 @@ fn check_shows_tasks_edges_commands_and_what_was_left_out_and_runs_nothing() {
 }
 
 #[test]
+fn check_names_the_variables_that_are_not_passed_on() {
+    let mut project = Project::new();
+    project.set("DEPLOY_TOKEN", "x").set("REDIS_URL", "redis://x").set("EDITOR", "vi");
+    project.set("OPENAI_API_KEY", "x").set("GROQ_API_KEY", "x");
+    project.write(
+        "plan.md",
+        "- [ ] T1 A\n  - Agent: command\n  - Command: `true`\n- [ ] T2 B\n  - Agent: opencode\n",
+    );
+    let shown = project.run(["check", "plan.md"]).expect(0).stdout;
+    let line = |agent: &str| {
+        let start = format!("  {agent} ");
+        let (_, block) = shown.split_once("not passed on").expect("the block");
+        block.lines().find(|line| line.starts_with(&start)).map(str::to_owned).unwrap_or_default()
+    };
+    assert!(line("command").contains("DEPLOY_TOKEN, GROQ_API_KEY, OPENAI_API_KEY, REDIS_URL"), "{shown}");
+    assert!(line("opencode").ends_with("DEPLOY_TOKEN, REDIS_URL"), "{shown}");
+    assert!(!shown.contains("EDITOR"), "{shown}");
+}
+
+#[test]
+fn paths_are_told_from_where_one_stands() {
+    let project = Project::new();
+    project.write("plan.md", "- [ ] T1 A\n  - Agent: command\n  - Command: `true`\n");
+    project.write("orchestrate.toml", "version = 1\n");
+    project.write("sub/keep", "");
+    let mut command = project.command(["--plan", "../plan.md"]);
+    let ran = crate::project::Ran::of(&command.current_dir(project.root().join("sub")).output().unwrap());
+    let ran = ran.expect(0);
+    let line = ran.stderr.lines().find_map(|line| line.trim().strip_prefix("report")).expect("a report");
+    assert!(project.root().join("sub").join(line.trim()).is_file(), "{line}");
+}
+
+#[test]
 fn a_run_can_be_looked_at_from_all_sides() {
     let project = Project::new();
     project.write("plan.md", PLAN);

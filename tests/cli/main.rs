@@ -5,6 +5,7 @@
     clippy::format_push_string,
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a test's panic is its failure; it reads the caller's PATH, and looks at what it needs of a result"
 )]
 
@@ -14,6 +15,8 @@ mod project;
 
 mod agent_side;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod going_on;
 mod looking;
 mod main_job;

@@ -49,6 +49,10 @@ fn a_plan_runs_to_its_end_and_leaves_evidence() {
         assert_eq!(completion["source"], "supervisor");
         assert_eq!(completion["run_id"], run);
     }
+    let events = project.read(&format!("{folder}/tasks/3/1/events.ndjson"));
+    let kinds: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone()).collect();
+    assert_eq!(kinds, ["attempt_started", "verification_started", "attempt_ended"]);
     assert_eq!(project.read("plan.md"), PLAN, "headings have no box to tick");
 }
 
@@ -110,6 +114,71 @@ fn a_box_is_ticked_when_its_task_succeeded_and_only_then() {
     // The ticked one is not run again.
     let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(1);
     assert_eq!(ran.json()["tasks"][0]["status"], "skipped");
+}
+
+#[test]
+fn a_plan_that_is_changed_meanwhile_is_told_and_not_read() {
+    let project = Project::new();
+    let plan = "- [ ] T1 Writes\n  - Agent: command\n  - Command: `echo '- [ ] T3 More' >> plan.md`\n\
+                - [ ] T2 Next\n  - Agent: command\n  - Command: `true`\n";
+    project.write("plan.md", plan);
+    let ran = project.run(["--plan", "plan.md", "--output", "ndjson"]).expect(0);
+    let told = ran.stdout.lines().filter(|line| line.contains("\"kind\":\"plan_changed\"")).count();
+    assert_eq!(told, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("plan.md was changed"), "{}", ran.stderr);
+    assert_eq!(project.read("plan.md").matches("[x]").count(), 2, "our own ticks are no change");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_run_leaves_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let project = Project::new();
+    project.write(
+        "orchestrate.toml",
+        format!(
+            "version = 1\n[agents.fake]\nprogram = \"{}\"\nargs = [\"pass\"]\n",
+            crate::project::fake_agent().display()
+        ),
+    );
+    project.write(
+        "plan.md",
+        "- [ ] T1 Agent\n  - Agent: fake\n- [ ] T2 Command\n  - Agent: command\n  - Command: `echo x`\n  \
+         - Verify: `true`\n",
+    );
+    let _ = project.run(["--plan", "plan.md"]).expect(0);
+    let mut folders = vec![project.root().join("plans/agent-shared")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            let (path, mode) = (entry.path(), metadata.permissions().mode() & 0o777);
+            assert_eq!(mode, if metadata.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+            seen += 1;
+            if metadata.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(seen > 12, "{seen}");
+}
+
+#[test]
+fn said_twice_quiet_leaves_errors_alone() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "- [ ] T1 Good\n  - Agent: command\n  - Command: `true`\n- [ ] T2 Bad\n  - Agent: command\n  \
+         - Command: `exit 3`\n  - Retries: 0\n",
+    );
+    let once = project.run(["--plan", "plan.md", "--no-tick", "-q"]).expect(1);
+    assert!(once.stderr.contains("1 failed"), "{}", once.stderr);
+    let twice = project.run(["--plan", "plan.md", "--no-tick", "-qq"]).expect(1);
+    let lines: Vec<&str> = twice.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", twice.stderr);
+    assert!(lines[0].starts_with("run ") && lines[1].contains("FAILED   T2"), "{}", twice.stderr);
 }
 
 #[test]

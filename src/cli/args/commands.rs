@@ -272,7 +272,7 @@ pub enum StateCommand {
         #[arg(value_name = "BEGINNING")]
         beginning: Option<String>,
     },
-    /// Print every change of a run as it happens
+    /// Print every change of the shared state as it happens, until it is interrupted
     Watch,
     /// Compare the shared state with the journal and its schemas
     Verify,

@@ -17,7 +17,7 @@ use crate::report::{Liveness, advice, runs, status, steps, why};
 #[test]
 fn the_picture_of_why() {
     let run = picture_ended();
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), &SCREEN)), @r#"
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &SCREEN)), @r#"
     |T006  Accessibility audit   failed: output_missing   2 attempts, 2m 32s, $0.00
     |
     |attempt 2   cline · minimax/minimax-m2.1 (layer 4)   2m 02s
@@ -36,7 +36,7 @@ fn the_picture_of_why() {
     |  orchestrate retry T006 --layer 5     again, by another model
     |  orchestrate retry T006 --say TEXT    again, with a word to the agent
     "#);
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T007"), &SCREEN)), @r"
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T007"), Liveness::Ended, &SCREEN)), @r"
     |T007  Summary report   blocked
     |  blocked by T006
     |
@@ -44,7 +44,7 @@ fn the_picture_of_why() {
     |  orchestrate why T006                 what blocks it
     |  orchestrate retry T006               again, and this one after it
     ");
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T001"), &SCREEN)), @r"
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T001"), Liveness::Ended, &SCREEN)), @r"
     |T001  Create the users table   succeeded   1 attempt, 1m 12s, $0.00
     |
     |attempt 1   kilo · kilo/z-ai/glm-4.7 (layer 3)   1m 12s
@@ -52,17 +52,29 @@ fn the_picture_of_why() {
     |               and saved the report.
     |
     |what to do
-    |  orchestrate diff T001                what it changed
     |  orchestrate logs T001                what it printed
     ");
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T9\u{1b}[2J"), &SCREEN)), @r"|run 01JD8Q3ZK7V0N4M2E6T9QW5XRB has no task `T9`");
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T9\u{1b}[2J"), Liveness::Ended, &SCREEN)), @r"|run 01JD8Q3ZK7V0N4M2E6T9QW5XRB has no task `T9`");
+}
+
+#[test]
+fn why_of_a_task_whose_supervisor_died() {
+    let run = picture();
+    let text = why(&run.spec, &run.view, &id("T002"), Liveness::Dead, &SCREEN);
+    assert!(text.contains("the run's supervisor is gone"), "{text}");
+    assert!(text.contains("its end was not seen") && !text.contains("under way"), "{text}");
+    assert!(text.contains("  orchestrate resume ") && !text.contains("orchestrate stop"), "{text}");
 }
 
 #[test]
 fn why_of_every_other_standing() {
     let run = gated();
-    let all: Vec<String> =
-        run.spec.tasks.iter().map(|task| why(&run.spec, &run.view, &task.id, &NARROW)).collect();
+    let all: Vec<String> = run
+        .spec
+        .tasks
+        .iter()
+        .map(|task| why(&run.spec, &run.view, &task.id, Liveness::Ended, &NARROW))
+        .collect();
     assert_snapshot!(joined(&all), @r#"
     |T001  Build   succeeded   1 attempt, 30s, $0.00
     |
@@ -71,7 +83,6 @@ fn why_of_every_other_standing() {
     |               and saved the report.
     |
     |what to do
-    |  orchestrate diff T001                what it changed
     |  orchestrate logs T001                what it printed
     |
     |T002  Deploy   held
@@ -111,7 +122,7 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
         .insert(0, witness(WitnessName::Model, None, "the agent does not say which model answered"));
     verdict.notes.push("2 processes were left behind and ended".to_owned());
     run.fail("T006", verdict);
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), &WIDE)), @r#"
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &WIDE)), @r#"
     |T006  Accessibility audit   failed: output_missing   2 attempts, 1m 40s, $0.00
     |
     |attempt 2   cline · minimax/minimax-m2.1 (layer 4)   1m 32s
@@ -132,7 +143,7 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |  orchestrate retry T006 --layer 5     again, by another model
     |  orchestrate retry T006 --say TEXT    again, with a word to the agent
     "#);
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), &NARROW)), @r#"
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &NARROW)), @r#"
     |T006  Accessibility audit   failed: output_missing   2 attempts, 1m 40s, $0.00
     |
     |attempt 2   cline · minimax/minimax-m2.1 (layer 4)   1m 32s
@@ -181,12 +192,12 @@ fn every_failure_has_something_to_do() {
     |orchestrate logs T006                what it tried
     ");
     assert_snapshot!(joined(&advice(FailureKind::NotLoggedIn, &run.spec, task)), @r"
-    |orchestrate doctor                   who is logged in, and how to log in
+    |orchestrate logs T006                what it printed
     |orchestrate retry T006               again, once it is logged in
     |orchestrate retry T006 --layer 5     again, by another model
     ");
     assert_snapshot!(joined(&advice(FailureKind::PaymentNotApproved, &run.spec, task)), @r"
-    |orchestrate models list                                         what the paid layers are
+    |orchestrate models                                              what the paid layers are
     |orchestrate --plan plans/phase3.md --allow-paid --reason TEXT   approve them
     ");
 }
@@ -197,7 +208,7 @@ fn status_of_a_live_a_dead_and_an_ended_run() {
     assert_snapshot!(framed(&status(&run.spec, &run.view, Liveness::Alive, &SCREEN, at(170))), @r#"
     |run 01JD8Q3ZK7V0N4M2E6T9QW5XRB   running for 2m 50s by anvil:4711
     |    plans/phase3.md   Phase 3
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ✗ T006  Accessibility aud…  cline · minimax-m2.1     2m 02s  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written
     |  ▶ T002  Hash passwords      opencode · big-pickle       58s
@@ -209,7 +220,7 @@ fn status_of_a_live_a_dead_and_an_ended_run() {
     assert_snapshot!(framed(&status(&run.spec, &run.view, Liveness::Dead, &SCREEN, at(900))), @r#"
     |run 01JD8Q3ZK7V0N4M2E6T9QW5XRB   its supervisor anvil:4711 is gone, last seen 12m ago
     |    plans/phase3.md   Phase 3
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ✗ T006  Accessibility aud…  cline · minimax-m2.1     2m 02s  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written
     |  ▶ T002  Hash passwords      opencode · big-pickle   its end was not seen
@@ -223,7 +234,7 @@ fn status_of_a_live_a_dead_and_an_ended_run() {
     assert_snapshot!(framed(&status(&run.spec, &run.view, Liveness::Ended, &SCREEN, at(900))), @r#"
     |run 01JD8Q3ZK7V0N4M2E6T9QW5XRB   failed, exit 1, 2m ago
     |    plans/phase3.md   Phase 3
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ✓ T002  Hash passwords      opencode · big-pickle    3m 08s
     |  ✓ T003  Issue tokens        kilo · glm-4.7           6m 40s
@@ -310,7 +321,7 @@ fn why_of_a_task_under_way_that_a_person_sent_back() {
         attempt: 3,
         message: "half of the pages".to_owned(),
     });
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), &WIDE)), @r#"
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &WIDE)), @r#"
     |T006  Accessibility audit   running   3 attempts, 3m 12s, $0.00
     |  told by `retry`: "mind the contrast"
     |
@@ -325,4 +336,27 @@ fn why_of_a_task_under_way_that_a_person_sent_back() {
     |  orchestrate logs T006 -f             what it prints
     |  orchestrate stop T006                stop it for good
     "#);
+}
+
+/// A hint that names a command which this version does not have is worse than none.
+#[test]
+fn what_to_do_names_only_commands_that_exist() {
+    let mut run = picture();
+    run.at(200);
+    let known = [
+        "orchestrate models",
+        "orchestrate logs ",
+        "orchestrate retry ",
+        "orchestrate resume",
+        "orchestrate --plan ",
+        "orchestrate why ",
+    ];
+    let task = run.view.task(&id("T006")).unwrap();
+    for kind in FailureKind::ALL {
+        for step in steps(kind, &run.spec, task) {
+            let command = step.command.as_str();
+            assert!(known.iter().any(|known| command.starts_with(known)), "{kind}: {command}");
+            assert!(!command.contains("--budget"), "{kind}: {command}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod builder;
 mod judge_table;
 mod ladder_table;
 mod model;
+mod order_and_checks;
 mod plans;
 mod promises;
 mod speed;

@@ -5,7 +5,6 @@ mod door;
 mod sharing;
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Barrier};
 
 use proptest::prelude::*;
@@ -114,7 +113,7 @@ fn folder_and_files_are_the_users_alone() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state), 0o700);
         assert_eq!(mode(store.path()), 0o600);
         for entry in fs::read_dir(&state).unwrap() {
@@ -235,44 +234,4 @@ proptest! {
         }
         prop_assert_eq!(store.verify().unwrap(), []);
     }
-}
-
-#[test]
-#[ignore = "measures; run by hand in release"]
-#[expect(clippy::disallowed_methods, reason = "measures how long it takes")]
-fn how_long_an_event_takes() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    let ids: Vec<String> = (0..10_000).map(|number| format!("T{number}")).collect();
-    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let start = std::time::Instant::now();
-    let mut run = begun(&mut store, spec("01A", &names));
-    println!("{} tasks begun in {:?}", ids.len(), start.elapsed());
-    let mut tasks = ids.iter();
-    for turn in [1, 3, 24] {
-        let first = run.view.last_seq;
-        let mut total = std::time::Duration::ZERO;
-        let mut events = Vec::new();
-        for id in tasks.by_ref().take(3_000) {
-            let task_id = TaskId::new(id.as_str());
-            for body in [
-                attempt_started(id, 1),
-                attempt_ended(id, 1, AttemptStatus::Succeeded),
-                EventBody::TaskSucceeded { task_id, attempt: 1 },
-            ] {
-                events.push(run.event(body));
-                if events.len() == turn {
-                    let start = std::time::Instant::now();
-                    store.append(&run.spec, &run.view, &events, NOW).unwrap();
-                    total += start.elapsed();
-                    events.clear();
-                }
-            }
-        }
-        let written = u32::try_from(run.view.last_seq - first).unwrap();
-        println!("turns of {turn}: {written} events, {:?} an event", total / written);
-    }
-    let start = std::time::Instant::now();
-    store.heartbeat(&run.spec, &run.view, NOW).unwrap();
-    println!("heartbeat {:?}", start.elapsed());
 }
