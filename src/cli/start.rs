@@ -114,10 +114,9 @@ pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, l
         if providers.is_empty() {
             providers.push(None);
         }
-        let shares = |provider: &Option<&str>| {
-            agents::single_login(agent, *provider, &context.environment, context.home.as_deref())
-        };
-        if agent.is_installed() && providers.iter().any(shares) {
+        let shares =
+            |provider| agents::single_login(agent, provider, &context.environment, context.home.as_deref());
+        if agent.is_installed() && providers.into_iter().any(shares) {
             agent.limit = Some(1);
         }
     }
