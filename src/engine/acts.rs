@@ -23,8 +23,10 @@ impl Engine {
     pub(super) fn carry_out(&mut self, effect: Effect) -> Vec<Input> {
         match effect {
             Effect::Record(_) => {}
-            Effect::Spawn { key, rung, timeout, note, session } => {
-                if let Err(error) = self.spawn(&key, &rung, timeout, note.as_deref(), session.as_deref()) {
+            // The session of the attempt before lies in that attempt's own data folder, which is gone:
+            // the note tells the agent what was done.
+            Effect::Spawn { key, rung, timeout, note, session: _ } => {
+                if let Err(error) = self.spawn(&key, &rung, timeout, note.as_deref()) {
                     return vec![not_started(key, &error)];
                 }
             }
@@ -59,7 +61,6 @@ impl Engine {
         rung: &Rung,
         timeout: Span,
         note: Option<&str>,
-        session: Option<&str>,
     ) -> anyhow::Result<()> {
         let spec = Arc::clone(&self.parts.spec);
         let task = self.task(&spec, &key.task);
@@ -67,7 +68,7 @@ impl Engine {
         let first = view.and_then(|view| view.attempts.first()).map(|first| first.started_at);
         self.parts.workspace.begin(task, first.unwrap_or_else(|| self.parts.clock.now()))?;
         let workspace = self.parts.workspace.directory(&key.task);
-        let order = AttemptOrder { key, task, rung, timeout, note, session };
+        let order = AttemptOrder { key, task, rung, timeout, note };
         let job = prepare::prepare(
             &spec,
             self.parts.scheduler.view(),

@@ -49,8 +49,6 @@ pub struct AttemptOrder<'a> {
     pub timeout: Span,
     /// What the agent has to know of earlier attempts.
     pub note: Option<&'a str>,
-    /// The agent's session of the attempt before.
-    pub session: Option<&'a str>,
 }
 
 /// Makes everything an attempt needs and says how it is started.
@@ -104,7 +102,7 @@ pub fn prepare(
         prompt_file: &prompt_file,
         environment,
         home: surroundings.home.as_deref(),
-        session: order.session,
+        session: None,
         timeout: order.timeout,
         idle_timeout: spec.settings.idle_timeout,
     })?;
