@@ -55,6 +55,8 @@ impl Engine {
             return Ok(());
         }
         let path = self.parts.folders.attempt(&key.task, key.attempt).join("stdout.log");
+        // An agent may have put something else there, and opening a pipe would wait for its writer.
+        anyhow::ensure!(path.symlink_metadata()?.is_file(), "`{}` is no file any more", path.display());
         let mut file = std::fs::File::open(&path)?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
