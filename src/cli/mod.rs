@@ -41,6 +41,7 @@ use crate::cli::exit::CliError;
 use crate::cli::ui::{TerminalHints, Ui};
 use crate::engine::clock::Clock;
 use crate::model::exit::ExitCode;
+use crate::report;
 use crate::supervisor;
 
 /// How long the runtime may take to give its threads back: a blocked read must not hold the end up.
@@ -147,15 +148,8 @@ fn print_error(ui: &Ui, error: &CliError, output: OutputForm) -> ExitCode {
     ui.error(error);
     // The codes that mean that there is no result: the document of the error stands in for it.
     let instead = (2..=7).contains(&error.exit.code());
-    if output == OutputForm::Json && instead {
-        match serde_json::to_string(&error.document()) {
-            Ok(text) => {
-                if ui.data(&text).is_err() {
-                    return ExitCode::Fault;
-                }
-            }
-            Err(_) => return ExitCode::Fault,
-        }
+    if output == OutputForm::Json && instead && ui.data(&report::line_json(&error.document())).is_err() {
+        return ExitCode::Fault;
     }
     error.exit
 }

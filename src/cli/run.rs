@@ -17,7 +17,6 @@ use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
 use crate::cli::settings::Settings;
 use crate::cli::start::{self, Claim, Driven};
-use crate::cli::status::json;
 use crate::cli::withheld;
 use crate::diagnostics::{self, Diagnostic};
 use crate::engine::folders::shown;
@@ -29,7 +28,7 @@ use crate::model::ids::{RunId, TaskId};
 use crate::model::run::{RunSpec, TickMode};
 use crate::model::task::{Entry, HeldReason, TaskSpec};
 use crate::plan::{self, CheckStyle, Plan, ReadOptions, ResolveOptions, Resolved, Role};
-use crate::report::text::count_of;
+use crate::report::{self, text::count_of};
 use crate::scheduler::ladder::{Choice, Ladder};
 use crate::scheduler::{Input, Scheduler};
 use crate::store::Store;
@@ -182,18 +181,18 @@ fn show_check(
     read: &ReadPlan,
     explain: bool,
 ) -> Result<ExitCode, CliError> {
-    let check = plan::check(&read.plan, &read.resolved, &read.file.shown);
+    let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown);
+    check.withheld = withheld::withheld(&context.environment, settings, &read.resolved.tasks);
     match context.output {
         OutputForm::Human => {
             let style =
                 CheckStyle { width: context.ui.stdout.width, explain, color: context.ui.stdout.color };
-            let shown =
-                plan::render_check(&check, style) + &withheld::block(context, settings, &read.resolved.tasks);
+            let shown = plan::render_check(&check, style) + &withheld::block(&check.withheld);
             context.ui.data(&masking::mask(&shown))?;
             read.show_diagnostics(context);
         }
         OutputForm::Json | OutputForm::Ndjson => {
-            context.ui.data(&masking::mask(&json(&check)?))?;
+            context.ui.data(&report::line_json(&check))?;
             if read.has_errors() {
                 read.show_diagnostics(context);
                 // The document was printed: it carries the mistakes.

@@ -7,10 +7,9 @@ use crate::cli::args::commands::{CompletionsCommand, ModelsCommand, SchemaComman
 use crate::cli::config;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::status::json;
 use crate::model::exit::ExitCode;
 use crate::model::layer::Cost;
-use crate::report::text;
+use crate::report::{self, text};
 use crate::schema::SchemaKind;
 
 /// The schema of `orchestrate.toml`.
@@ -68,7 +67,7 @@ pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, C
             .iter()
             .map(|(layer, usable)| serde_json::json!({ "layer": layer, "agent_state": usable }))
             .collect();
-        context.ui.data(&json(&list)?)?;
+        context.ui.data(&report::line_json(&list))?;
         return Ok(ExitCode::Success);
     }
     let agent_width = rows.iter().map(|(layer, _)| layer.agent.len()).max().unwrap_or(0);

@@ -7,9 +7,9 @@ use crate::cli::args::commands::StateCommand;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look;
-use crate::cli::status::json;
 use crate::cli::watch::Watch;
 use crate::model::exit::ExitCode;
+use crate::report;
 use crate::report::text::count_of;
 use crate::store::Store;
 
@@ -40,7 +40,7 @@ fn get(context: &Context, store: &Store, key: &str) -> Result<ExitCode, CliError
     let text = match context.output {
         OutputForm::Human => serde_json::to_string_pretty(&value)
             .map_err(|error| CliError::new(ExitCode::Fault, format!("cannot write JSON: {error}")))?,
-        OutputForm::Json | OutputForm::Ndjson => json(&value)?,
+        OutputForm::Json | OutputForm::Ndjson => report::line_json(&value),
     };
     context.ui.data(&text)?;
     Ok(ExitCode::Success)
@@ -64,11 +64,11 @@ fn list(context: &Context, store: &Store, beginning: &str) -> Result<ExitCode, C
         }
         OutputForm::Json => {
             let map: serde_json::Map<String, serde_json::Value> = entries.into_iter().collect();
-            context.ui.data(&json(&map)?)?;
+            context.ui.data(&report::line_json(&map))?;
         }
         OutputForm::Ndjson => {
             for (key, value) in entries {
-                context.ui.data(&json(&serde_json::json!({ "key": key, "value": value }))?)?;
+                context.ui.data(&report::line_json(&serde_json::json!({ "key": key, "value": value })))?;
             }
         }
     }
@@ -84,7 +84,7 @@ async fn watch(context: &Context, store: &Store) -> Result<ExitCode, CliError> {
         watch.changed(LOOK).await;
         for (key, value) in store.list(&context.prefix)? {
             if known.get(&key) != Some(&value) {
-                let line = json(&serde_json::json!({ "key": key, "value": value }))? + "\n";
+                let line = report::line_json(&serde_json::json!({ "key": key, "value": value })) + "\n";
                 if !context.ui.bytes(line.as_bytes())? {
                     return Ok(ExitCode::Success);
                 }
@@ -100,7 +100,7 @@ fn verify(context: &Context, store: &Store) -> Result<ExitCode, CliError> {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let document =
             serde_json::json!({ "schema": "state-verify/v1", "valid": lines.is_empty(), "problems": lines });
-        context.ui.data(&json(&document)?)?;
+        context.ui.data(&report::line_json(&document))?;
     }
     if problems.is_empty() {
         if context.output == OutputForm::Human {

@@ -81,10 +81,10 @@ pub fn runs(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliErr
         OutputForm::Human => {
             context.ui.data(&report::runs(&list, &context.ui.stdout, context.clock.now()))?;
         }
-        OutputForm::Json => context.ui.data(&json(&list)?)?,
+        OutputForm::Json => context.ui.data(&report::line_json(&list))?,
         OutputForm::Ndjson => {
             for summary in &list {
-                context.ui.data(&json(summary)?)?;
+                context.ui.data(&report::line_json(summary))?;
             }
         }
     }
@@ -107,7 +107,7 @@ pub fn why(context: &Context, command: &WhyCommand) -> Result<ExitCode, CliError
         OutputForm::Json | OutputForm::Ndjson => {
             let result = result(context, &run)?;
             let found = result.tasks.iter().find(|known| known.id == task);
-            context.ui.data(&json(&found)?)?;
+            context.ui.data(&report::line_json(&found))?;
         }
     }
     Ok(ExitCode::Success)
@@ -123,10 +123,4 @@ pub fn report(context: &Context, command: &ReportCommand) -> Result<ExitCode, Cl
     };
     context.ui.data(&text)?;
     Ok(ExitCode::Success)
-}
-
-/// A value as one line of JSON.
-pub fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
-    serde_json::to_string(value)
-        .map_err(|error| CliError::new(ExitCode::Fault, format!("cannot write JSON: {error}")))
 }

@@ -3,31 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agents::environment::{child_environment, provider_key};
-use crate::cli::context::Context;
 use crate::cli::settings::Settings;
 use crate::model::task::{Entry, TaskKind, TaskSpec};
 
 /// The block of lines that says it; empty where nothing is withheld.
-pub(super) fn block(context: &Context, settings: &Settings, tasks: &[TaskSpec]) -> String {
-    let withheld = withheld(&context.environment, settings, tasks);
+pub(super) fn block(withheld: &BTreeMap<String, Vec<String>>) -> String {
     if withheld.is_empty() {
         return String::new();
     }
-    let width = withheld.keys().map(|agent| agent.len()).max().unwrap_or(0);
+    let width = withheld.keys().map(String::len).max().unwrap_or(0);
     let mut block = "\nnot passed on  (`[agents.NAME] pass_env` names what may be)\n".to_owned();
     for (agent, names) in withheld {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         block = block + "  " + &format!("{agent:<width$}  {}", names.join(", ")) + "\n";
     }
     block
 }
 
 /// For each agent that these tasks may use, what none of its attempts gets.
-fn withheld<'a>(
+pub(super) fn withheld(
     caller: &BTreeMap<String, String>,
-    settings: &'a Settings,
-    tasks: &'a [TaskSpec],
-) -> BTreeMap<&'a str, BTreeSet<String>> {
+    settings: &Settings,
+    tasks: &[TaskSpec],
+) -> BTreeMap<String, Vec<String>> {
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for task in tasks {
         match (&task.entry, task.kind, &task.agent) {
@@ -52,7 +49,7 @@ fn withheld<'a>(
             .reduce(|all, more| all.intersection(&more).cloned().collect())
             .unwrap_or_else(|| removed(None));
         if !names.is_empty() {
-            found.insert(name.as_str(), names);
+            found.insert(name.clone(), names.into_iter().collect());
         }
     }
     found

@@ -1,5 +1,7 @@
 //! What `check` says of a plan, as one document.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +140,8 @@ pub struct PlanCheck {
     pub commands: Vec<CheckCommand>,
     /// Boxes that are no tasks.
     pub ignored: Vec<Ignored>,
+    /// For each agent that the tasks may use: names of variables that it does not get to see.
+    pub withheld: BTreeMap<String, Vec<String>>,
     /// Length of the longest chain of tasks to run.
     pub longest_chain: u32,
     /// Mistakes and warnings.

@@ -87,6 +87,8 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         edges,
         commands,
         ignored: plan.ignored.clone(),
+        // What an environment holds back is no matter of the plan: whoever knows one fills it in.
+        withheld: BTreeMap::new(),
         longest_chain,
         diagnostics: diagnostics.into_iter().map(|diagnostic| diagnostic.to_document(file)).collect(),
     }

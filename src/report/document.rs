@@ -57,8 +57,14 @@ pub fn result_json(result: &RunResult) -> String {
 
 /// An event as one line of JSON, without the line's end.
 pub fn event_json(event: &Event) -> String {
+    line_json(event)
+}
+
+/// Any of our documents as one line of JSON, without the line's end. Each text in it is masked by
+/// itself, so that no quote of the document is taken for part of a secret.
+pub fn line_json(document: &impl Serialize) -> String {
     let mut out = String::with_capacity(256);
-    write(&mut out, &value_of(event), None);
+    write(&mut out, &value_of(document), None);
     out
 }
 

@@ -47,7 +47,7 @@ use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 
 pub use advice::{Step, advice, steps};
-pub use document::{event_json, result_json};
+pub use document::{event_json, line_json, result_json};
 pub use markdown::markdown;
 pub use region::{Doing, region};
 pub use runs::runs;

@@ -212,3 +212,15 @@ fn a_reader_that_goes_away_ends_the_printing_and_not_the_run() {
     let status = project.run(["status", "--output", "json"]).expect(0).json();
     assert_eq!(status["tasks"][2]["failure"], "exited");
 }
+
+#[test]
+fn a_secret_in_a_plan_is_masked_and_the_document_stays_one() {
+    let mut project = Project::new();
+    project.set("OPENAI_API_KEY", "sk-hidden");
+    project.write("plan.md", "- [ ] T001 One\n  - Agent: command\n  - Command: `API_KEY=abcdefgh12345678`\n");
+    let ran = project.run(["check", "plan.md", "--output", "json"]).expect(0);
+    assert!(!ran.stdout.contains("abcdefgh12345678"), "{}", ran.stdout);
+    let check = ran.json();
+    assert_eq!(check["commands"][0]["task"], "T001");
+    assert_eq!(check["withheld"]["command"], serde_json::json!(["OPENAI_API_KEY"]));
+}
