@@ -3,6 +3,8 @@
 //! The small disk is a file system in memory, mounted in a namespace of its own. Where that is not
 //! allowed the test says so and passes.
 
+#![expect(clippy::print_stderr, reason = "a test that is left out says so aloud")]
+
 use std::process::{Command, Stdio};
 
 use crate::project::{Project, Ran, program};

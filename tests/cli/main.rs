@@ -5,7 +5,6 @@
     clippy::format_push_string,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::print_stderr,
     reason = "a test's panic is its failure; it reads the caller's PATH, and looks at what it needs of a result"
 )]
 
