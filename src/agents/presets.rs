@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PassEnv, PromptChannel};
+use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PromptChannel};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -96,16 +96,9 @@ fn adapter(name: &str, kind: AdapterKind, memory: Option<u64>) -> AgentSpec {
         name: name.to_owned(),
         kind,
         program: Some(name.to_owned()),
-        found: None,
-        args: Vec::new(),
-        prompt: PromptChannel::Stdin,
-        env: BTreeMap::new(),
-        pass_env: PassEnv::default(),
-        success_codes: vec![0],
-        limit: None,
         memory,
-        completion: CompletionRule::Required,
         proved: true,
+        ..AgentSpec::default()
     }
 }
 

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The code that knows how to speak to an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
     /// Kilo CLI.
@@ -19,6 +21,7 @@ pub enum AdapterKind {
     /// No model: runs the task's own command in a shell.
     Command,
     /// Any other program, by the data of its [`AgentSpec`].
+    #[default]
     Program,
 }
 
@@ -116,6 +119,28 @@ pub struct AgentSpec {
     pub completion: CompletionRule,
     /// Whether this adapter was proved against the real program.
     pub proved: bool,
+}
+
+impl Default for AgentSpec {
+    /// A program without a name that takes its prompt on standard input, exits 0 when all is well and
+    /// has to leave a completion.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kind: AdapterKind::default(),
+            program: None,
+            found: None,
+            args: Vec::new(),
+            prompt: PromptChannel::default(),
+            env: BTreeMap::new(),
+            pass_env: PassEnv::default(),
+            success_codes: vec![0],
+            limit: None,
+            memory: None,
+            completion: CompletionRule::default(),
+            proved: false,
+        }
+    }
 }
 
 impl AgentSpec {

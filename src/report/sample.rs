@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PassEnv, PromptChannel};
+use crate::model::agent::{AdapterKind, AgentSpec};
 use crate::model::event::{Event, EventBody, EventVersion};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::{RunId, TaskId};
@@ -79,15 +79,8 @@ fn agent(name: &str, kind: AdapterKind, found: bool) -> (String, AgentSpec) {
         kind,
         program: Some(name.to_owned()),
         found: found.then(|| PathBuf::from("bin").join(name)),
-        args: Vec::new(),
-        prompt: PromptChannel::Stdin,
-        env: BTreeMap::new(),
-        pass_env: PassEnv::default(),
-        success_codes: vec![0],
-        limit: None,
-        memory: None,
-        completion: CompletionRule::Required,
         proved: true,
+        ..AgentSpec::default()
     };
     (name.to_owned(), spec)
 }

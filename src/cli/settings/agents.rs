@@ -6,7 +6,7 @@ use super::merge::Merge;
 use super::origin::{Origin, Warning};
 use crate::cli::config::AgentTable;
 use crate::diagnostics::suggest;
-use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PassEnv, PromptChannel};
+use crate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
 
 /// What may stand in an agent's arguments.
 const PLACEHOLDERS: [&str; 5] = ["prompt_file", "model", "workspace", "completion", "title"];
@@ -39,21 +39,7 @@ pub(super) fn merge(
 
 /// An agent of which nothing is known yet.
 fn program(name: &str) -> AgentSpec {
-    AgentSpec {
-        name: name.to_owned(),
-        kind: AdapterKind::Program,
-        program: None,
-        found: None,
-        args: Vec::new(),
-        prompt: PromptChannel::Stdin,
-        env: BTreeMap::new(),
-        pass_env: PassEnv::default(),
-        success_codes: vec![0],
-        limit: None,
-        memory: None,
-        completion: CompletionRule::Required,
-        proved: false,
-    }
+    AgentSpec { name: name.to_owned(), ..AgentSpec::default() }
 }
 
 fn lay_over(agent: &mut AgentSpec, table: &AgentTable) {

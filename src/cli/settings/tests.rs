@@ -2,7 +2,7 @@ use super::*;
 use crate::cli::args::reading::AgentChoice;
 use crate::cli::args::run::IsolationChoice;
 use crate::cli::config::read;
-use crate::model::agent::{AdapterKind, CompletionRule, PassEnv, PromptChannel};
+use crate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
 use crate::model::layer::{Cost, default_layers};
 use crate::model::run::{Isolation, TickMode};
 
@@ -12,15 +12,9 @@ fn preset(name: &str, kind: AdapterKind) -> AgentSpec {
         kind,
         program: Some(name.to_owned()),
         found: Some(PathBuf::from(format!("/bin/{name}"))),
-        args: Vec::new(),
-        prompt: PromptChannel::Stdin,
-        env: BTreeMap::new(),
-        pass_env: PassEnv::default(),
-        success_codes: vec![0],
-        limit: None,
         memory: Some(1),
-        completion: CompletionRule::Required,
         proved: true,
+        ..AgentSpec::default()
     }
 }
 

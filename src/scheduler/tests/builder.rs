@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule, PassEnv, PromptChannel};
+use crate::model::agent::{AdapterKind, AgentSpec, CompletionRule};
 use crate::model::completion::{
     Completion, CompletionError, CompletionSource, CompletionStatus, CompletionVersion,
 };
@@ -128,21 +128,14 @@ pub(super) fn agent(name: &str, kind: AdapterKind) -> AgentSpec {
     AgentSpec {
         name: name.to_owned(),
         kind,
-        program: None,
         found: Some(PathBuf::from(format!("/bin/{name}"))),
-        args: Vec::new(),
-        prompt: PromptChannel::Stdin,
-        env: BTreeMap::new(),
-        pass_env: PassEnv::default(),
-        success_codes: vec![0],
-        limit: None,
-        memory: None,
         completion: if kind == AdapterKind::Command {
             CompletionRule::Optional
         } else {
             CompletionRule::Required
         },
         proved: true,
+        ..AgentSpec::default()
     }
 }
 
