@@ -54,6 +54,12 @@ pub fn fill_in(agent: &mut AgentSpec, environment: &BTreeMap<String, String>, ro
         found.map_or((None, Vec::new()), |found| (Some(found.program), found.args));
 }
 
+/// Finds a program that is none of an agent's, such as git: a native one, on `PATH` or in the usual
+/// folders, and never one that lies in the project, whatever `PATH` says.
+pub fn find_tool(name: &str, environment: &BTreeMap<String, String>, root: &Path) -> Option<PathBuf> {
+    Machine { system: System::here(), environment, root }.tool(name)
+}
+
 /// Every folder into which [`find_program`] looks for a name, in its order: those of `PATH`, then
 /// those that are known. They need not be there.
 pub fn places(environment: &BTreeMap<String, String>, root: &Path) -> Vec<Place> {
@@ -101,13 +107,23 @@ impl Machine<'_> {
         })
     }
 
+    /// A program that is none of an agent's.
+    fn tool(&self, name: &str) -> Option<PathBuf> {
+        let outside = |file: &Path| !file.starts_with(self.root);
+        self.look_for(name, |file, _| {
+            Some(file).filter(|file| outside(file)).and_then(|file| self.native_behind(file))
+        })
+    }
+
     /// The shell that runs the commands of plans.
     fn shell(&self) -> Option<PathBuf> {
         if self.is_windows() { self.windows_shell() } else { self.unix_shell() }
     }
 
+    /// What `PATH` names, unless it lies in the project.
     fn unix_shell(&self) -> Option<PathBuf> {
         let mut folders = self.path();
+        folders.retain(|folder| !folder.starts_with(self.root));
         folders.extend(["/bin", "/usr/bin"].map(PathBuf::from));
         folders.iter().find_map(|folder| self.files(folder, "sh").into_iter().next())
     }
@@ -127,8 +143,7 @@ impl Machine<'_> {
     fn git_shell(&self) -> Option<PathBuf> {
         let mut bases: Vec<PathBuf> = Vec::new();
         // `<Git>\cmd\git.exe` or `<Git>\bin\git.exe`, perhaps behind a shim.
-        let git = self.look_for("git", |file, _| self.native_behind(file));
-        bases.extend(git.and_then(|git| Some(git.parent()?.parent()?.to_owned())));
+        bases.extend(self.tool("git").and_then(|git| Some(git.parent()?.parent()?.to_owned())));
         for name in ["ProgramFiles", "ProgramW6432", "ProgramFiles(x86)"] {
             bases.extend(self.folder(name).map(|base| base.join("Git")));
         }

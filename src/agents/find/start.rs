@@ -90,7 +90,7 @@ impl Machine<'_> {
     /// that says what runs it.
     fn windows_file(&self, file: &Path) -> Option<Start> {
         if native::is_native(file) || is_batch(file) {
-            return Some(Start::of(file.to_owned()));
+            return self.as_it_is(file).map(Start::of);
         }
         // PowerShell would have to be told to trust it.
         if has_ending(file, &["ps1"]) {
@@ -102,7 +102,7 @@ impl Machine<'_> {
             None => return None,
         };
         let program = self.interpreter(&Target::Named(interpreter), file)?;
-        let script = file.to_str()?.to_owned();
+        let script = self.as_it_is(file)?.to_str()?.to_owned();
         Some(Start { program, args: options.into_iter().chain([script]).collect() })
     }
 
@@ -113,9 +113,9 @@ impl Machine<'_> {
         if let Some((interpreter, options)) = named.filter(|(name, _)| is_runtime(name))
             && !self.finds_itself(&Target::Named(interpreter.clone()), file, origin)
             && let Some(program) = self.interpreter(&Target::Named(interpreter), file)
-            && let Some(script) = file.to_str()
+            && let Some(script) = self.as_it_is(file)?.to_str().map(str::to_owned)
         {
-            return Some(Start { program, args: options.into_iter().chain([script.to_owned()]).collect() });
+            return Some(Start { program, args: options.into_iter().chain([script]).collect() });
         }
         self.as_it_is(file).map(Start::of)
     }
@@ -123,13 +123,15 @@ impl Machine<'_> {
     /// A file with the links in its path resolved, so that it outlives the folder in which it was
     /// found, which may be one of a terminal's. Its name stays: some programs go by it.
     fn as_it_is(&self, file: &Path) -> Option<PathBuf> {
-        if self.is_windows() {
-            return Some(file.to_owned());
-        }
         let name = file.file_name()?;
         let folder = file.parent().and_then(|folder| dunce::canonicalize(folder).ok());
-        let same = folder.map(|folder| folder.join(name)).filter(|path| path.to_str().is_some());
+        // A drive of Windows that stands for a share stays the drive.
+        let is_plain = |path: &Path| path.to_str().is_some_and(|path| !path.starts_with("\\\\"));
+        let same = folder.map(|folder| folder.join(name)).filter(|path| is_plain(path));
         let same = same.unwrap_or_else(|| file.to_owned());
+        if self.is_windows() {
+            return Some(same);
+        }
         let real = dunce::canonicalize(&same).ok().filter(|path| path.to_str().is_some());
         Some(real.filter(|real| real.file_stem() == same.file_stem()).unwrap_or(same))
     }
@@ -151,7 +153,7 @@ impl Machine<'_> {
             Target::Named(name) => name.as_str(),
             Target::At(path) | Target::Beside(path) => {
                 if let Some(found) = self.locate(file, interpreter) {
-                    return Some(found);
+                    return self.as_it_is(&found);
                 }
                 path.rsplit(['/', '\\']).next()?
             }
@@ -160,17 +162,20 @@ impl Machine<'_> {
         if self.is_windows() && ["sh", "bash"].contains(&name) {
             return self.git_shell();
         }
-        let usable = |file: &Path| !self.is_windows() || native::is_native(file);
         let beside = file.parent().map(|folder| self.files(folder, name)).unwrap_or_default();
-        beside.into_iter().find(|file| usable(file)).or_else(|| {
-            self.look_for(name, |file, _| {
-                if self.is_windows() { self.native_behind(file) } else { Some(file.to_owned()) }
-            })
-        })
+        let found = beside
+            .into_iter()
+            .find_map(|file| self.native_behind(&file))
+            .or_else(|| self.look_for(name, |file, _| self.native_behind(file)))?;
+        self.as_it_is(&found)
     }
 
     /// On Windows, the native program that a file is, or leads to without arguments of its own.
+    /// Elsewhere a script will do.
     pub(super) fn native_behind(&self, file: &Path) -> Option<PathBuf> {
+        if !self.is_windows() {
+            return Some(file.to_owned());
+        }
         let Some(shim) = self.read_shim(file) else {
             return native::is_native(file).then(|| file.to_owned());
         };
@@ -188,14 +193,7 @@ impl Machine<'_> {
                 let folders = [real.as_deref(), Some(shim)].into_iter().flatten().filter_map(Path::parent);
                 folders.map(|folder| below(folder, path)).find(|path| path.is_file())
             }
-            Target::Named(name) => {
-                let beside = shim.parent().map(|folder| self.files(folder, name)).unwrap_or_default();
-                let usable = |file: &PathBuf| !self.is_windows() || native::is_native(file);
-                beside
-                    .into_iter()
-                    .find(usable)
-                    .or_else(|| self.look_for(name, |file, _| Some(file.to_owned()).filter(usable)))
-            }
+            Target::Named(_) => self.interpreter(target, shim),
         }
     }
 

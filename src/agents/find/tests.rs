@@ -276,6 +276,25 @@ fn on_windows_the_shell_is_gits_else_cmd() {
 }
 
 #[test]
+fn tools_never_come_from_the_project() {
+    for (system, file) in [(System::Windows, "git.exe"), (System::Unix, "git")] {
+        if cfg!(windows) && system != System::Windows {
+            continue;
+        }
+        let mut computer = Computer::new(system);
+        computer.set("PATH", &["root", "root/node_modules/.bin", "path"]);
+        computer.install(&format!("root/{file}"), NATIVE);
+        computer.install(&format!("root/node_modules/.bin/{file}"), NATIVE);
+        let root = computer.path("root");
+        let machine = Machine { system, environment: &computer.variables, root: &root };
+        // Of what is usual on this machine there may be one.
+        assert!(machine.tool("git").is_none_or(|found| !found.starts_with(computer.path(""))));
+        let git = computer.install(&format!("path/{file}"), NATIVE);
+        assert_eq!(machine.tool("git"), Some(git));
+    }
+}
+
+#[test]
 fn nothing_is_found_in_the_working_folder_or_by_a_name_that_is_none() {
     let here = std::env::current_dir().unwrap();
     assert!(here.join("Cargo.toml").is_file());
@@ -540,7 +559,8 @@ mod unix {
         let mut computer = unix();
         computer.variables.clear();
         assert!(computer.program("command").unwrap().ends_with("sh"));
-        computer.set("PATH", &["path"]);
+        computer.set("PATH", &["root/bin", "path"]);
+        computer.install("root/bin/sh", SCRIPT);
         let own = computer.install("path/sh", SCRIPT);
         assert_eq!(computer.find("command").unwrap().program, own);
     }
