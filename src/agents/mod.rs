@@ -15,6 +15,7 @@ pub mod find;
 pub mod presets;
 pub mod prompt;
 
+mod batch;
 mod cline;
 mod cline_reader;
 mod kilo;
@@ -130,6 +131,19 @@ pub enum AdapterError {
         /// The most that fits.
         limit: usize,
     },
+    /// Its program is a script of Windows' own shell, and the shell cannot be given an argument.
+    #[error(
+        "agent `{agent}` is started by `{}`, which `cmd` runs, and `cmd` takes no {what}: set `program` of the agent to the program that the script starts",
+        program.display()
+    )]
+    Batch {
+        /// The agent.
+        agent: String,
+        /// The script.
+        program: PathBuf,
+        /// What it does not take.
+        what: &'static str,
+    },
     /// A file that has to be read first cannot be read.
     #[error("cannot read `{}`", path.display())]
     Unreadable {
@@ -152,6 +166,7 @@ impl AdapterError {
             | Self::BadConfig { .. }
             | Self::BadModel { .. }
             | Self::PromptTooLong { .. }
+            | Self::Batch { .. }
             | Self::Unreadable { .. } => FailureKind::UsageError,
         }
     }
@@ -159,12 +174,19 @@ impl AdapterError {
 
 /// Says how to start the agent for an attempt.
 pub fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, AdapterError> {
-    match context.agent.kind {
+    let mut command = match context.agent.kind {
         AdapterKind::Kilo => opencode::command(&kilo::FLAVOUR, context),
         AdapterKind::Opencode => opencode::command(&opencode::FLAVOUR, context),
         AdapterKind::Cline => cline::command(context),
         AdapterKind::Command => shell::command(context),
         AdapterKind::Program => program::command(context),
+    }?;
+    command.args.splice(0..0, context.agent.found_args.iter().cloned());
+    match batch::obstacle(find::System::here(), &command.program, &command.args) {
+        Some(what) => {
+            Err(AdapterError::Batch { agent: context.agent.name.clone(), program: command.program, what })
+        }
+        None => Ok(command),
     }
 }
 

@@ -100,6 +100,10 @@ pub struct AgentSpec {
     pub program: Option<String>,
     /// The program as found, absolute; none: it is not installed.
     pub found: Option<PathBuf>,
+    /// Arguments that come before all others: the script, where what was found is one that `found`
+    /// has to run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found_args: Vec<String>,
     /// Arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`, and in
     /// presets `{completion_folder}`.
     pub args: Vec<String>,
@@ -130,6 +134,7 @@ impl Default for AgentSpec {
             kind: AdapterKind::default(),
             program: None,
             found: None,
+            found_args: Vec::new(),
             args: Vec::new(),
             prompt: PromptChannel::default(),
             env: BTreeMap::new(),

@@ -353,6 +353,45 @@ fn command() {
 }
 
 #[test]
+fn the_script_that_a_program_is_to_run_comes_before_all_else() {
+    for name in ["kilo", "opencode", "cline", "gemini", "agy"] {
+        let mut attempt = Attempt::new(name, "openrouter", "openrouter/minimax/m2:free");
+        let prompt = tempfile::NamedTempFile::new().unwrap();
+        prompt.path().clone_into(&mut attempt.prompt_file);
+        let without = attempt.command().unwrap();
+        attempt.agent.found_args = vec!["--no-warnings".to_owned(), "/lib/tool.js".to_owned()];
+        let with = attempt.command().unwrap();
+        assert_eq!(words(&with)[..2], ["--no-warnings", "/lib/tool.js"], "{name}");
+        assert_eq!(words(&with)[2..], words(&without), "{name}");
+        assert_eq!(with.program, without.program);
+    }
+}
+
+#[test]
+fn an_agent_of_an_older_journal_has_no_script() {
+    let mut agent = serde_json::to_value(sample::agent("kilo")).unwrap();
+    assert!(agent.as_object_mut().unwrap().remove("found_args").is_none(), "left out where there is none");
+    let agent: AgentSpec = serde_json::from_value(agent).unwrap();
+    assert_eq!(agent, sample::agent("kilo"));
+}
+
+/// Where batch files are what they are.
+#[cfg(windows)]
+#[test]
+fn cmd_is_not_given_what_it_cannot_take() {
+    let mut attempt = Attempt::new("agy", "google", "gemini-2.5-pro");
+    attempt.agent.found = Some(PathBuf::from("C:\\tools\\agy.cmd"));
+    let prompt = tempfile::NamedTempFile::new().unwrap();
+    prompt.path().clone_into(&mut attempt.prompt_file);
+    std::fs::write(prompt.path(), "one line").unwrap();
+    assert!(attempt.command().is_ok());
+    std::fs::write(prompt.path(), "two\nlines").unwrap();
+    let error = attempt.command().expect_err("two lines");
+    assert_eq!(error.kind(), FailureKind::UsageError);
+    assert!(error.to_string().contains("set `program` of the agent"), "{error}");
+}
+
+#[test]
 fn programs_by_their_templates() {
     let mut attempt = Attempt::new("gemini", "google", "gemini-2.5-pro");
     let spec = attempt.command().unwrap();

@@ -48,7 +48,10 @@ fn lay_over(agent: &mut AgentSpec, table: &AgentTable) {
         agent.kind = kind;
     }
     if let Some(program) = &table.program {
-        agent.found = agent.found.take().filter(|_| agent.program.as_ref() == Some(program));
+        if agent.program.as_ref() != Some(program) {
+            agent.found = None;
+            agent.found_args.clear();
+        }
         agent.program = Some(program.clone());
     }
     if let Some(args) = &table.args {

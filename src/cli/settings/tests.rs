@@ -12,6 +12,7 @@ fn preset(name: &str, kind: AdapterKind) -> AgentSpec {
         kind,
         program: Some(name.to_owned()),
         found: Some(PathBuf::from(format!("/bin/{name}"))),
+        found_args: vec!["/lib/script.js".to_owned()],
         memory: Some(1),
         proved: true,
         ..AgentSpec::default()
@@ -274,6 +275,7 @@ fn agents_are_presets_changed_and_joined_by_both_files() {
     let kilo = &settings.agents["kilo"];
     assert_eq!((kilo.kind, kilo.limit, kilo.memory), (AdapterKind::Kilo, Some(2), Some(1 << 30)));
     assert_eq!((kilo.program.as_deref(), kilo.found.as_ref()), (Some("kilo-next"), None));
+    assert!(kilo.found_args.is_empty(), "they belong to the program");
     assert_eq!(kilo.env, BTreeMap::from([("A".into(), "p".into()), ("B".into(), "u".into())]));
     assert!(kilo.proved);
     assert!(settings.agents["cline"].is_installed());
