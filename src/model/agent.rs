@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_output::{EventRules, SignPattern};
+
 /// The code that knows how to speak to an agent.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
@@ -103,6 +105,9 @@ pub struct AgentSpec {
     /// Arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`, and in
     /// presets `{completion_folder}`.
     pub args: Vec<String>,
+    /// Arguments that follow when a session is gone on with, with `{session}`; none: it cannot.
+    #[serde(default)]
+    pub resume_args: Vec<String>,
     /// How it takes its prompt.
     pub prompt: PromptChannel,
     /// Variables that are set for it.
@@ -117,6 +122,13 @@ pub struct AgentSpec {
     pub memory: Option<u64>,
     /// Whether it has to leave a completion.
     pub completion: CompletionRule,
+    /// What its final lines mean when it ends without success. Only for [`AdapterKind::Program`].
+    #[serde(default)]
+    pub signs: Vec<SignPattern>,
+    /// How the JSON lines that it prints are read; none: it prints text. Only for
+    /// [`AdapterKind::Program`].
+    #[serde(default)]
+    pub events: Option<EventRules>,
     /// Whether this adapter was proved against the real program.
     pub proved: bool,
 }
@@ -131,6 +143,7 @@ impl Default for AgentSpec {
             program: None,
             found: None,
             args: Vec::new(),
+            resume_args: Vec::new(),
             prompt: PromptChannel::default(),
             env: BTreeMap::new(),
             pass_env: PassEnv::default(),
@@ -138,6 +151,8 @@ impl Default for AgentSpec {
             limit: None,
             memory: None,
             completion: CompletionRule::default(),
+            signs: Vec::new(),
+            events: None,
             proved: false,
         }
     }
