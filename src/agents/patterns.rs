@@ -99,7 +99,7 @@ struct Pattern {
 /// The patterns of a program, and its final lines.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    patterns: Vec<Pattern>,
+    known: Vec<Pattern>,
     stdout: VecDeque<String>,
     stderr: VecDeque<String>,
 }
@@ -108,7 +108,7 @@ impl Patterns {
     /// Patterns that have seen nothing. One that cannot be used finds nothing: whoever starts the
     /// program was told.
     pub(super) fn new(signs: &[SignPattern]) -> Self {
-        let patterns = signs
+        let known = signs
             .iter()
             .filter_map(|sign| {
                 let regex = compile(&sign.pattern).ok()?;
@@ -116,13 +116,13 @@ impl Patterns {
                 Some(Pattern { regex, kind, stream, also_on_success })
             })
             .collect();
-        Self { patterns, stdout: VecDeque::new(), stderr: VecDeque::new() }
+        Self { known, stdout: VecDeque::new(), stderr: VecDeque::new() }
     }
 
     /// Takes in a line; blank ones are passed over.
     pub(super) fn push(&mut self, stream: Stream, line: &str) {
         let line = line.trim();
-        if line.is_empty() || self.patterns.iter().all(|pattern| pattern.stream != stream) {
+        if line.is_empty() || self.known.iter().all(|pattern| pattern.stream != stream) {
             return;
         }
         let lines = match stream {
@@ -137,7 +137,7 @@ impl Patterns {
 
     /// What the words of an error mean, and after how many seconds to try again.
     pub(super) fn of_message(&self, message: &str) -> Option<(FailureKind, Option<u64>)> {
-        self.patterns.iter().find_map(|pattern| {
+        self.known.iter().find_map(|pattern| {
             let found = pattern.regex.captures(message)?;
             Some((pattern.kind.kind(), found.name("retry_after").and_then(|text| seconds(text.as_str()))))
         })
@@ -155,7 +155,7 @@ impl Patterns {
         ];
         streams.into_iter().find_map(|(stream, lines, source)| {
             lines.iter().rev().find_map(|line| {
-                self.patterns.iter().find_map(|pattern| {
+                self.known.iter().find_map(|pattern| {
                     let counts = pattern.stream == stream && (end == End::Badly || pattern.also_on_success);
                     let found = if counts { pattern.regex.captures(line) } else { None }?;
                     Some(Sign {
@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn patterns_that_say_nothing_or_are_none_are_refused() {
-        for wide in ["", ".*", ".", ".+", "^", "$", r"\w", "(?i)[a-z]+", "x*", "(rate limit)?", "[^#]", "e|l"] {
+        for wide in ["", ".*", ".", ".+", "^", "$", r"\w", "(?i)[a-z]+", "x*", "(rate limit)?", "[^#]", "e|l"]
+        {
             assert_eq!(check_pattern(wide), Err(PatternFault::TooWide), "{wide}");
         }
         for sound in ["429", "rate limit", "(?i)^error: quota", r"HTTP \d{3}", r"\b5\d\d\b"] {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::model::agent_output::{CostRule, ErrorRule, EventRules, FieldRule, TextRule, TokenRule};
+use crate::model::agent_output::{CostRule, ErrorRule, EventRules, FieldRule, SignKind, TextRule, TokenRule};
 use crate::model::failure::FailureKind;
 use crate::model::reading::{LineNews, Reading, Sign, SignSource, Stream, Tokens};
 
@@ -20,6 +20,8 @@ use super::signs::{
 const ERRORS: usize = 8;
 /// Characters of a session's or model's name.
 const NAME: usize = 100;
+/// Characters of an error that are looked at.
+const MESSAGE: usize = 4_000;
 /// Characters of what an agent is doing.
 const DOING: usize = 80;
 /// Bytes of joined text after which its beginning is forgotten.
@@ -128,7 +130,8 @@ impl Records {
     /// Keeps what the model says in a record; whether it says anything there.
     fn text(&mut self, record: &Value) -> bool {
         let Some(TextRule { path, when, join }) = &self.rules.text else { return false };
-        let words = if holds(record, when) { first_field(record, path).and_then(Value::as_str) } else { None };
+        let words =
+            if holds(record, when) { first_field(record, path).and_then(Value::as_str) } else { None };
         let Some(words) = words else {
             self.fresh = true;
             return false;
@@ -154,7 +157,8 @@ impl Records {
 
     fn doing(&self, record: &Value) -> Option<LineNews> {
         let rule = self.rules.doing.as_ref().filter(|rule| holds(record, &rule.when))?;
-        let words: Vec<String> = rule.path.iter().filter_map(|path| Some(text(field(record, path)?))).collect();
+        let words: Vec<String> =
+            rule.path.iter().filter_map(|path| Some(text(field(record, path)?))).collect();
         if words.is_empty() {
             return None;
         }
@@ -216,13 +220,14 @@ fn pick<'v>(record: &'v Value, rule: &FieldRule) -> Option<&'v Value> {
 /// What an error record tells, what says most first.
 fn sign(rule: &ErrorRule, record: &Value, patterns: &Patterns) -> Sign {
     let message = text(first_field(record, &rule.message).unwrap_or(record));
+    let message: String = message.chars().take(MESSAGE).collect();
     let at = |path: &Option<_>| path.as_ref().and_then(|path| field(record, path));
     let status = at(&rule.status).and_then(|value| text(value).trim().parse::<u16>().ok());
     let told = at(&rule.retry_after).and_then(|value| seconds(&text(value)));
     let found = patterns.of_message(&message);
     let kind = rule
         .kind
-        .map(|kind| kind.kind())
+        .map(SignKind::kind)
         .or_else(|| says_out_of_credits(&message).then_some(FailureKind::OutOfCredits))
         .or_else(|| status.and_then(kind_of_status))
         .or_else(|| found.map(|(kind, _)| kind))

@@ -164,3 +164,20 @@ impl AgentSpec {
         self.found.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_of_an_older_journal_is_read() {
+        let agent: AgentSpec = serde_json::from_str(
+            r#"{"name":"mine","kind":"program","program":"mine","found":null,"args":["x"],"prompt":"file",
+                "env":{},"pass_env":[],"success_codes":[0],"limit":null,"memory":null,
+                "completion":"required","proved":false}"#,
+        )
+        .unwrap();
+        assert_eq!((agent.signs.len(), agent.events, agent.resume_args.len()), (0, None, 0));
+        assert_eq!(agent.prompt, PromptChannel::File);
+    }
+}

@@ -41,7 +41,9 @@ fn sign(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<SignPattern> {
         && let Err(fault) = check_pattern(&found.value)
     {
         let hint = match fault {
-            PatternFault::TooWide => "write words that only an error has, such as `HTTP 429|rate limit reached`",
+            PatternFault::TooWide => {
+                "write words that only an error has, such as `HTTP 429|rate limit reached`"
+            }
             PatternFault::Broken(_) => {
                 "write a regular expression in single quotes, a backslash before what is meant as it stands"
             }
@@ -185,8 +187,10 @@ fn when(table: &mut Section<'_>, notes: &mut Notes<'_>) -> When {
                 Vec::new()
             };
             let found = kind(value.get_ref());
-            let message =
-                format!("`{}` has to be text, a whole number, `true` or `false`, not {found}", section.key(&name));
+            let message = format!(
+                "`{}` has to be text, a whole number, `true` or `false`, not {found}",
+                section.key(&name)
+            );
             notes.problem(&value.span(), message, hints);
             continue;
         };

@@ -8,8 +8,8 @@ use super::agents::agents;
 use super::problem::ConfigError;
 use super::section::{Notes, Section};
 use super::{
-    AlertTable, Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable,
-    OwnershipMode, OwnershipTable, PaymentPolicy, RedisTable, Role, RunTable, WorkspaceTable,
+    AlertTable, Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable, OwnershipMode,
+    OwnershipTable, PaymentPolicy, RedisTable, Role, RunTable, WorkspaceTable,
 };
 use crate::model::layer::{Cost, Layer, Price};
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
