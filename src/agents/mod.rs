@@ -4,7 +4,8 @@
 //! is one file per agent (Kilo is a fork of OpenCode and shares its parts). What is
 //! sent to an agent is made in one place for all of them, [`prompt`]. A reader keeps a bounded
 //! amount whatever an agent prints, and believes only an agent's structured events, its error log
-//! and the way it ended: words in its talk are no evidence.
+//! and the way it ended: words in its talk are no evidence. An agent of the configuration has no file:
+//! its data says which fields and which final lines mean what.
 //!
 //! **What it does not do:** it starts no process, decides nothing about retries, and reads no
 //! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument and
@@ -18,11 +19,15 @@ pub mod prompt;
 mod batch;
 mod cline;
 mod cline_reader;
+mod fields;
 mod kilo;
 mod opencode;
 mod opencode_errors;
 mod opencode_reader;
+mod patterns;
 mod program;
+mod program_reader;
+mod records;
 mod shell;
 mod signs;
 
@@ -36,6 +41,8 @@ use crate::model::layer::Rung;
 use crate::model::reading::OutputReader;
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
+
+pub use patterns::{FINAL_LINES, PatternFault, check_pattern};
 
 /// What is known of an attempt before it starts.
 #[derive(Debug, Clone)]
@@ -103,6 +110,16 @@ pub enum AdapterError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A pattern of a sign cannot be used.
+    #[error("the pattern `{pattern}` of agent `{agent}` cannot be used: {fault}")]
+    BadPattern {
+        /// The agent.
+        agent: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        fault: PatternFault,
+    },
     /// The model's name would be taken for an option, or is none.
     #[error("`{model}` is no name of a model for agent `{agent}`")]
     BadModel {
@@ -164,6 +181,7 @@ impl AdapterError {
             Self::NoCommand { .. }
             | Self::SeveralLines { .. }
             | Self::BadConfig { .. }
+            | Self::BadPattern { .. }
             | Self::BadModel { .. }
             | Self::PromptTooLong { .. }
             | Self::Batch { .. }
@@ -197,7 +215,7 @@ pub fn reader(agent: &AgentSpec, provider: Option<&str>) -> Box<dyn OutputReader
         AdapterKind::Kilo => Box::new(opencode_reader::Reader::new(&kilo::FLAVOUR, provider)),
         AdapterKind::Opencode => Box::new(opencode_reader::Reader::new(&opencode::FLAVOUR, provider)),
         AdapterKind::Cline => Box::new(cline_reader::Reader::new(provider)),
-        AdapterKind::Command | AdapterKind::Program => Box::new(program::Reader::new()),
+        AdapterKind::Command | AdapterKind::Program => Box::new(program_reader::Reader::new(agent)),
     }
 }
 

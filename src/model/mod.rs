@@ -6,6 +6,7 @@
 //! [`view::RunView`] stand here too, because every other room relies on the same ones.
 
 pub mod agent;
+pub mod agent_output;
 pub mod check;
 pub mod command;
 pub mod completion;

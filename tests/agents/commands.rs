@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use orchestrate::agents::{self, AdapterError, AttemptContext};
 use orchestrate::model::agent::{AgentSpec, PromptChannel};
+use orchestrate::model::agent_output::{SignKind, SignPattern};
 use orchestrate::model::command::{CommandSpec, Input, StopSignal};
 use orchestrate::model::failure::FailureKind;
 use orchestrate::model::layer::Rung;
+use orchestrate::model::reading::Stream;
 use orchestrate::model::task::TaskSpec;
 use orchestrate::model::time::Span;
 use serde_json::{Value, json};
@@ -423,6 +425,31 @@ fn programs_by_their_templates() {
         words(&attempt.command().unwrap()),
         ["--at=/cache/ws", "T003 {model}{x}{", "/run/t/1/completion.json"]
     );
+}
+
+#[test]
+fn a_session_is_gone_on_with_by_arguments_of_its_own() {
+    let mut attempt = Attempt::new("claude", "anthropic", "m");
+    assert!(!words(&attempt.command().unwrap()).contains(&"--resume"));
+    attempt.session = Some("s-{model}".to_owned());
+    let spec = attempt.command().unwrap();
+    assert!(words(&spec).ends_with(&["--verbose", "--resume", "s-{model}"]), "{spec:?}");
+}
+
+#[test]
+fn a_pattern_that_cannot_be_used_starts_nothing() {
+    let mut attempt = Attempt::new("gemini", "google", "m");
+    for (pattern, words) in [("a(b", "unclosed group"), (".*", "nearly every line")] {
+        attempt.agent.signs = vec![SignPattern {
+            pattern: pattern.to_owned(),
+            kind: SignKind::RateLimited,
+            stream: Stream::Stderr,
+            also_on_success: false,
+        }];
+        assert_eq!(attempt.kind(), FailureKind::UsageError);
+        let told = attempt.command().unwrap_err().to_string();
+        assert!(told.contains(pattern) && told.contains(words), "{told}");
+    }
 }
 
 #[test]
