@@ -137,8 +137,8 @@ mod tests {
     use super::*;
 
     /// The one of the machine that the tests run on.
-    fn git() -> Option<&'static Path> {
-        Some(Path::new("git"))
+    fn git() -> &'static Path {
+        Path::new("git")
     }
 
     struct Repository {
@@ -161,7 +161,7 @@ mod tests {
         }
 
         fn git(&self, arguments: &[&str]) -> String {
-            ask(git(), &self.root, arguments).unwrap_or_else(|| panic!("git {arguments:?}"))
+            ask(Some(git()), &self.root, arguments).unwrap_or_else(|| panic!("git {arguments:?}"))
         }
 
         fn untracked(&self) -> String {
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn our_own_file_hides_what_is_ours() {
         let repository = Repository::new(true);
-        assert_eq!(keep_out_of_commits(&repository.state, git()).unwrap(), Ignoring::OwnFile);
-        assert_eq!(keep_out_of_commits(&repository.state, git()).unwrap(), Ignoring::OwnFile);
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::OwnFile);
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::OwnFile);
         assert_eq!(repository.untracked(), "");
     }
 
@@ -197,9 +197,9 @@ mod tests {
         let file = repository.state.join(".gitignore");
         fs::write(&file, "*.log\n").unwrap();
         repository.git(&["add", "-A"]);
-        assert!(is_tracked(git(), &repository.state, Path::new(".gitignore")));
+        assert!(is_tracked(Some(git()), &repository.state, Path::new(".gitignore")));
         for _ in 0..2 {
-            assert_eq!(keep_out_of_commits(&repository.state, git()).unwrap(), Ignoring::Exclude);
+            assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::Exclude);
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "*.log\n");
         assert_eq!(repository.untracked(), "A  plans/agent-shared/.gitignore");
@@ -211,14 +211,14 @@ mod tests {
     fn a_file_of_the_users_is_left_alone_too() {
         let repository = Repository::new(true);
         fs::write(repository.state.join(".gitignore"), "*\n").unwrap();
-        assert_eq!(keep_out_of_commits(&repository.state, git()).unwrap(), Ignoring::Exclude);
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::Exclude);
     }
 
     #[test]
     fn without_a_repository_our_file_is_written_all_the_same() {
         let repository = Repository::new(false);
-        assert!(!is_tracked(git(), &repository.state, Path::new(".gitignore")));
-        assert_eq!(keep_out_of_commits(&repository.state, git()).unwrap(), Ignoring::OwnFile);
+        assert!(!is_tracked(Some(git()), &repository.state, Path::new(".gitignore")));
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::OwnFile);
         assert_eq!(fs::read_to_string(repository.state.join(".gitignore")).unwrap(), OWN_IGNORE);
     }
 }

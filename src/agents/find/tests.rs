@@ -67,14 +67,15 @@ impl Computer {
         self.find_agent(&AgentSpec { program: Some(program.to_owned()), ..preset("gemini") })
     }
 
-    /// What is started, as words, with paths seen from the computer's folder and written with `/`.
-    fn words(&self, program: &str) -> Option<Vec<String>> {
-        let found = self.configured(program)?;
+    /// What is started, as words, with paths seen from the computer's folder and written with `/`; none: nothing
+    /// is found.
+    fn words(&self, program: &str) -> Vec<String> {
+        let Some(found) = self.configured(program) else { return Vec::new() };
         assert!(found.program.is_absolute(), "{}", found.program.display());
         let base =
             format!("{}/", self.path("").to_str().unwrap().trim_end_matches(['/', '\\']).replace('\\', "/"));
         let words = std::iter::once(found.program.to_str().unwrap().to_owned()).chain(found.args);
-        Some(words.map(|word| word.replace('\\', "/").replace(&base, "")).collect())
+        words.map(|word| word.replace('\\', "/").replace(&base, "")).collect()
     }
 }
 
@@ -88,8 +89,8 @@ fn windows() -> Computer {
     computer
 }
 
-fn words(words: &[&str]) -> Option<Vec<String>> {
-    Some(words.iter().map(|&word| word.to_owned()).collect())
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 #[test]
@@ -133,9 +134,9 @@ fn on_windows_a_script_is_given_to_the_node_beside_its_shim_else_to_another() {
     let computer = windows();
     let options = ["--no-warnings", "--enable-source-maps"];
     computer.install("path/tool.cmd", NODE_BATCH);
-    assert_eq!(computer.words("tool"), None, "what it starts is not there");
+    assert_eq!(computer.words("tool"), words(&[]), "what it starts is not there");
     computer.install(&format!("path/{NODE_TARGET}"), SCRIPT);
-    assert_eq!(computer.words("tool"), None, "there is no node");
+    assert_eq!(computer.words("tool"), words(&[]), "there is no node");
     let script = format!("path/{NODE_TARGET}");
     computer.install("root/node_modules/.bin/node.exe", NATIVE);
     let by = |node: &str| words(&[node, options[0], options[1], &script]);
@@ -157,7 +158,7 @@ fn on_windows_a_shim_leads_to_a_native_program() {
     let mut computer = windows();
     computer.set("APPDATA", &["roaming"]);
     computer.install("roaming/npm/tool.cmd", NATIVE_BATCH);
-    assert_eq!(computer.words("tool"), None);
+    assert_eq!(computer.words("tool"), words(&[]));
     let native = format!("roaming/npm/{NATIVE_TARGET}");
     computer.install(&native, NATIVE);
     assert_eq!(computer.words("tool"), words(&[&native]));
@@ -178,12 +179,12 @@ fn on_windows_shims_behind_shims_are_followed_and_circles_left() {
     let real = computer.path("apps/tool.cmd");
     computer.install("path/tool.exe", NATIVE);
     computer.install("path/tool.shim", &format!("path = \"{}\"\r\nargs = --fast", real.display()));
-    assert_eq!(computer.words("tool"), None);
+    assert_eq!(computer.words("tool"), words(&[]));
     computer.install("apps/tool.cmd", NATIVE_BATCH);
     computer.install(&format!("apps/{NATIVE_TARGET}"), NATIVE);
     assert_eq!(computer.words("tool"), words(&[&format!("apps/{NATIVE_TARGET}"), "--fast"]));
     computer.install("path/circle.cmd", "@\"%~dp0\\circle.cmd\" %*\r\n");
-    assert_eq!(computer.words("circle"), None);
+    assert_eq!(computer.words("circle"), words(&[]));
 }
 
 #[test]
@@ -191,7 +192,7 @@ fn on_windows_voltas_shims_ask_volta() {
     let mut computer = windows();
     computer.set("LOCALAPPDATA", &["local"]);
     computer.install("local/Volta/bin/tool.cmd", "@echo off\r\nvolta run %~n0 %*\r\n");
-    assert_eq!(computer.words("tool"), None);
+    assert_eq!(computer.words("tool"), words(&[]));
     computer.install("path/volta.exe", NATIVE);
     assert_eq!(computer.words("tool"), words(&["path/volta.exe", "run", "tool"]));
 }
@@ -207,8 +208,8 @@ fn on_windows_files_say_what_runs_them() {
     computer.install("root/batch.bat", "@echo off\r\nstart %1\r\n");
     assert_eq!(computer.words("./agent.mjs"), words(&["path/node.exe", "root/agent.mjs"]));
     assert_eq!(computer.words("./agent"), words(&["path/node.exe", "--no-warnings", "root/agent"]));
-    assert_eq!(computer.words("./list"), None);
-    assert_eq!(computer.words("./shell.ps1"), None);
+    assert_eq!(computer.words("./list"), words(&[]));
+    assert_eq!(computer.words("./shell.ps1"), words(&[]));
     assert_eq!(computer.words("./batch.bat"), words(&["root/batch.bat"]), "nobody knows what is behind it");
 }
 
@@ -510,7 +511,7 @@ mod unix {
         computer.set("PNPM_HOME", &["pnpm/bin"]);
         let node = include_str!("../../../tests/fixtures/shims/pnpm-node.sh");
         computer.install("pnpm/bin/tool", node);
-        assert_eq!(computer.words("tool"), None, "it leads nowhere");
+        assert_eq!(computer.words("tool"), words(&[]), "it leads nowhere");
         let script = "pnpm/pnpm/global/5/node_modules/tool/bin/tool.js";
         computer.install(script, SCRIPT);
         assert_eq!(computer.words("tool"), words(&["pnpm/bin/tool"]));
