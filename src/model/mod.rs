@@ -9,6 +9,7 @@ pub mod agent;
 pub mod check;
 pub mod command;
 pub mod completion;
+pub mod doctor;
 pub mod event;
 pub mod exit;
 pub mod failure;
