@@ -36,12 +36,13 @@ use crate::store::Store;
 use crate::supervisor::{available_memory, free_space};
 
 use agents::AgentFacts;
-use probe::{Answer, Question};
+use probe::{Answer, Patience, Question};
 use surroundings::{GitAnswers, StateLook, StoreLook};
 use verdict::Whole;
 
-/// How long a program has to say its version. Kilo was measured to take two seconds.
-const LIMIT: Duration = Duration::from_secs(10);
+/// How long a program has to answer. Cline was measured to take two seconds for its version, and on a
+/// machine with ten times as much to do as it can more than ten.
+const PATIENCE: Patience = Patience { idle: Duration::from_secs(10), whole: Duration::from_secs(30) };
 /// How long the state folder has to be looked at.
 const STATE_LIMIT: Duration = Duration::from_secs(10);
 /// Files of the state folder that are counted.
@@ -70,7 +71,7 @@ pub async fn doctor(context: &Context, _command: &DoctorCommand) -> Result<ExitC
     }
     let first_of_git = questions.len();
     questions.extend(git.iter().flatten().cloned());
-    let answers = probe::ask(questions, LIMIT).await?;
+    let answers = probe::ask(questions, PATIENCE).await?;
     let answer = |place: usize| answers.get(place);
     let git = match (0..GIT.len()).map(|place| answer(first_of_git + place)).collect::<Vec<_>>().as_slice() {
         &[Some(version), Some(inside), Some(status), Some(autocrlf)] => {
@@ -111,7 +112,7 @@ pub async fn doctor(context: &Context, _command: &DoctorCommand) -> Result<ExitC
         exit_code: exit.code(),
         summary,
         root: context.root.clone(),
-        configuration: mistakes.iter().flat_map(notes_of).collect(),
+        configuration: configuration(&mistakes),
         diagnostics: mistakes.into_iter().flat_map(|mistake| mistake.diagnostics).collect(),
         agents,
         workspace,
@@ -140,7 +141,17 @@ fn show(context: &Context, document: &Doctor) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What is wrong with the configuration, a note for each mistake.
+/// What is wrong with the configuration, and what that means here.
+fn configuration(mistakes: &[CliError]) -> Vec<DoctorNote> {
+    let mut notes: Vec<DoctorNote> = mistakes.iter().flat_map(notes_of).collect();
+    if !notes.is_empty() {
+        let told = "what follows is what holds without a configuration";
+        notes.push(DoctorNote::new(Health::Warning, told));
+    }
+    notes
+}
+
+/// What is wrong with one source of the configuration, a note for each mistake.
 fn notes_of(error: &CliError) -> Vec<DoctorNote> {
     // A file that could be read has its mistakes with their places; their pictures are for errors.
     if error.message.contains("-->") {
@@ -247,7 +258,6 @@ fn facts_of<'a>(
         logins: logins(context, settings, agent, &layers),
         one_at_a_time: agent.is_installed() && providers.into_iter().any(single),
         answer,
-        limit: LIMIT,
         memory_available,
     }
 }
@@ -335,7 +345,8 @@ fn workspace(
         RootReason::Directory => "the working directory",
     };
     let error = write_error(&context.root);
-    let shown = context.shown(&context.root);
+    // Where it is the working directory there is nothing left of its path relative to that.
+    let shown = context.root.display().to_string();
     let mut facts = vec![surroundings::root(&shown, reason, error.as_deref())];
     facts.extend(surroundings::git(git));
     let shell = settings.agents.get("command");

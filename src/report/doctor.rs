@@ -118,17 +118,21 @@ fn lay_out(
     style: &Style,
     amount: DoctorAmount,
 ) {
+    // Cells that say nothing need no columns where these are scarce.
+    let is_named = row.cells.iter().any(|cell| !cell.is_empty());
+    let wide = style.width >= start + ROOM;
+    let beside = wide || !is_named;
+    let indent = match (wide, is_named) {
+        (true, _) => start,
+        (false, true) => INDENT,
+        (false, false) => 2 + style.sign_width() + 1,
+    };
     let mut line = format!("  {} ", style.sign(sign_of(row.note.health)));
-    for (cell, width) in row.cells.iter().zip(widths) {
+    for (cell, width) in row.cells.iter().zip(widths).filter(|_| wide || is_named) {
         line = line + &text::pad(cell, *width) + "  ";
     }
-    let mut words = style.clean(&row.note.text);
-    if let Some(cure) = &row.note.cure {
-        words = words + ": " + &style.clean(cure);
-    }
-    let beside = style.width >= start + ROOM;
-    let indent = if beside { start } else { INDENT };
-    let mut pieces = text::wrap(&words, style.width.saturating_sub(indent).max(ROOM)).into_iter();
+    let room = style.width.saturating_sub(indent).max(ROOM);
+    let mut pieces = words(row.note, room, style).into_iter();
     if beside {
         line.push_str(&pieces.next().unwrap_or_default());
     }
@@ -141,6 +145,22 @@ fn lay_out(
         out.push_str(line.trim_end());
         out.push('\n');
     }
+}
+
+/// The words of a note in lines. What is to be done stays in one piece where it can, so that a
+/// command can be copied.
+fn words(note: &DoctorNote, room: usize, style: &Style) -> Vec<String> {
+    let Some(cure) = &note.cure else { return text::wrap(&style.clean(&note.text), room) };
+    let mut lines = text::wrap(&(style.clean(&note.text) + ":"), room);
+    let cure = style.clean(cure);
+    match lines.last_mut() {
+        Some(last) if text::width(last) + 1 + text::width(&cure) <= room => {
+            last.push(' ');
+            last.push_str(&cure);
+        }
+        Some(_) | None => lines.extend(text::wrap(&cure, room)),
+    }
+    lines
 }
 
 const fn sign_of(health: Health) -> Sign {

@@ -14,6 +14,7 @@ mod project;
 
 mod agent_side;
 mod bad_input;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod going_on;

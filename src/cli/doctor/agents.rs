@@ -1,7 +1,6 @@
 //! What is to be said of one agent. Pure: facts in, an entry of the document out.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::probe::{Answer, End};
 use crate::agents::login::login_command;
@@ -27,8 +26,6 @@ pub(super) struct AgentFacts<'a> {
     pub(super) one_at_a_time: bool,
     /// What it said when it was asked for its version; none: it was not asked.
     pub(super) answer: Option<&'a Answer>,
-    /// How long it had for that.
-    pub(super) limit: Duration,
     /// Bytes of memory that are free.
     pub(super) memory_available: Option<u64>,
 }
@@ -55,7 +52,7 @@ pub(super) fn judge(facts: &AgentFacts<'_>) -> DoctorAgent {
     let standing = version.as_ref().map_or(VersionStanding::Unknown, |version| stands(spec.kind, version));
     if usable {
         notes.extend(what_is_well(facts, standing));
-        notes.extend(facts.logins.iter().filter_map(|login| doubtful_login(spec, login)));
+        notes.extend(doubtful_logins(spec, &facts.logins));
         notes.extend(short_memory(facts));
     }
     notes.sort_by_key(|note| std::cmp::Reverse(note.health));
@@ -77,10 +74,15 @@ pub(super) fn judge(facts: &AgentFacts<'_>) -> DoctorAgent {
     }
 }
 
-/// The version in an answer that ended well; some print it on standard error.
+/// The version in an answer that ended well; some print it on standard error. One that was said
+/// counts even if no end came.
 fn said_version(answer: &Answer) -> Option<Version> {
-    let lines = answer.stdout.iter().chain(&answer.stderr);
-    lines.filter(|_| answer.end == End::Exited(0)).find_map(|line| Version::find(line))
+    let version = |lines: &[String]| lines.iter().find_map(|line| Version::find(line));
+    match answer.end {
+        End::Exited(0) => version(&answer.stdout).or_else(|| version(&answer.stderr)),
+        End::TimedOut(_) => version(&answer.stdout),
+        End::Exited(_) | End::Otherwise(_) => None,
+    }
 }
 
 fn stands(kind: AdapterKind, version: &Version) -> VersionStanding {
@@ -121,9 +123,20 @@ fn fault_of_answer(facts: &AgentFacts<'_>, answer: &Answer, version: Option<&Ver
         }
         End::Exited(0) => None,
         End::Exited(code) => note(Health::Error, format!("`--version` fails with exit code {code}{words}")),
-        End::TimedOut => {
-            let limit = text::wait(facts.limit);
-            note(Health::Error, format!("`--version` did not end in {limit}{words}"))
+        End::TimedOut(after) => {
+            let after = text::wait(*after);
+            Some(match (version, &facts.spec.found) {
+                (Some(_), _) => {
+                    let told = format!("`--version` was answered and did not end in {after}");
+                    DoctorNote::new(Health::Warning, told)
+                }
+                (None, Some(program)) => {
+                    let told = format!("`--version` did not end in {after}{words}");
+                    let call = text::shell_word(&text::clean(&program.display().to_string()));
+                    DoctorNote::new(Health::Error, told).cure(format!("try it: {call} --version"))
+                }
+                (None, None) => DoctorNote::new(Health::Error, format!("it did not end in {after}{words}")),
+            })
         }
         End::Otherwise(message) => note(Health::Error, text::clean(message)),
     }
@@ -182,37 +195,39 @@ fn what_is_well(facts: &AgentFacts<'_>, standing: VersionStanding) -> Vec<Doctor
     notes
 }
 
-fn doubtful_login(spec: &AgentSpec, login: &DoctorLogin) -> Option<DoctorNote> {
-    let provider = login.provider.as_deref().unwrap_or("its provider");
-    let layers = match login.layers.as_slice() {
-        [] => String::new(),
-        [layer] => format!("layer {layer}"),
-        layers => format!("layers {}", ranges(layers)),
-    };
-    let note = match (login.state, &login.place) {
-        (LoginState::Missing, Some(missing)) => {
-            format!("no key for {provider}: {missing}, is not set or not passed on")
+/// What is doubtful about logins: one note for all providers that are missing, and one each for
+/// what is odd.
+fn doubtful_logins(spec: &AgentSpec, logins: &[DoctorLogin]) -> Vec<DoctorNote> {
+    let mut missing: Vec<String> = Vec::new();
+    let mut told: Vec<String> = Vec::new();
+    for login in logins {
+        let provider = login.provider.as_deref().unwrap_or("its provider");
+        match (login.state, &login.place, login.layers.as_slice()) {
+            (LoginState::Missing, Some(place), _) => {
+                told.push(format!("no key for {provider}: {place}, is not set or not passed on"));
+            }
+            (LoginState::Missing, None, []) => told.push("not logged in".to_owned()),
+            (LoginState::Missing, None, [layer]) => missing.push(format!("layer {layer} ({provider})")),
+            (LoginState::Missing, None, layers) => {
+                missing.push(format!("layers {} ({provider})", ranges(layers)));
+            }
+            (LoginState::Anonymous, ..) => {
+                told.push(format!("not logged in to {provider}, whose free models alone may answer then"));
+            }
+            (LoginState::Unknown, Some(place), _) => told.push(format!("`{place}` cannot be read")),
+            (LoginState::Unknown, None, _)
+            | (LoginState::Key | LoginState::Session | LoginState::Configured | LoginState::NotNeeded, ..) => {
+            }
         }
-        (LoginState::Missing, None) if layers.is_empty() => "not logged in".to_owned(),
-        (LoginState::Missing, None) => format!("no provider for {layers} ({provider})"),
-        (LoginState::Anonymous, _) => {
-            format!("not logged in to {provider}, which then answers with its free models only")
-        }
-        (LoginState::Unknown, Some(place)) => format!("`{place}` cannot be read"),
-        (
-            LoginState::Key
-            | LoginState::Session
-            | LoginState::Configured
-            | LoginState::NotNeeded
-            | LoginState::Unknown,
-            _,
-        ) => return None,
+    }
+    if !missing.is_empty() {
+        told.insert(0, format!("no provider for {}", missing.join(", ")));
+    }
+    let note = |told: String| {
+        let note = DoctorNote::new(Health::Warning, told);
+        login_command(spec).into_iter().fold(note, DoctorNote::cure)
     };
-    let note = DoctorNote::new(Health::Warning, note);
-    Some(match login_command(spec) {
-        Some(command) => note.cure(command),
-        None => note,
-    })
+    told.into_iter().map(note).collect()
 }
 
 fn short_memory(facts: &AgentFacts<'_>) -> Option<DoctorNote> {
@@ -225,6 +240,8 @@ fn short_memory(facts: &AgentFacts<'_>) -> Option<DoctorNote> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::agents::presets;
 
@@ -248,7 +265,6 @@ mod tests {
             logins: Vec::new(),
             one_at_a_time: false,
             answer,
-            limit: Duration::from_secs(10),
             memory_available: Some(u64::MAX),
         }
     }
@@ -330,7 +346,10 @@ mod tests {
                 said(End::Exited(1), "", "\nFailed to setup kilo binary\nat x"),
                 "Error `--version` fails with exit code 1, Failed to setup kilo binary: npm install",
             ),
-            (said(End::TimedOut, "", ""), "Error `--version` did not end in 10s: npm install"),
+            (
+                said(End::TimedOut(Duration::from_secs(10)), "", ""),
+                "Error `--version` did not end in 10s: try it: /bin/kilo --version",
+            ),
             (said(End::Otherwise("cannot run `x`".to_owned()), "7.7.7", ""), "Error cannot run `x`: npm"),
         ] {
             let agent = judge(&facts(&kilo, Some(&answer)));
@@ -346,6 +365,15 @@ mod tests {
         let agent = judge(&facts(&kilo, Some(&answer)));
         assert!(agent.usable);
         assert_eq!(words(&agent), ["Warning it does not say its version"]);
+    }
+
+    #[test]
+    fn a_version_that_was_said_counts_without_an_end() {
+        let cline = spec("cline", true);
+        let answer = said(End::TimedOut(Duration::from_secs(10)), "3.0.65", "");
+        let agent = judge(&facts(&cline, Some(&answer)));
+        assert!(agent.usable);
+        assert_eq!(words(&agent), ["Warning `--version` was answered and did not end in 10s", "Ok proved"]);
     }
 
     #[test]

@@ -39,12 +39,21 @@ pub(super) struct Question {
     pub(super) directory: Option<PathBuf>,
 }
 
+/// How long each program has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// While it does nothing: neither writes nor uses the processor.
+    pub(super) idle: Duration,
+    /// Whatever it does. On a machine that is short of processors a start takes many times as long.
+    pub(super) whole: Duration,
+}
+
 /// How a program that was asked ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Exited(i32),
-    /// It had not ended when its time was over.
-    TimedOut,
+    /// It had not ended when its time was over, which was this.
+    TimedOut(Duration),
     /// It was not started, or ended by something else; in words.
     Otherwise(String),
 }
@@ -82,7 +91,7 @@ impl Answer {
 ///
 /// # Errors
 /// A signal came; everything that was started has been ended.
-pub(super) async fn ask(questions: Vec<Question>, limit: Duration) -> Result<Vec<Answer>, CliError> {
+pub(super) async fn ask(questions: Vec<Question>, patience: Patience) -> Result<Vec<Answer>, CliError> {
     let count = questions.len();
     let all = |message: String| Ok(vec![Answer::not_asked(message); count]);
     let folder = match tempfile::tempdir() {
@@ -99,7 +108,7 @@ pub(super) async fn ask(questions: Vec<Question>, limit: Duration) -> Result<Vec
     let mut kept = Vec::with_capacity(count);
     for (place, question) in questions.into_iter().enumerate() {
         let lines = Arc::new(Mutex::new(Kept::default()));
-        supervisor.start(job(&run, place, question, folder.path(), limit, Arc::clone(&lines)));
+        supervisor.start(job(&run, place, question, folder.path(), patience, Arc::clone(&lines)));
         kept.push(lines);
     }
     let mut ends: Vec<Option<End>> = vec![None; count];
@@ -133,7 +142,7 @@ fn job(
     place: usize,
     question: Question,
     folder: &Path,
-    limit: Duration,
+    patience: Patience,
     lines: Arc<Mutex<Kept>>,
 ) -> AttemptJob {
     let own = folder.join(place.to_string());
@@ -157,10 +166,10 @@ fn job(
         },
         completion: own.join("completion.json"),
         folder: own,
-        timeout: limit,
-        idle_timeout: limit,
+        timeout: patience.whole,
+        idle_timeout: patience.idle,
         grace: GRACE,
-        linger: limit,
+        linger: patience.whole,
         accept: Arc::new(|_| Err(Vec::new())),
         output_limit: Some(OUTPUT_LIMIT),
         reader: Box::new(FirstLines { lines }),
@@ -173,7 +182,9 @@ fn place_of(key: &AttemptKey) -> Option<usize> {
 
 fn end_of(outcome: &Outcome) -> End {
     match (&outcome.stopped, &outcome.ending) {
-        (Some(StopReason::Deadline | StopReason::Idle), _) => End::TimedOut,
+        (Some(StopReason::Deadline | StopReason::Idle), _) => {
+            End::TimedOut(Duration::from_millis(outcome.wall_ms))
+        }
         (Some(StopReason::OverLimit { seen }), _) => End::Otherwise(seen.clone()),
         (_, Ending::Exited { code }) => End::Exited(*code),
         (_, Ending::Killed { signal }) => End::Otherwise(format!("it was ended by signal {signal}")),
@@ -248,12 +259,14 @@ mod tests {
             shell("kill -9 $$"),
             shell("i=0; while [ $i -lt 30 ]; do echo line; i=$((i+1)); done"),
         ];
-        let answers = ask(questions, Duration::from_millis(1500)).await.unwrap();
+        let patience = Patience { idle: Duration::from_millis(1500), whole: Duration::from_secs(30) };
+        let answers = ask(questions, patience).await.unwrap();
         assert_eq!(answers[0].line(), Some("7.7.7"));
         assert_eq!(answers[0].stderr, ["odd"]);
         assert_eq!((answers[1].end.clone(), answers[1].words()), (End::Exited(3), Some("broken")));
         assert_eq!(answers[1].line(), None);
-        assert_eq!((answers[2].end.clone(), answers[2].words()), (End::TimedOut, Some("begun")));
+        assert!(matches!(answers[2].end, End::TimedOut(after) if after < Duration::from_secs(30)));
+        assert_eq!(answers[2].words(), Some("begun"));
         assert!(matches!(&answers[3].end, End::Otherwise(message) if message.contains("/no/such/program")));
         assert!(matches!(&answers[4].end, End::Otherwise(message) if message.contains("signal 9")));
         assert_eq!((answers[5].stdout.len(), answers[5].lines), (LINES, 30));

@@ -54,7 +54,7 @@ pub(super) fn git(answers: Option<&GitAnswers<'_>>) -> Vec<DoctorFact> {
     };
     let Some(version) = answers.version.line() else {
         let words = match &answers.version.end {
-            End::TimedOut => "`git --version` did not end".to_owned(),
+            End::TimedOut(_) => "`git --version` did not end".to_owned(),
             End::Otherwise(message) => text::clean(message),
             End::Exited(code) => format!("`git --version` fails with exit code {code}"),
         };
@@ -76,22 +76,24 @@ fn repository(answers: &GitAnswers<'_>) -> DoctorFact {
     let name = "repository";
     if answers.inside.line().map(str::trim) != Some("true") {
         let told = match (&answers.inside.end, answers.inside.words()) {
-            (End::TimedOut, _) => "git does not say in time whether there is one".to_owned(),
+            (End::TimedOut(_), _) => "git does not say in time whether there is one".to_owned(),
             // A folder of somebody else's: git refuses, and says why.
             (_, Some(words)) if words.contains("dubious ownership") => text::clean(words),
-            (End::Exited(_) | End::Otherwise(_), _) => "none".to_owned(),
+            (End::Exited(_) | End::Otherwise(_), _) => {
+                "none, so nobody can see or put back what agents change".to_owned()
+            }
         };
-        let cure = "git init: what agents change can then be seen and put back";
-        return cured(fact(name, Health::Warning, told), cure);
+        return cured(fact(name, Health::Warning, told), "git init");
     }
     match &answers.status.end {
         End::Exited(0) if answers.status.lines == 0 => fact(name, Health::Ok, "clean"),
         End::Exited(0) => {
             let count = u64::try_from(answers.status.lines).unwrap_or(u64::MAX);
-            let told = format!("{} not committed", count_of(count, "change"));
-            cured(fact(name, Health::Warning, told), "agents work in the same folder: commit them first")
+            let told =
+                format!("{} not committed, and agents work in the same folder", count_of(count, "change"));
+            fact(name, Health::Warning, told)
         }
-        End::TimedOut => fact(name, Health::Warning, "`git status` did not end in time"),
+        End::TimedOut(_) => fact(name, Health::Warning, "`git status` did not end in time"),
         End::Exited(_) | End::Otherwise(_) => fact(name, Health::Warning, "`git status` fails"),
     }
 }
@@ -206,6 +208,8 @@ pub(super) fn disk(name: &str, shown: &str, free: Option<u64>) -> Option<DoctorF
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::cli::settings::Origin;
 
@@ -231,9 +235,12 @@ mod tests {
         };
         assert_eq!(with(&ok(""), &none), ["Ok git 2.47.1", "Ok repository clean"]);
         let dirty = with(&ok(" M a\n?? b"), &ok("true"));
-        assert_eq!(dirty[1], "Warning repository 2 changes not committed");
+        assert_eq!(
+            dirty[1],
+            "Warning repository 2 changes not committed, and agents work in the same folder"
+        );
         assert!(dirty[2].starts_with("Warning line ends core.autocrlf=true"), "{dirty:?}");
-        let slow = with(&said(End::TimedOut, "", ""), &ok("input"));
+        let slow = with(&said(End::TimedOut(Duration::from_secs(10)), "", ""), &ok("input"));
         assert_eq!(slow, ["Ok git 2.47.1", "Warning repository `git status` did not end in time"]);
         assert_eq!(told(&git(None)), ["Warning git not found"]);
     }
@@ -243,7 +250,10 @@ mod tests {
         let (version, none) =
             (ok("git version 2.47.1"), said(End::Exited(128), "", "fatal: not a git repository"));
         let answers = GitAnswers { version: &version, inside: &none, status: &none, autocrlf: &none };
-        assert_eq!(told(&git(Some(&answers))), ["Ok git 2.47.1", "Warning repository none"]);
+        assert_eq!(
+            told(&git(Some(&answers))),
+            ["Ok git 2.47.1", "Warning repository none, so nobody can see or put back what agents change"]
+        );
         let refused = said(End::Exited(128), "", "fatal: detected dubious ownership in repository at '/x'");
         let answers = GitAnswers { version: &version, inside: &refused, status: &none, autocrlf: &none };
         assert!(told(&git(Some(&answers)))[1].contains("dubious ownership"));

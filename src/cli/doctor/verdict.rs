@@ -27,9 +27,9 @@ pub(super) struct Whole<'a> {
 pub(super) fn verdict(whole: &Whole<'_>) -> (ExitCode, String) {
     let worst = |facts: &[DoctorFact]| facts.iter().any(|fact| fact.note.health == Health::Error);
     let no =
-        |exit: ExitCode, why: &str| (exit, format!("no run would work: {why}  (exit code {})", exit.code()));
+        |exit: ExitCode, why: &str| (exit, format!("no run would work: {why} (exit code {})", exit.code()));
     if let Some(exit) = whole.mistakes {
-        return no(exit, "the configuration is invalid, and without it the defaults were looked at here");
+        return no(exit, "the configuration is invalid");
     }
     let mut free = Vec::new();
     let mut unpaid = Vec::new();
@@ -167,7 +167,7 @@ mod tests {
     fn without_one_no_run_would_work() {
         let useless =
             case(vec![agent("opencode", false, &[]), agent("kilo", true, &[("kilo", LoginState::Missing)])]);
-        assert_eq!(told(&useless), (5, "no run would work: no agent can be used  (exit code 5)".to_owned()));
+        assert_eq!(told(&useless), (5, "no run would work: no agent can be used (exit code 5)".to_owned()));
         let mut paid = opencode();
         paid.logins[0].state = LoginState::Missing;
         assert!(told(&case(vec![paid])).1.contains("only paid layers are left (6)"));

@@ -192,6 +192,7 @@ fn every_failure_has_something_to_do() {
     |orchestrate logs T006                what it tried
     ");
     assert_snapshot!(joined(&advice(FailureKind::NotLoggedIn, &run.spec, task)), @r"
+    |orchestrate doctor                   which logins can be seen, and how to log in
     |orchestrate logs T006                what it printed
     |orchestrate retry T006               again, once it is logged in
     |orchestrate retry T006 --layer 5     again, by another model
