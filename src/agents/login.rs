@@ -166,7 +166,7 @@ fn credentials(flavour: &opencode::Flavour, sources: &Sources<'_>) -> Credential
     if let Some(value) = sources.variable(&variable).and_then(read) {
         return Credentials::Known(value, variable);
     }
-    let Some(data) = folder(sources, "XDG_DATA_HOME", ".local/share") else { return Credentials::None };
+    let Some(data) = folder(sources, Some("XDG_DATA_HOME"), ".local/share") else { return Credentials::None };
     let path = data.join(flavour.name).join("auth.json");
     match (sources.read)(&path) {
         Content::Absent => Credentials::None,
@@ -213,22 +213,22 @@ fn configuration_files(flavour: &opencode::Flavour, sources: &Sources<'_>) -> Ve
         _ => &["opencode.jsonc", "opencode.json", "config.json"],
     };
     let own = format!(".{}", flavour.name);
-    let named = sources.variable(&format!("{}_CONFIG", flavour.prefix)).map(PathBuf::from);
-    let mut files: Vec<PathBuf> = Vec::new();
+    let mut files: Vec<PathBuf> =
+        sources.variable(&format!("{}_CONFIG", flavour.prefix)).map(PathBuf::from).into_iter().collect();
     let mut add = |folder: PathBuf, names: &[&str]| {
         files.extend(names.iter().map(|name| folder.join(name)));
     };
     let project: Vec<&str> = names.iter().copied().filter(|name| *name != "config.json").collect();
     add(sources.root.join(&own), &project);
     add(sources.root.to_owned(), &project);
-    if let Some(folder) = folder(sources, "XDG_CONFIG_HOME", ".config") {
+    if let Some(folder) = folder(sources, Some("XDG_CONFIG_HOME"), ".config") {
         add(folder.join(flavour.name), names);
     }
-    named.into_iter().chain(files).collect()
+    files
 }
 
-fn folder(sources: &Sources<'_>, variable: &str, below_home: &str) -> Option<PathBuf> {
-    let named = sources.variable(variable).map(PathBuf::from);
+fn folder(sources: &Sources<'_>, variable: Option<&str>, below_home: &str) -> Option<PathBuf> {
+    let named = variable.and_then(|variable| sources.variable(variable)).map(PathBuf::from);
     named.or_else(|| sources.home.map(|home| home.join(below_home)))
 }
 
@@ -265,11 +265,11 @@ fn cline_login(provider: Option<&str>, sources: &Sources<'_>) -> Login {
 }
 
 /// The files in which the presets keep their logins, after their makers' documents: the name of the
-/// agent, a variable with the folder, that folder below the home, the file.
-const LOGIN_FILES: [(&str, &str, &str, &str); 3] = [
-    ("claude", "CLAUDE_CONFIG_DIR", ".claude", ".credentials.json"),
-    ("codex", "CODEX_HOME", ".codex", "auth.json"),
-    ("gemini", "GEMINI_CONFIG_DIR", ".gemini", "oauth_creds.json"),
+/// agent, a variable that may name the folder, that folder below the home, the file.
+const LOGIN_FILES: [(&str, Option<&str>, &str, &str); 3] = [
+    ("claude", Some("CLAUDE_CONFIG_DIR"), ".claude", ".credentials.json"),
+    ("codex", Some("CODEX_HOME"), ".codex", "auth.json"),
+    ("gemini", None, ".gemini", "oauth_creds.json"),
 ];
 
 fn program_login(agent: &AgentSpec, provider: Option<&str>, sources: &Sources<'_>) -> Login {
@@ -278,7 +278,7 @@ fn program_login(agent: &AgentSpec, provider: Option<&str>, sources: &Sources<'_
     }
     let known = LOGIN_FILES.iter().find(|(name, ..)| *name == agent.name);
     let file =
-        known.and_then(|(_, variable, below, file)| Some(folder(sources, variable, below)?.join(file)));
+        known.and_then(|(_, variable, below, file)| Some(folder(sources, *variable, below)?.join(file)));
     match file.filter(|file| (sources.read)(file) != Content::Absent) {
         Some(file) => Login::at(LoginState::Session, &file),
         // A keychain may have it.

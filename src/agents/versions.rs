@@ -139,11 +139,11 @@ pub struct KnownFault {
 struct Fault {
     kind: AdapterKind,
     before: Version,
-    fault: KnownFault,
+    known: KnownFault,
 }
 
 const fn fault(kind: AdapterKind, before: Version, fatal: bool, reason: &'static str) -> Fault {
-    Fault { kind, before, fault: KnownFault { reason, fatal } }
+    Fault { kind, before, known: KnownFault { reason, fatal } }
 }
 
 /// What is known, the worst first.
@@ -176,7 +176,7 @@ const FAULTS: [Fault; 6] = [
 
 /// The worst that is known to be wrong with `version`; none: nothing is known.
 pub fn known_fault(kind: AdapterKind, version: &Version) -> Option<KnownFault> {
-    FAULTS.iter().find(|known| known.kind == kind && *version < known.before).map(|known| known.fault)
+    FAULTS.iter().find(|fault| fault.kind == kind && *version < fault.before).map(|fault| fault.known)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::agents::environment::{child_environment, provider_key};
 use crate::agents::find::find_program;
-use crate::agents::login::{Content, Sources, login, login_provider};
+use crate::agents::login::{Content, Login, Sources, login, login_provider};
 use crate::agents::origin::origin;
 use crate::agents::{presets, single_login, version_question};
 use crate::cli::args::OutputForm;
@@ -26,11 +26,15 @@ use crate::cli::exit::CliError;
 use crate::cli::locate::{self, RootReason};
 use crate::cli::look;
 use crate::cli::settings::Settings;
-use crate::model::agent::{AdapterKind, AgentSpec};
-use crate::model::doctor::{Doctor, DoctorLogin, DoctorMachine, DoctorNote, DoctorVersion, Health};
+use crate::model::agent::{AdapterKind, AgentSpec, PassEnv};
+use crate::model::doctor::{
+    Doctor, DoctorFact, DoctorLogin, DoctorMachine, DoctorNote, DoctorVersion, Health,
+};
 use crate::model::exit::ExitCode;
 use crate::model::layer::Layer;
+use crate::model::record::Lease;
 use crate::model::status::RunStatus;
+use crate::model::time::Timestamp;
 use crate::report::{self, DoctorAmount};
 use crate::store::Store;
 use crate::supervisor::{available_memory, free_space};
@@ -65,7 +69,7 @@ pub async fn doctor(context: &Context, _command: &DoctorCommand) -> Result<ExitC
     let mut questions: Vec<Question> = Vec::new();
     let mut asked: Vec<Option<usize>> = Vec::new();
     for agent in &known {
-        let question = version_of(context, &settings, agent);
+        let question = version_of(context, agent);
         asked.push(question.is_some().then_some(questions.len()));
         questions.extend(question);
     }
@@ -192,7 +196,7 @@ fn looked_at(context: &Context, settings: &Settings) -> Vec<AgentSpec> {
         changed.iter().any(|preset| preset.name == name && settings.agents.get(name) != Some(preset))
     };
     let rest = settings.agents.keys().map(String::as_str);
-    let named = names.len();
+    let first_of_the_rest = names.len();
     names.extend(rest);
     let mut agents: Vec<AgentSpec> = Vec::new();
     for (place, name) in names.into_iter().enumerate() {
@@ -203,7 +207,7 @@ fn looked_at(context: &Context, settings: &Settings) -> Vec<AgentSpec> {
             continue;
         }
         let found = find_program(spec, &context.environment, &context.root);
-        if place < named || found.is_some() || is_changed(name) {
+        if place < first_of_the_rest || found.is_some() || is_changed(name) {
             agents.push(AgentSpec { found, ..spec.clone() });
         }
     }
@@ -221,10 +225,12 @@ fn environment_of(
     child_environment(&context.environment, agent, key).variables
 }
 
-fn version_of(context: &Context, settings: &Settings, agent: &AgentSpec) -> Option<Question> {
+fn version_of(context: &Context, agent: &AgentSpec) -> Option<Question> {
     let program = agent.found.clone()?;
-    let environment = environment_of(context, settings, agent, None);
-    let question = version_question(agent, &environment)?;
+    // For its version it needs no secret, whatever it may see else.
+    let agent = AgentSpec { pass_env: PassEnv::default(), ..agent.clone() };
+    let environment = child_environment(&context.environment, &agent, None).variables;
+    let question = version_question(&agent, &environment)?;
     Some(Question { program, args: question.args, environment: question.environment, directory: None })
 }
 
@@ -274,7 +280,7 @@ fn logins(context: &Context, settings: &Settings, agent: &AgentSpec, layers: &[&
         };
         login(agent, provider, &sources)
     };
-    let entry = |provider: Option<&str>, seen: crate::agents::login::Login| DoctorLogin {
+    let entry = |provider: Option<&str>, seen: Login| DoctorLogin {
         provider: provider.map(str::to_owned),
         layers: Vec::new(),
         state: seen.state,
@@ -305,9 +311,8 @@ fn read(path: &Path) -> Content {
     // A pipe or a device in its place would be waited for.
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => {}
-        Ok(_) => return Content::Unreadable,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Content::Absent,
-        Err(_) => return Content::Unreadable,
+        Ok(_) | Err(_) => return Content::Unreadable,
     }
     let mut text = String::new();
     let all = std::fs::File::open(path).and_then(|file| file.take(LOGIN_BYTES).read_to_string(&mut text));
@@ -334,11 +339,7 @@ fn git(context: &Context) -> Option<Vec<Question>> {
     Some(GIT.iter().map(ask).collect())
 }
 
-fn workspace(
-    context: &Context,
-    settings: &Settings,
-    git: Option<&GitAnswers<'_>>,
-) -> Vec<crate::model::doctor::DoctorFact> {
+fn workspace(context: &Context, settings: &Settings, git: Option<&GitAnswers<'_>>) -> Vec<DoctorFact> {
     let reason = match locate::find_root(&context.directory).reason {
         RootReason::Config => CONFIG_FILE,
         RootReason::Git => "git repository",
@@ -362,12 +363,12 @@ fn write_error(folder: &Path) -> Option<String> {
     tempfile::tempfile_in(there).err().map(|error| error.to_string())
 }
 
-async fn state(context: &Context, settings: &Settings) -> Vec<crate::model::doctor::DoctorFact> {
+async fn state(context: &Context, settings: &Settings) -> Vec<DoctorFact> {
     let folder = context.state_dir.clone();
     let host = context.host.clone();
     let now = context.clock.now();
     let look = tokio::task::spawn_blocking(move || {
-        let lives = |lease: &crate::model::record::Lease| look::holder_lives(lease, &host, now);
+        let lives = |lease: &Lease| look::holder_lives(lease, &host, now);
         look_at_state(&folder, &lives, now)
     });
     let look = tokio::time::timeout(STATE_LIMIT, look).await.ok().and_then(Result::ok);
@@ -376,11 +377,7 @@ async fn state(context: &Context, settings: &Settings) -> Vec<crate::model::doct
     facts
 }
 
-fn look_at_state(
-    folder: &Path,
-    lives: &dyn Fn(&crate::model::record::Lease) -> bool,
-    now: crate::model::time::Timestamp,
-) -> StateLook {
+fn look_at_state(folder: &Path, lives: &dyn Fn(&Lease) -> bool, now: Timestamp) -> StateLook {
     let runs = Store::open_existing(folder)
         .and_then(|store| store.map(|store| store.runs_at(now, lives)).transpose());
     let store = match runs {

@@ -1,13 +1,20 @@
 //! `doctor`: with made-up programs in a made-up home.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::project::{Project, Ran};
 
+/// The home folder that the project's user has, beside its root.
+fn home(project: &Project) -> PathBuf {
+    project.root().with_file_name("home")
+}
+
 /// A project whose PATH has the system's own programs and a folder of made-up ones.
 fn project() -> Project {
     let mut project = Project::new();
-    let programs = project.home().join("programs");
+    let programs = home(&project).join("programs");
     std::fs::create_dir_all(&programs).unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Agents of whoever runs the tests are none of ours.
@@ -25,7 +32,7 @@ fn project() -> Project {
 #[cfg(unix)]
 fn install(project: &Project, name: &str, script: &str) {
     use std::os::unix::fs::PermissionsExt as _;
-    let path = project.home().join("programs").join(name);
+    let path = home(project).join("programs").join(name);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -107,7 +114,7 @@ fn the_runs_of_a_project_are_counted() {
 #[test]
 fn the_document_follows_its_schema_and_holds_no_key() {
     let mut project = project();
-    let auth = project.home().join(".local/share/opencode/auth.json");
+    let auth = home(&project).join(".local/share/opencode/auth.json");
     std::fs::create_dir_all(auth.parent().unwrap()).unwrap();
     std::fs::write(&auth, r#"{"openai": {"type": "api", "key": "sk-verysecretverysecretverysecret"}}"#)
         .unwrap();
@@ -130,12 +137,38 @@ fn the_document_follows_its_schema_and_holds_no_key() {
 }
 
 #[cfg(unix)]
+fn is_alive(pid: &str) -> bool {
+    std::process::Command::new("kill").args(["-0", pid]).output().unwrap().status.success()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_with_all_that_it_started() {
+    let project = project();
+    install(
+        &project,
+        "kilo",
+        "sleep 600 & echo $! >\"$HOME/left.new\"; mv \"$HOME/left.new\" \"$HOME/left\"; wait",
+    );
+    let child = project.spawn(["doctor"]);
+    let left = home(&project).join("left");
+    while !left.exists() {
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran = Ran::of(&child.wait_with_output().unwrap()).expect(130).says("stopped by SIGINT");
+    assert_eq!(ran.stdout, "");
+    assert!(!is_alive(std::fs::read_to_string(left).unwrap().trim()));
+}
+
+#[cfg(unix)]
 #[test]
 fn programs_are_run_and_what_is_wrong_with_them_is_told() {
     let mut project = project();
     project.set("SECRET_TOKEN", "hunter2");
     install(&project, "kilo", "echo 0.21.0");
-    install(&project, "opencode", "echo starting; sleep 600");
+    install(&project, "opencode", "sleep 600 & echo $! >\"$HOME/left\"; echo starting; wait");
     install(&project, "cline", "echo \"token is $SECRET_TOKEN.\" >&2; exit 3");
     install(&project, "gemini", "[ $# = 1 ] && [ \"$1\" = --version ] && [ -z \"$(cat)\" ] && echo 0.9.1");
     install(&project, "mine", "touch \"$HOME/was-run\"");
@@ -145,13 +178,15 @@ fn programs_are_run_and_what_is_wrong_with_them_is_told() {
     assert!(kilo.contains("0.21.0") && kilo.contains("it has no `run`: npm install -g"), "{kilo}");
     let opencode = line(&ran, "✗ opencode");
     assert!(opencode.contains("`--version` did not end in ") && opencode.contains("starting"), "{opencode}");
+    let left = std::fs::read_to_string(home(&project).join("left")).unwrap();
+    assert!(!is_alive(left.trim()), "what it left behind was ended");
     let cline = line(&ran, "✗ cline");
     assert!(cline.contains("fails with exit code 3, token is .: npm install"), "{cline}");
     let gemini = line(&ran, "! gemini");
     assert!(gemini.contains("0.9.1") && gemini.contains("not proved here"), "{gemini}");
     assert!(ran.stdout.contains("its login to google cannot be seen from here"), "{}", ran.stdout);
     assert!(ran.stdout.trim_end().ends_with("a run would work, by layer 1"), "{}", ran.stdout);
-    let not_run = line(&ran, "✓ mine").contains("not asked") && !project.home().join("was-run").exists();
+    let not_run = line(&ran, "✓ mine").contains("not asked") && !home(&project).join("was-run").exists();
     assert!(not_run, "nobody knows what a program of one's own does when it is called:\n{}", ran.stdout);
 }
 
@@ -159,11 +194,11 @@ fn programs_are_run_and_what_is_wrong_with_them_is_told() {
 #[test]
 fn where_programs_come_from_is_told() {
     let mut project = project();
-    let modules = project.home().join("lib/node_modules/@kilocode/cli/bin");
+    let modules = home(&project).join("lib/node_modules/@kilocode/cli/bin");
     std::fs::create_dir_all(&modules).unwrap();
     install(&project, "kilo.real", "echo 7.7.7");
-    std::fs::rename(project.home().join("programs/kilo.real"), modules.join("kilo")).unwrap();
-    let bin = project.home().join(".nvm/versions/node/v22.1.0/bin");
+    std::fs::rename(home(&project).join("programs/kilo.real"), modules.join("kilo")).unwrap();
+    let bin = home(&project).join(".nvm/versions/node/v22.1.0/bin");
     std::fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(modules.join("kilo"), bin.join("kilo")).unwrap();
     project.set("KILO_API_KEY", "x");

@@ -1,5 +1,6 @@
 //! `doctor` beside the real programs: it calls the versions proved that the tests install.
 
+use orchestrate::agents::versions::PROVED;
 use serde_json::Value;
 
 use crate::project::Project;
@@ -32,12 +33,12 @@ fn the_versions_that_the_tests_install_are_called_proved() {
     let ran = project.run(["doctor", "--output", "json"]).expect(0);
     let document = ran.json();
     let agents = document["agents"].as_array().unwrap();
-    for (name, version, login) in
-        [("kilo", "7.7.7", "anonymous"), ("opencode", "1.18.33", "not_needed"), ("cline", "3.0.65", "key")]
+    for ((name, login), (_, _, version)) in
+        [("kilo", "anonymous"), ("opencode", "not_needed"), ("cline", "key")].into_iter().zip(PROVED)
     {
         let agent = agents.iter().find(|agent| agent["name"] == name).unwrap();
         let told = format!("{agent:#}");
-        assert_eq!(agent["version"], version, "{told}");
+        assert_eq!(agent["version"], version.to_string(), "{told}");
         assert_eq!(agent["standing"], "proved", "{told}");
         assert_eq!(agent["usable"], true, "{told}");
         assert_eq!(agent["logins"][0]["state"], login, "{told}");
