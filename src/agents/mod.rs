@@ -9,17 +9,22 @@
 //!
 //! **What it does not do:** it starts no process, decides nothing about retries, and reads no
 //! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument and
-//! for Cline's logins, in [`command`]; the environment is always an argument.
+//! for Cline's logins, in [`command`]; the environment is always an argument. [`login`],
+//! [`origin`](mod@origin) and [`versions`] are pure.
 
 pub mod environment;
 pub mod find;
+pub mod login;
+pub mod origin;
 pub mod presets;
 pub mod prompt;
+pub mod versions;
 
 mod batch;
 mod cline;
 mod cline_reader;
 mod fields;
+mod jsonc;
 mod kilo;
 mod opencode;
 mod opencode_errors;
@@ -231,6 +236,43 @@ pub fn single_login(
         AdapterKind::Cline => cline::shares_login(agent, provider, environment, home),
         AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => false,
     }
+}
+
+/// How to ask an agent's program for its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionQuestion {
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How to ask the program of an agent for its version, given the environment that it gets to see.
+/// None: it is not known what the program would do if it were asked.
+pub fn version_question(
+    agent: &AgentSpec,
+    environment: &BTreeMap<String, String>,
+) -> Option<VersionQuestion> {
+    let quiet: &[(&str, &str)] = match agent.kind {
+        AdapterKind::Kilo => kilo::FLAVOUR.quiet,
+        AdapterKind::Opencode => opencode::FLAVOUR.quiet,
+        AdapterKind::Cline => &cline::QUIET,
+        AdapterKind::Command => return None,
+        AdapterKind::Program => {
+            let is_preset = presets::builtin()
+                .iter()
+                .any(|preset| preset.name == agent.name && preset.program == agent.program);
+            if !is_preset {
+                return None;
+            }
+            &[]
+        }
+    };
+    let mut environment = environment.clone();
+    for &(name, value) in quiet {
+        environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    Some(VersionQuestion { args: vec!["--version".to_owned()], environment })
 }
 
 /// The program of an agent as found, absolute.

@@ -363,7 +363,7 @@ fn runnable(spec: &RunSpec) -> Result<(), CliError> {
         format!("no agent that these tasks could use is installed: {}", names.join(", ")),
     )
     .hint("install one, or name its program in `orchestrate.toml` under `[agents.NAME] program`")
-    .hint("`orchestrate models` shows which are found"))
+    .hint("`orchestrate doctor` shows which are found, and how to get the rest"))
 }
 
 /// Whether the task is to be run, now or once a gate has been let pass.

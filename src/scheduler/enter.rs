@@ -132,7 +132,7 @@ impl Scheduler {
                 [layer] => format!("layer {layer} is left out"),
                 [..] => format!("layers {} are left out", numbers.join(", ")),
             };
-            let hint = Some("orchestrate models".to_owned());
+            let hint = Some("orchestrate doctor".to_owned());
             self.warn("agent-missing", format!("`{agent}` is not installed: {rest}"), hint);
         }
     }

@@ -15,6 +15,7 @@ mod project;
 mod agent_side;
 mod bad_input;
 mod custom_agents;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod going_on;

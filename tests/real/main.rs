@@ -17,5 +17,6 @@ mod project;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod real_agents;
 
+mod doctor;
 mod failing;
 mod working;
