@@ -59,7 +59,8 @@ pub(crate) fn are_installed(names: &[&str]) -> bool {
     false
 }
 
-fn python() -> Option<&'static str> {
+/// A Python that can run the scripted provider.
+pub(crate) fn python() -> Option<&'static str> {
     ["python3", "python"].into_iter().find(|python| {
         let version = Command::new(python)
             .args(["-c", "import sys; sys.exit(sys.version_info < (3, 8))"])
@@ -108,6 +109,11 @@ impl ModelServer {
     /// What a CLI takes for its provider's address.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
+    }
+
+    /// An address at which nobody listens.
+    pub(crate) fn refusing_url(&self) -> String {
+        format!("http://127.0.0.2:{}/v1", self.port)
     }
 
     /// The requests that were made with a key, in order.
@@ -218,6 +224,15 @@ pub(crate) const OFFLINE: [(&str, &str); 4] = [
 /// The environment of whoever runs the tests with the CLIs on the path, less what would lead them
 /// to that person's own settings.
 pub(crate) fn environment(home: &Path) -> std::collections::BTreeMap<String, String> {
+    environment_with(home, &[bin_folder()], &[])
+}
+
+/// The same with other folders before and behind those of the path.
+pub(crate) fn environment_with(
+    home: &Path,
+    before: &[PathBuf],
+    behind: &[PathBuf],
+) -> std::collections::BTreeMap<String, String> {
     let mut variables: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| {
@@ -226,7 +241,8 @@ pub(crate) fn environment(home: &Path) -> std::collections::BTreeMap<String, Str
         })
         .collect();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(bin_folder()).chain(std::env::split_paths(&path));
+    let on_path = std::env::split_paths(&path);
+    let folders = before.iter().cloned().chain(on_path).chain(behind.iter().cloned());
     let joined = std::env::join_paths(folders).unwrap_or(path);
     let text = |value: &OsStr| value.to_string_lossy().into_owned();
     variables.insert("PATH".to_owned(), text(&joined));
