@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ use super::scenarios::{HELLO, NONE, Scenario};
 
 /// How long a process may take to be gone after the command has ended.
 const GONE: Duration = Duration::from_secs(5);
+/// Between two looks at a command that runs.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a command that was killed may take to end.
 const KILLED: Duration = Duration::from_secs(20);
 
@@ -59,12 +62,14 @@ impl Row {
     }
 }
 
-/// Runs a scenario with a CLI. `variables` is the environment; its home is put in.
+/// Runs a scenario with a CLI that is looked for in `folders`, before and behind those of `PATH`.
+/// `started` is set when it has asked for an answer.
 pub(crate) fn run(
     scenario: &Scenario,
     cli: &str,
     server: &ModelServer,
-    folders: (&[std::path::PathBuf], &[std::path::PathBuf]),
+    folders: (&[PathBuf], &[PathBuf]),
+    started: &AtomicBool,
 ) -> Row {
     let key = real_agents::unused_key();
     let project = set_up(scenario, cli, server, &key, folders);
@@ -77,7 +82,7 @@ pub(crate) fn run(
         "--max-wait",
         "1s",
         "--idle-timeout",
-        &scenario.idle_timeout,
+        &format!("{}s", scenario.idle_timeout().as_secs()),
     ]);
     // Into files: what a run leaves behind could hold a pipe open.
     for (stream, path) in [Command::stdout, Command::stderr].iter().zip(&outputs) {
@@ -85,14 +90,18 @@ pub(crate) fn run(
     }
     let began = Instant::now();
     let child = command.spawn().expect("the program starts");
-    let code = wait(child, Duration::from_secs(scenario.deadline));
+    let code = wait(child, scenario.deadline(), || {
+        if server.is_asked(&key).unwrap_or(false) {
+            started.store(true, Ordering::Relaxed);
+        }
+    });
     let seconds = began.elapsed().as_secs_f64();
 
     let [stdout, stderr] = outputs.map(|path| std::fs::read_to_string(path).unwrap_or_default());
     let result: Value = serde_json::from_str(&stdout).unwrap_or(Value::Null);
     let mut problems = Vec::new();
     if code.is_none() {
-        problems.push(format!("it had to be ended after {} s", scenario.deadline));
+        problems.push(format!("it had to be ended after {:?}", scenario.deadline()));
     }
     let task = &result["tasks"][0];
     let kinds: Vec<String> = task["attempts"]
@@ -156,8 +165,9 @@ fn judge(
     problems
 }
 
-/// Waits for the end of a command; none: it was ended after its deadline.
-fn wait(mut child: Child, deadline: Duration) -> Option<i32> {
+/// Waits for the end of a command, with a look at it each second; none: it was ended after its
+/// deadline.
+fn wait(mut child: Child, deadline: Duration, look: impl Fn()) -> Option<i32> {
     let (sender, ended) = std::sync::mpsc::channel();
     let pid = child.id();
     let waiter = std::thread::spawn(move || {
@@ -165,7 +175,13 @@ fn wait(mut child: Child, deadline: Duration) -> Option<i32> {
         let _ = sender.send(());
         status
     });
-    if ended.recv_timeout(deadline).is_err() {
+    let began = Instant::now();
+    let mut has_ended = false;
+    while !has_ended && began.elapsed() < deadline {
+        has_ended = ended.recv_timeout(LOOK).is_ok();
+        look();
+    }
+    if !has_ended {
         // What it started ends with it.
         processes::end(pid);
         if ended.recv_timeout(KILLED).is_err() {
@@ -184,7 +200,7 @@ fn set_up(
     cli: &str,
     server: &ModelServer,
     key: &str,
-    (before, behind): (&[std::path::PathBuf], &[std::path::PathBuf]),
+    (before, behind): (&[PathBuf], &[PathBuf]),
 ) -> Project {
     let mut project = Project::new();
     let home = project.home();
@@ -224,7 +240,10 @@ fn set_up(
     let body: String = scenario.body(cli).lines().map(|line| format!("  {line}\n")).collect();
     project.write(
         "plan.md",
-        format!("- [ ] T001 Write a greeting\n  - Agent: {cli}\n  - Timeout: {}\n\n{body}", scenario.timeout),
+        format!(
+            "- [ ] T001 Write a greeting\n  - Agent: {cli}\n  - Timeout: {}s\n\n{body}",
+            scenario.timeout().as_secs()
+        ),
     );
     repository(&project.root());
     project

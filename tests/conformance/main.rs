@@ -8,7 +8,6 @@
 //! that the user has. It does not look at what an adapter does in between: `tests/agents` does.
 
 #![expect(
-    let_underscore_drop,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -21,6 +20,8 @@ mod project;
 #[path = "../support/real_agents.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod real_agents;
+#[path = "../agents/sample.rs"]
+mod sample;
 
 mod attempt;
 mod document;
@@ -59,7 +60,8 @@ fn main() -> ExitCode {
         }
         Err(message) => return wrong(&message),
     };
-    let scenarios = scenarios::read();
+    let mut scenarios = scenarios::read();
+    scenarios.iter_mut().for_each(|scenario| scenario.be_patient(options.patience));
     if let Some(unknown) = options.unknown(&scenarios) {
         return wrong(&format!("no scenario `{unknown}`; --list names them"));
     }
@@ -116,10 +118,10 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
     let rows = schedule::run(
         &jobs,
         limits,
-        |(scenario, cli)| attempt::run(scenario, cli, &server, (&before, &behind)),
+        |(scenario, cli), started| attempt::run(scenario, cli, &server, (&before, &behind), started),
         tell,
     );
-    let wall = began.elapsed().as_secs_f64();
+    let wall = began.elapsed();
     println!("\n{}", matrix::table(scenarios, &found, &rows));
     let failed: Vec<&Row> = rows.iter().filter(|row| !row.problems.is_empty()).collect();
     for row in &failed {
@@ -127,7 +129,7 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
         row.problems.iter().for_each(|problem| println!("  {problem}"));
         println!("{}", row.evidence);
     }
-    println!("conformance: {} rows in {wall:.0} s, {} failed", rows.len(), failed.len());
+    println!("conformance: {} rows in {} s, {} failed", rows.len(), wall.as_secs(), failed.len());
     if options.write {
         if let Err(error) = document::write(scenarios, &found, &rows, wall) {
             return wrong(&format!("cannot write docs/agents.md: {error}"));

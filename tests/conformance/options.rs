@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) write: bool,
     /// How many rows at once.
     pub(crate) jobs: Option<usize>,
+    /// How many times longer everything may take.
+    pub(crate) patience: u64,
     /// Where the programs are.
     pub(crate) programs: Programs,
 }
@@ -45,6 +47,7 @@ Runs each scenario of tests/conformance/scenarios.toml with each real agent CLI.
   --installed        the programs on PATH, else those that scripts/agents installs
   --programs FOLDER  the programs of this folder
   --jobs N           so many at once
+  --patience N       give everything N times as long, on a busy machine
   --list             print the names and run nothing
   --write            write docs/agents.md
   FILTER             only rows whose name, `CLI::SCENARIO`, contains this
@@ -63,7 +66,7 @@ pub(crate) enum Asked {
 impl Options {
     /// Reads them. Options that `cargo test` knows and that mean nothing here are passed over.
     pub(crate) fn read(words: impl Iterator<Item = String>) -> Result<Asked, String> {
-        let mut options = Self::default();
+        let mut options = Self { patience: 1, ..Self::default() };
         let mut words = words.flat_map(split_value);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` wants a value"));
@@ -87,6 +90,11 @@ impl Options {
                     let number = value()?;
                     let jobs = number.parse().ok().filter(|jobs| *jobs > 0);
                     options.jobs = Some(jobs.ok_or_else(|| format!("`{number}` is no number of jobs"))?);
+                }
+                "--patience" => {
+                    let number = value()?;
+                    let factor = number.parse().ok().filter(|factor| *factor > 0);
+                    options.patience = factor.ok_or_else(|| format!("`{number}` is no whole number"))?;
                 }
                 "--skip" => options.skipped.push(value()?),
                 "--exact" => options.exact = true,

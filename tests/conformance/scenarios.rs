@@ -1,6 +1,7 @@
 //! The scenarios as data: read from `scenarios.toml`, checked for sense.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use orchestrate::model::failure::FailureKind;
 use serde::Deserialize;
@@ -37,12 +38,11 @@ pub(crate) struct Scenario {
     #[serde(default)]
     pub(crate) waits: bool,
     #[serde(default = "four_minutes")]
-    pub(crate) timeout: String,
+    timeout: u64,
     #[serde(default = "two_minutes")]
-    pub(crate) idle_timeout: String,
-    /// Seconds.
+    idle_timeout: u64,
     #[serde(default = "five_minutes")]
-    pub(crate) deadline: u64,
+    deadline: u64,
     pub(crate) asks: Option<String>,
     pub(crate) provider: Option<String>,
     #[serde(default)]
@@ -63,12 +63,12 @@ pub(crate) struct Scenario {
     recorded: Option<String>,
 }
 
-fn four_minutes() -> String {
-    "4m".to_owned()
+fn four_minutes() -> u64 {
+    240
 }
 
-fn two_minutes() -> String {
-    "2m".to_owned()
+fn two_minutes() -> u64 {
+    120
 }
 
 fn five_minutes() -> u64 {
@@ -82,6 +82,28 @@ struct File {
 }
 
 impl Scenario {
+    /// Gives it more time, for a machine that has other things to do.
+    pub(crate) fn be_patient(&mut self, factor: u64) {
+        for seconds in [&mut self.timeout, &mut self.idle_timeout, &mut self.deadline] {
+            *seconds *= factor;
+        }
+    }
+
+    /// How long an attempt may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    /// How long an attempt may be quiet.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout)
+    }
+
+    /// How long the whole command may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline)
+    }
+
     /// Whether it is run with this CLI.
     pub(crate) fn is_for(&self, cli: &str) -> bool {
         self.agents.as_ref().is_none_or(|agents| agents.iter().any(|agent| agent == cli))

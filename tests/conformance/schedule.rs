@@ -2,14 +2,15 @@
 //! that lets an agent wait costs nothing, so long waits lie beside each other and begin first.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use orchestrate::agents::presets;
 use orchestrate::supervisor::available_memory;
 
-/// How long a row counts as starting, which is when it needs a core for itself.
-const STARTING: Duration = Duration::from_secs(12);
+/// How long a row counts as starting at most: one whose provider is not reached never tells.
+const STARTING: Duration = Duration::from_secs(40);
 /// Memory of a CLI that does not say what it needs.
 const USUAL_MEMORY: u64 = 1 << 30;
 
@@ -50,26 +51,33 @@ pub(crate) fn memory_of(cli: &str) -> u64 {
     agent.and_then(|agent| agent.memory).unwrap_or(USUAL_MEMORY)
 }
 
-/// Runs all jobs. `told` gets each answer as it comes.
+/// Runs all jobs. A job sets its flag when it has started, which is what costs the machine most;
+/// `told` gets each answer as it comes.
 pub(crate) fn run<T: Sync, R: Send>(
     jobs: &[Job<T>],
     limits: Limits,
-    work: impl Fn(&T) -> R + Sync,
+    work: impl Fn(&T, &AtomicBool) -> R + Sync,
     mut told: impl FnMut(&R),
 ) -> Vec<R> {
     let mut pending: Vec<usize> = (0..jobs.len()).collect();
     pending.sort_by_key(|&job| !jobs[job].waits);
+    let started: Vec<AtomicBool> = jobs.iter().map(|_| AtomicBool::new(false)).collect();
     let mut running: Vec<(usize, Instant)> = Vec::new();
     let mut answers: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
     std::thread::scope(|scope| {
         let (sender, ended) = channel();
         while !(pending.is_empty() && running.is_empty()) {
-            while let Some(place) = next(jobs, &pending, &running, limits) {
+            let starts = |&&(job, since): &&(usize, Instant)| {
+                !started[job].load(Ordering::Relaxed) && since.elapsed() < STARTING
+            };
+            while let Some(place) =
+                next(jobs, &pending, &running, running.iter().filter(starts).count(), limits)
+            {
                 let job = pending.remove(place);
                 running.push((job, Instant::now()));
-                let (sender, work) = (sender.clone(), &work);
+                let (sender, work, started) = (sender.clone(), &work, &started[job]);
                 scope.spawn(move || {
-                    let answer = work(&jobs[job].what);
+                    let answer = work(&jobs[job].what, started);
                     // The receiver lives as long as a job runs.
                     drop(sender.send((job, answer)));
                 });
@@ -93,12 +101,12 @@ fn next<T>(
     jobs: &[Job<T>],
     pending: &[usize],
     running: &[(usize, Instant)],
+    starting: usize,
     limits: Limits,
 ) -> Option<usize> {
     if running.is_empty() {
         return (!pending.is_empty()).then_some(0);
     }
-    let starting = running.iter().filter(|(_, since)| since.elapsed() < STARTING).count();
     if running.len() >= limits.rows || starting >= limits.starting {
         return None;
     }

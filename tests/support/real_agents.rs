@@ -116,17 +116,27 @@ impl ModelServer {
         format!("http://127.0.0.2:{}/v1", self.port)
     }
 
-    /// The requests that were made with a key, in order.
+    /// The requests that were made with a key and have ended, in order.
     pub(crate) fn requests(&self, key: &str) -> io::Result<Vec<Value>> {
+        let body = self.get("/requests")?;
+        let all = body["requests"].as_array().cloned().unwrap_or_default();
+        Ok(all.into_iter().filter(|request| request["key"] == key).collect())
+    }
+
+    /// Whether an answer was asked for with a key.
+    pub(crate) fn is_asked(&self, key: &str) -> io::Result<bool> {
+        let body = self.get("/asked")?;
+        Ok(body["asked"].as_array().is_some_and(|keys| keys.iter().any(|asked| asked == key)))
+    }
+
+    fn get(&self, path: &str) -> io::Result<Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.write_all(b"GET /requests HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let body: Value = serde_json::from_str(body)?;
-        let all = body["requests"].as_array().cloned().unwrap_or_default();
-        Ok(all.into_iter().filter(|request| request["key"] == key).collect())
+        Ok(serde_json::from_str(body)?)
     }
 }
 
