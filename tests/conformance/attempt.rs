@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::evidence;
@@ -23,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const KILLED: Duration = Duration::from_secs(20);
 
 /// What came of a row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) scenario: String,
     pub(crate) cli: String,
@@ -34,6 +35,7 @@ pub(crate) struct Row {
     /// What is not as it should be; nothing: it passed.
     pub(crate) problems: Vec<String>,
     /// For a row that failed: what there is to look at.
+    #[serde(skip)]
     pub(crate) evidence: String,
 }
 
@@ -237,7 +239,8 @@ fn set_up(
     for (path, content) in &scenario.files {
         project.write(path, content);
     }
-    let body: String = scenario.body(cli).lines().map(|line| format!("  {line}\n")).collect();
+    let body: Vec<String> = scenario.body(cli).lines().map(|line| format!("  {line}\n")).collect();
+    let body = body.concat();
     project.write(
         "plan.md",
         format!(

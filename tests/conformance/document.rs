@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use orchestrate::agents::{self, AttemptContext, presets};
 use orchestrate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
@@ -16,6 +15,7 @@ use orchestrate::model::time::Span;
 use serde::Deserialize;
 
 use super::attempt::Row;
+use super::kept::Kept;
 use super::matrix::{self, Found};
 use super::real_agents;
 use super::sample;
@@ -33,18 +33,24 @@ struct Facts {
     refusals: String,
 }
 
-/// Writes the document after a run of every row.
-pub(crate) fn write(scenarios: &[Scenario], found: &[Found], rows: &[Row], wall: Duration) -> io::Result<()> {
-    let due = scenarios.iter().flat_map(|scenario| CLIS.map(|cli| (scenario, cli)));
-    let due = due.filter(|(scenario, cli)| scenario.is_for(cli)).count();
-    if rows.len() != due {
-        return Err(io::Error::other(format!("it shows all {due} rows, and {} were run", rows.len())));
+/// Writes the document of the last answer of every row.
+pub(crate) fn write(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<()> {
+    let missing: Vec<String> = scenarios
+        .iter()
+        .flat_map(|scenario| CLIS.map(|cli| (scenario, cli)))
+        .filter(|(scenario, cli)| scenario.is_for(cli))
+        .map(|(scenario, cli)| format!("{cli}::{}", scenario.name))
+        .filter(|name| kept.iter().all(|kept| kept.row.name() != *name))
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("it shows all rows, and these were not run: {}", missing.join(" "));
+        return Err(io::Error::other(message));
     }
-    let text = text(scenarios, found, rows, wall)?;
-    std::fs::write(root().join("docs/agents.md"), text)
+    std::fs::write(root().join("docs/agents.md"), text(scenarios, found, kept)?)
 }
 
-fn text(scenarios: &[Scenario], found: &[Found], rows: &[Row], wall: Duration) -> io::Result<String> {
+fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<String> {
+    let rows: Vec<Row> = kept.iter().map(|kept| kept.row.clone()).collect();
     let mut text = String::from(
         "# Agents\n\nMade by `scripts/conformance --write`; what is changed here by hand is lost.\n\n\
          ## What is known of each\n\n\
@@ -74,15 +80,21 @@ fn text(scenarios: &[Scenario], found: &[Found], rows: &[Row], wall: Duration) -
          against a scripted provider: what the attempts ended as, and after how many seconds the command had ended. \
          `none` is an attempt that succeeded, with its work there; a task without its work never did, and no process \
          was left running. Rows run beside each other, so the seconds are those of a busy machine.\n\n\
-         Last run: {}, {}, on {} cores: {} rows in {} minutes, {failed} failed.\n",
-        jiff::Timestamp::now().strftime("%Y-%m-%d"),
+         Last run: {}, {}, on {} cores: {} rows, {failed} failed.\n",
+        days(kept),
         versions.join(", "),
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         rows.len(),
-        wall.as_secs().div_ceil(60),
     );
-    text.push_str(&matrix::markdown(scenarios, found, rows));
+    text.push_str(&matrix::markdown(scenarios, found, &rows));
     Ok(text)
+}
+
+/// From when to when rows were run.
+fn days(kept: &[Kept]) -> String {
+    let days = || kept.iter().map(|kept| kept.day.as_str());
+    let (first, last) = (days().min().unwrap_or_default(), days().max().unwrap_or_default());
+    if first == last { last.to_owned() } else { format!("{first} to {last}") }
 }
 
 /// A table with a column for each CLI.
@@ -133,7 +145,8 @@ fn known() -> io::Result<String> {
             line.push(cell);
         }
     }
-    Ok(lines.iter().map(|line| format!("| {} |\n", line.join(" | "))).collect())
+    let lines: Vec<String> = lines.iter().map(|line| format!("| {} |\n", line.join(" | "))).collect();
+    Ok(lines.concat())
 }
 
 fn agent(cli: &str) -> AgentSpec {

@@ -41,7 +41,9 @@ pub(crate) fn of(scenario: &Scenario, cli: &str, found: &Found<'_>) -> String {
         Some((name, streams)) => {
             for (stream, lines) in streams {
                 say(&format!("    recorded {name}.{stream}:"));
-                lines.iter().for_each(|line| say(&format!("      {line}")));
+                for line in lines {
+                    say(&format!("      {line}"));
+                }
             }
         }
         None => say("    no recording shows the same"),
@@ -56,25 +58,33 @@ pub(crate) fn of(scenario: &Scenario, cli: &str, found: &Found<'_>) -> String {
             let path = found.project.root().join(folder).join(format!("{stream}.log"));
             let lines = decisive(&std::fs::read(path).unwrap_or_default());
             say(&format!("    {stream} of this run:"));
-            lines.iter().for_each(|line| say(&format!("      {line}")));
+            for line in lines {
+                say(&format!("      {line}"));
+            }
         }
     }
     if attempts.is_empty() {
         say("    the command said:");
-        found.stderr.lines().rev().take(LINES).for_each(|line| say(&format!("      {line}")));
+        let lines: Vec<&str> = found.stderr.lines().collect();
+        for line in &lines[lines.len().saturating_sub(LINES)..] {
+            say(&format!("      {line}"));
+        }
     }
     text
 }
 
+/// A stream's name and its lines.
+type Shown = (&'static str, Vec<String>);
+
 /// The recording that shows the same, and the lines of its streams that decide.
-fn recording(scenario: &Scenario, cli: &str) -> Option<(String, Vec<(&'static str, Vec<String>)>)> {
+fn recording(scenario: &Scenario, cli: &str) -> Option<(String, Vec<Shown>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/transcripts").join(cli);
     scenario.recordings(cli).into_iter().find_map(|name| {
         let read = |stream| {
             let bytes = std::fs::read(folder.join(format!("{name}.{stream}"))).ok()?;
             Some((stream, decisive(&bytes)))
         };
-        let streams: Vec<_> = ["stdout", "stderr"].into_iter().filter_map(read).collect();
+        let streams: Vec<Shown> = ["stdout", "stderr"].into_iter().filter_map(read).collect();
         (!streams.is_empty()).then_some((name, streams))
     })
 }

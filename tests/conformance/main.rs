@@ -8,7 +8,6 @@
 //! that the user has. It does not look at what an adapter does in between: `tests/agents` does.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "a test program without a harness: it prints its matrix and measures real time"
@@ -26,6 +25,7 @@ mod sample;
 mod attempt;
 mod document;
 mod evidence;
+mod kept;
 mod matrix;
 mod options;
 mod processes;
@@ -61,7 +61,9 @@ fn main() -> ExitCode {
         Err(message) => return wrong(&message),
     };
     let mut scenarios = scenarios::read();
-    scenarios.iter_mut().for_each(|scenario| scenario.be_patient(options.patience));
+    for scenario in &mut scenarios {
+        scenario.be_patient(options.patience);
+    }
     if let Some(unknown) = options.unknown(&scenarios) {
         return wrong(&format!("no scenario `{unknown}`; --list names them"));
     }
@@ -126,12 +128,18 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
     let failed: Vec<&Row> = rows.iter().filter(|row| !row.problems.is_empty()).collect();
     for row in &failed {
         println!("{} FAILED", row.name());
-        row.problems.iter().for_each(|problem| println!("  {problem}"));
+        for problem in &row.problems {
+            println!("  {problem}");
+        }
         println!("{}", row.evidence);
     }
     println!("conformance: {} rows in {} s, {} failed", rows.len(), wall.as_secs(), failed.len());
+    let kept = match kept::update(&found, &rows) {
+        Ok(kept) => kept,
+        Err(error) => return wrong(&format!("cannot keep the rows: {error}")),
+    };
     if options.write {
-        if let Err(error) = document::write(scenarios, &found, &rows, wall) {
+        if let Err(error) = document::write(scenarios, &found, &kept) {
             return wrong(&format!("cannot write docs/agents.md: {error}"));
         }
         println!("conformance: docs/agents.md written");

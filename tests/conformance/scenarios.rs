@@ -146,7 +146,7 @@ impl Scenario {
 pub(crate) fn read() -> Vec<Scenario> {
     let file: File = toml::from_str(include_str!("scenarios.toml")).expect("scenarios.toml is read");
     let known: BTreeSet<String> =
-        FailureKind::ALL.iter().map(|kind| kind.to_string()).chain([NONE.to_owned()]).collect();
+        FailureKind::ALL.iter().map(ToString::to_string).chain([NONE.to_owned()]).collect();
     let mut names = BTreeSet::new();
     for scenario in &file.scenario {
         let name = &scenario.name;
@@ -161,9 +161,9 @@ pub(crate) fn read() -> Vec<Scenario> {
             assert!(!kinds.is_empty(), "`{name}` expects nothing of {cli}");
             assert!(!scenario.succeeds(cli) || kinds.len() == 1, "`{name}` may succeed or not with {cli}");
         }
-        let named = scenario.kinds_of.keys().chain(scenario.body_of.keys()).chain(scenario.args.keys());
-        let named = named.chain(scenario.env.keys()).chain(scenario.agents.iter().flatten());
-        for cli in named {
+        let clis = scenario.kinds_of.keys().chain(scenario.body_of.keys()).chain(scenario.args.keys());
+        let clis = clis.chain(scenario.env.keys()).chain(scenario.agents.iter().flatten());
+        for cli in clis {
             assert!(CLIS.contains(&cli.as_str()), "`{name}` speaks of `{cli}`, which is no CLI");
         }
         assert_eq!(scenario.agents.is_some(), scenario.elsewhere.is_some(), "`{name}`: which, and why");

@@ -8,11 +8,10 @@
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -145,46 +144,6 @@ impl Drop for ModelServer {
         // It may be gone already; there is nobody to tell.
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-/// A provider that takes every request and never answers. The scripted one can do so too, but tells
-/// of a request only when it has ended.
-#[derive(Debug)]
-pub(crate) struct SilentServer {
-    port: u16,
-    asked: Arc<AtomicBool>,
-}
-
-impl SilentServer {
-    /// Starts one; it goes on until the process ends.
-    pub(crate) fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let port = listener.local_addr()?.port();
-        let asked = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            let mut held = Vec::new();
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { break };
-                let mut start = [0; 16];
-                if stream.read(&mut start).is_ok_and(|length| start[..length].starts_with(b"POST")) {
-                    told.store(true, Ordering::SeqCst);
-                }
-                held.push(stream);
-            }
-        });
-        Ok(Self { port, asked })
-    }
-
-    /// What a CLI takes for its provider's address.
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port)
-    }
-
-    /// Whether an answer was asked for.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
     }
 }
 
