@@ -1,6 +1,7 @@
 //! What still runs of a project: looked for in `/proc`, so on Linux only.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// What was found.
@@ -17,6 +18,18 @@ pub(crate) enum Left {
 /// Whether what runs can be told here.
 pub(crate) fn can_tell() -> bool {
     Path::new("/proc/self/environ").exists()
+}
+
+/// Whether the look sees a process while it runs, and no longer when it has ended: otherwise it
+/// proves nothing.
+pub(crate) fn are_seen() -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let child = Command::new("sleep").arg("60").env("PROJECT", folder.path()).current_dir("/").spawn();
+    let mut child = child.expect("`sleep` starts");
+    let seen = matches!(left(folder.path(), Duration::ZERO), Left::Some(found) if found.len() == 1);
+    child.kill().expect("it can be ended");
+    child.wait().expect("its end");
+    seen && left(folder.path(), Duration::ZERO) == Left::Nothing
 }
 
 /// Looks for processes that have the project's folder in their environment or command line, or work
@@ -67,11 +80,11 @@ fn now(root: &Path) -> Vec<String> {
 /// Ends a process that we started.
 pub(crate) fn end(pid: u32) {
     let mut kill = if cfg!(windows) {
-        let mut kill = std::process::Command::new("taskkill");
+        let mut kill = Command::new("taskkill");
         kill.args(["/F", "/T", "/PID"]);
         kill
     } else {
-        let mut kill = std::process::Command::new("kill");
+        let mut kill = Command::new("kill");
         kill.arg("-TERM");
         kill
     };
