@@ -163,6 +163,32 @@ fn what_the_documents_point_to_is_there() {
 }
 
 #[test]
+fn the_document_of_the_agents_shows_every_scenario() {
+    let data: toml::Table = read("tests/conformance/scenarios.toml").parse().expect("TOML");
+    let scenarios = data["scenario"].as_array().expect("a list of scenarios");
+    let names: Vec<&str> =
+        scenarios.iter().map(|scenario| scenario["name"].as_str().expect("a name")).collect();
+    let document = read("docs/agents.md");
+    let (_, matrix) = document.split_once("\n## The matrix\n").expect("a matrix");
+    let shown: Vec<&str> = matrix
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|rest| rest.split('`').next())
+        .collect();
+    assert_eq!(shown, names, "docs/agents.md (left) and tests/conformance/scenarios.toml (right)");
+    let pins = read("scripts/agents");
+    let pins = pins.lines().find_map(|line| line.strip_prefix("packages=(")).expect("a list of packages");
+    for package in pins.trim_end_matches(')').split(' ') {
+        let (name, version) = package.rsplit_once('@').expect("a package and its version");
+        assert!(document.contains(&format!("`{name}`")), "docs/agents.md does not name {name}");
+        assert!(
+            document.contains(&format!("| {version} |")),
+            "docs/agents.md was made with another {package}"
+        );
+    }
+}
+
+#[test]
 fn every_dependency_has_its_line() {
     let manifest: toml::Table = read("Cargo.toml").parse().expect("cargo has read it before");
     let mut crates: BTreeSet<String> = BTreeSet::new();

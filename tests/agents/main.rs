@@ -9,4 +9,5 @@ mod sample;
 mod transcripts;
 
 #[path = "../support/real_agents.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod real_agents;

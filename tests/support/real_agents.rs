@@ -8,11 +8,10 @@
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -59,7 +58,8 @@ pub(crate) fn are_installed(names: &[&str]) -> bool {
     false
 }
 
-fn python() -> Option<&'static str> {
+/// A Python that can run the scripted provider.
+pub(crate) fn python() -> Option<&'static str> {
     ["python3", "python"].into_iter().find(|python| {
         let version = Command::new(python)
             .args(["-c", "import sys; sys.exit(sys.version_info < (3, 8))"])
@@ -110,17 +110,32 @@ impl ModelServer {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
-    /// The requests that were made with a key, in order.
+    /// An address at which nobody listens.
+    pub(crate) fn refusing_url(&self) -> String {
+        format!("http://127.0.0.2:{}/v1", self.port)
+    }
+
+    /// The requests that were made with a key and have ended, in order.
     pub(crate) fn requests(&self, key: &str) -> io::Result<Vec<Value>> {
+        let body = self.get("/requests")?;
+        let all = body["requests"].as_array().cloned().unwrap_or_default();
+        Ok(all.into_iter().filter(|request| request["key"] == key).collect())
+    }
+
+    /// Whether an answer was asked for with a key.
+    pub(crate) fn is_asked(&self, key: &str) -> io::Result<bool> {
+        let body = self.get("/asked")?;
+        Ok(body["asked"].as_array().is_some_and(|keys| keys.iter().any(|asked| asked == key)))
+    }
+
+    fn get(&self, path: &str) -> io::Result<Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.write_all(b"GET /requests HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let body: Value = serde_json::from_str(body)?;
-        let all = body["requests"].as_array().cloned().unwrap_or_default();
-        Ok(all.into_iter().filter(|request| request["key"] == key).collect())
+        Ok(serde_json::from_str(body)?)
     }
 }
 
@@ -129,46 +144,6 @@ impl Drop for ModelServer {
         // It may be gone already; there is nobody to tell.
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-/// A provider that takes every request and never answers. The scripted one can do so too, but tells
-/// of a request only when it has ended.
-#[derive(Debug)]
-pub(crate) struct SilentServer {
-    port: u16,
-    asked: Arc<AtomicBool>,
-}
-
-impl SilentServer {
-    /// Starts one; it goes on until the process ends.
-    pub(crate) fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let port = listener.local_addr()?.port();
-        let asked = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            let mut held = Vec::new();
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { break };
-                let mut start = [0; 16];
-                if stream.read(&mut start).is_ok_and(|length| start[..length].starts_with(b"POST")) {
-                    told.store(true, Ordering::SeqCst);
-                }
-                held.push(stream);
-            }
-        });
-        Ok(Self { port, asked })
-    }
-
-    /// What a CLI takes for its provider's address.
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port)
-    }
-
-    /// Whether an answer was asked for.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
     }
 }
 
@@ -218,6 +193,15 @@ pub(crate) const OFFLINE: [(&str, &str); 4] = [
 /// The environment of whoever runs the tests with the CLIs on the path, less what would lead them
 /// to that person's own settings.
 pub(crate) fn environment(home: &Path) -> std::collections::BTreeMap<String, String> {
+    environment_with(home, &[bin_folder()], &[])
+}
+
+/// The same with other folders before and behind those of the path.
+pub(crate) fn environment_with(
+    home: &Path,
+    before: &[PathBuf],
+    behind: &[PathBuf],
+) -> std::collections::BTreeMap<String, String> {
     let mut variables: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| {
@@ -226,7 +210,8 @@ pub(crate) fn environment(home: &Path) -> std::collections::BTreeMap<String, Str
         })
         .collect();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(bin_folder()).chain(std::env::split_paths(&path));
+    let on_path = std::env::split_paths(&path);
+    let folders = before.iter().cloned().chain(on_path).chain(behind.iter().cloned());
     let joined = std::env::join_paths(folders).unwrap_or(path);
     let text = |value: &OsStr| value.to_string_lossy().into_owned();
     variables.insert("PATH".to_owned(), text(&joined));

@@ -1,0 +1,227 @@
+//! Makes docs/agents.md: what there is to know of each CLI, and the matrix of a whole run.
+//!
+//! What the code knows is asked of it, the command line for one; what was only measured stands in
+//! `agents.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use orchestrate::agents::{self, AttemptContext, presets};
+use orchestrate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
+use orchestrate::model::command::{CommandSpec, Input, StopSignal};
+use orchestrate::model::time::Span;
+use serde::Deserialize;
+
+use super::attempt::Row;
+use super::kept::Kept;
+use super::matrix::{self, Found};
+use super::real_agents;
+use super::sample;
+use super::scenarios::{CLIS, Scenario};
+
+/// What was measured of a CLI.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    package: String,
+    apart: String,
+    limits: String,
+    session: String,
+    leaves: String,
+    refusals: String,
+}
+
+/// Writes the document of the last answer of every row.
+pub(crate) fn write(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<()> {
+    let missing: Vec<String> = scenarios
+        .iter()
+        .flat_map(|scenario| CLIS.map(|cli| (scenario, cli)))
+        .filter(|(scenario, cli)| scenario.is_for(cli))
+        .map(|(scenario, cli)| format!("{cli}::{}", scenario.name))
+        .filter(|name| kept.iter().all(|kept| kept.row.name() != *name))
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("it shows all rows, and these were not run: {}", missing.join(" "));
+        return Err(io::Error::other(message));
+    }
+    std::fs::write(root().join("docs/agents.md"), text(scenarios, found, kept)?)
+}
+
+fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<String> {
+    let rows: Vec<Row> = kept.iter().map(|kept| kept.row.clone()).collect();
+    let mut text = String::from(
+        "# Agents\n\nMade by `scripts/conformance --write`; what is changed here by hand is lost.\n\n\
+         ## What is known of each\n\n\
+         Measured with the versions named, on Linux. `doctor` and `check` tell what is found on a machine.\n\n",
+    );
+    text.push_str(&known()?);
+    text.push_str(
+        "\n## Presets\n\nThese are command lines after their makers' documents, **not proved here**: of their output \
+         only the exit code is understood, and the last lines are kept for a person to read. Any other program is \
+         described in the configuration in the same way.\n\n| preset | command line | prompt | |\n| --- | --- | --- | --- |\n",
+    );
+    for agent in presets::builtin().iter().filter(|agent| agent.kind == AdapterKind::Program) {
+        let line = format!("{} {}", agent.name, agent.args.join(" "));
+        let channel = match agent.prompt {
+            PromptChannel::Stdin => "standard input",
+            PromptChannel::File => "a file",
+            PromptChannel::Argument => "the last argument",
+        };
+        let _ = writeln!(text, "| `{}` | `{line}` | {channel} | not proved here |", agent.name);
+    }
+    let failed = rows.iter().filter(|row| !row.problems.is_empty()).count();
+    let versions: Vec<String> =
+        found.iter().map(|found| format!("{} {}", found.cli, found.version)).collect();
+    let _ = writeln!(
+        text,
+        "\n## The matrix\n\nEach scenario of `tests/conformance/scenarios.toml`, run by the whole program with each CLI \
+         against a scripted provider: what the attempts ended as, and after how many seconds the command had ended. \
+         `none` is an attempt that succeeded, with its work there; a task without its work never did, and no process \
+         was left running. Rows run beside each other, so the seconds are those of a busy machine.\n\n\
+         Last run: {}, {}, on {} cores: {} rows, {failed} failed.\n",
+        days(kept),
+        versions.join(", "),
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        rows.len(),
+    );
+    text.push_str(&matrix::markdown(scenarios, found, &rows));
+    Ok(text)
+}
+
+/// From when to when rows were run.
+fn days(kept: &[Kept]) -> String {
+    let days = || kept.iter().map(|kept| kept.day.as_str());
+    let (first, last) = (days().min().unwrap_or_default(), days().max().unwrap_or_default());
+    if first == last { last.to_owned() } else { format!("{first} to {last}") }
+}
+
+/// A table with a column for each CLI.
+fn known() -> io::Result<String> {
+    let facts: BTreeMap<String, Facts> =
+        toml::from_str(include_str!("agents.toml")).map_err(io::Error::other)?;
+    let pins = std::fs::read_to_string(root().join("scripts/agents"))?;
+    let mut lines: Vec<Vec<String>> = vec![vec![String::new()], vec!["---".to_owned()]];
+    let names = [
+        "package",
+        "version proved",
+        "started as",
+        "variables set",
+        "prompt",
+        "memory at a start",
+        "kept apart by",
+        "refusals of the provider",
+        "own limits",
+        "asked to stop by",
+        "a session can be continued",
+        "leaves behind",
+    ];
+    lines.extend(names.map(|name| vec![name.to_owned()]));
+    for cli in CLIS {
+        let facts = facts.get(cli).ok_or_else(|| io::Error::other(format!("agents.toml lacks {cli}")))?;
+        let version = pinned(&pins, &facts.package)
+            .ok_or_else(|| io::Error::other(format!("scripts/agents does not pin {}", facts.package)))?;
+        let agent = agent(cli);
+        let spec = command(&agent)?;
+        let memory = agent.memory.map_or("not measured".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+        let column = [
+            format!("`{cli}`"),
+            "---".to_owned(),
+            format!("`{}`", facts.package),
+            version,
+            format!("`{cli} {}`", spec.args.join(" ")),
+            variables(&spec),
+            prompt(&spec),
+            memory,
+            facts.apart.clone(),
+            facts.refusals.clone(),
+            facts.limits.clone(),
+            stop(&spec),
+            facts.session.clone(),
+            facts.leaves.clone(),
+        ];
+        for (line, cell) in lines.iter_mut().zip(column) {
+            line.push(cell);
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(|line| format!("| {} |\n", line.join(" | "))).collect();
+    Ok(lines.concat())
+}
+
+fn agent(cli: &str) -> AgentSpec {
+    AgentSpec { found: Some(PathBuf::from(cli)), ..sample::agent(cli) }
+}
+
+/// What the adapter starts, with names in the place of what differs between attempts.
+fn command(agent: &AgentSpec) -> io::Result<CommandSpec> {
+    let home = tempfile::tempdir()?;
+    let cline = agent.kind == AdapterKind::Cline;
+    if cline {
+        // Without an address it is not started.
+        real_agents::write_cline_login(home.path(), "http://127.0.0.1:1/v1", "test", "MODEL")?;
+    }
+    let task = sample::task("ID", "TITLE", "");
+    let rung = if cline {
+        sample::rung(&agent.name, "openai-compatible", "MODEL")
+    } else {
+        sample::rung(&agent.name, "PROVIDER", "PROVIDER/MODEL")
+    };
+    agents::command(&AttemptContext {
+        task: &task,
+        agent,
+        rung: &rung,
+        attempt: 1,
+        folder: Path::new("FOLDER"),
+        data: Path::new("DATA"),
+        workspace: Path::new("WORKSPACE"),
+        completion: Path::new("FOLDER/completion.json"),
+        prompt_file: Path::new("PROMPT"),
+        environment: BTreeMap::new(),
+        home: Some(home.path()),
+        session: None,
+        timeout: Span::minutes(45),
+        idle_timeout: Span::minutes(10),
+    })
+    .map_err(io::Error::other)
+}
+
+fn variables(spec: &CommandSpec) -> String {
+    let names: Vec<String> =
+        spec.env.keys().filter(|name| *name != "PWD").map(|name| format!("`{name}`")).collect();
+    names.join(" ")
+}
+
+fn prompt(spec: &CommandSpec) -> String {
+    let told = match &spec.input {
+        Input::File(_) => "standard input, to its end",
+        Input::Empty => "its last argument",
+    };
+    match spec.args.last() {
+        Some(sentence) if sentence.contains(' ') => format!("{told}, behind the sentence of its argument"),
+        Some(_) | None => told.to_owned(),
+    }
+}
+
+fn stop(spec: &CommandSpec) -> String {
+    let signal = match spec.stop_signal {
+        StopSignal::Terminate => "SIGTERM",
+        StopSignal::Interrupt => "SIGINT",
+    };
+    match spec.grace {
+        Some(grace) => format!("{signal}, {grace} before it is killed"),
+        None => format!("{signal}, the run's `grace` before it is killed"),
+    }
+}
+
+/// The version of a package in the list of those that are installed.
+fn pinned(script: &str, package: &str) -> Option<String> {
+    let wanted = format!("{package}@");
+    let words = script.lines().filter(|line| line.starts_with("packages="));
+    let mut words = words.flat_map(|line| line.split(['(', ')', ' ']));
+    words.find_map(|word| word.strip_prefix(&wanted).map(str::to_owned))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,93 @@
+//! What still runs of a project: looked for in `/proc`, so on Linux only.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing runs.
+    Nothing,
+    /// These do: id and command line.
+    Some(Vec<String>),
+    /// This system has no `/proc`.
+    CannotTell,
+}
+
+/// Whether what runs can be told here.
+pub(crate) fn can_tell() -> bool {
+    Path::new("/proc/self/environ").exists()
+}
+
+/// Whether the look sees a process while it runs, and no longer when it has ended: otherwise it
+/// proves nothing.
+pub(crate) fn are_seen() -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let child = Command::new("sleep").arg("60").env("PROJECT", folder.path()).current_dir("/").spawn();
+    let mut child = child.expect("`sleep` starts");
+    let seen = matches!(left(folder.path(), Duration::ZERO), Left::Some(found) if found.len() == 1);
+    child.kill().expect("it can be ended");
+    child.wait().expect("its end");
+    seen && left(folder.path(), Duration::ZERO) == Left::Nothing
+}
+
+/// Looks for processes that have the project's folder in their environment or command line, or work
+/// in it, until there are none or `patience` has passed.
+pub(crate) fn left(root: &Path, patience: Duration) -> Left {
+    if !can_tell() {
+        return Left::CannotTell;
+    }
+    // Nothing tells when a process that is nobody's child here has gone.
+    let (_held, never) = std::sync::mpsc::channel::<()>();
+    let pause = Duration::from_millis(100);
+    let mut waited = Duration::ZERO;
+    loop {
+        let left = now(root);
+        if left.is_empty() {
+            return Left::Nothing;
+        }
+        if waited >= patience {
+            return Left::Some(left);
+        }
+        let _ = never.recv_timeout(pause);
+        waited += pause;
+    }
+}
+
+fn now(root: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let wanted = root.to_string_lossy().into_owned();
+    let own = std::process::id().to_string();
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own)
+        .filter_map(|pid| {
+            let folder = Path::new("/proc").join(&pid);
+            let text = |name: &str| {
+                let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).replace('\0', " ")
+            };
+            let line = text("cmdline");
+            let works_there = std::fs::read_link(folder.join("cwd")).is_ok_and(|cwd| cwd.starts_with(root));
+            let its = works_there || line.contains(&wanted) || text("environ").contains(&wanted);
+            its.then(|| format!("{pid} {}", line.trim().chars().take(120).collect::<String>()))
+        })
+        .collect()
+}
+
+/// Ends a process that we started.
+pub(crate) fn end(pid: u32) {
+    let mut kill = if cfg!(windows) {
+        let mut kill = Command::new("taskkill");
+        kill.args(["/F", "/T", "/PID"]);
+        kill
+    } else {
+        let mut kill = Command::new("kill");
+        kill.arg("-TERM");
+        kill
+    };
+    // It may have ended in the meantime.
+    drop(kill.arg(pid.to_string()).status());
+}
