@@ -15,7 +15,6 @@
 pub mod environment;
 pub mod find;
 pub mod login;
-pub mod origin;
 pub mod presets;
 pub mod prompt;
 pub mod versions;

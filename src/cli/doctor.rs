@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::agents::environment::{child_environment, provider_key};
-use crate::agents::find::find_program;
+use crate::agents::find::{self, Found, Origin};
 use crate::agents::login::{Content, Login, Sources, login, login_provider};
-use crate::agents::origin::origin;
 use crate::agents::{presets, single_login, version_question};
 use crate::cli::args::OutputForm;
 use crate::cli::args::commands::DoctorCommand;
@@ -206,9 +205,10 @@ fn looked_at(context: &Context, settings: &Settings) -> Vec<AgentSpec> {
         if agents.iter().any(|known| known.name == name) {
             continue;
         }
-        let found = find_program(spec, &context.environment, &context.root);
-        if place < first_of_the_rest || found.is_some() || is_changed(name) {
-            agents.push(AgentSpec { found, ..spec.clone() });
+        let mut agent = spec.clone();
+        find::fill_in(&mut agent, &context.environment, &context.root);
+        if place < first_of_the_rest || agent.is_installed() || is_changed(name) {
+            agents.push(agent);
         }
     }
     agents
@@ -231,7 +231,8 @@ fn version_of(context: &Context, agent: &AgentSpec) -> Option<Question> {
     let agent = AgentSpec { pass_env: PassEnv::default(), ..agent.clone() };
     let environment = child_environment(&context.environment, &agent, None).variables;
     let question = version_question(&agent, &environment)?;
-    Some(Question { program, args: question.args, environment: question.environment, directory: None })
+    let args = agent.found_args.iter().cloned().chain(question.args).collect();
+    Some(Question { program, args, environment: question.environment, directory: None })
 }
 
 fn facts_of<'a>(
@@ -242,15 +243,8 @@ fn facts_of<'a>(
     memory_available: Option<u64>,
 ) -> AgentFacts<'a> {
     let layers: Vec<&Layer> = settings.layers.iter().filter(|layer| layer.agent == agent.name).collect();
-    // Any program is taken as it is found, so this is what leads to the one that is started.
-    let unresolved = AgentSpec { kind: AdapterKind::Program, ..agent.clone() };
-    let found = find_program(&unresolved, &context.environment, &context.root);
-    let source = match (&found, &agent.found) {
-        (Some(found), Some(program)) => {
-            Some(origin(agent, found, program, &context.environment, &context.root))
-        }
-        (None, _) | (_, None) => None,
-    };
+    let found = find::find_program(agent, &context.environment, &context.root);
+    let source = found.as_ref().map(|found| source_of(context, found));
     let single = |provider| single_login(agent, provider, &context.environment, context.home.as_deref());
     let providers: Vec<Option<&str>> = match layers.as_slice() {
         [] => vec![None],
@@ -258,7 +252,7 @@ fn facts_of<'a>(
     };
     AgentFacts {
         spec: agent,
-        found: found.filter(|_| agent.is_installed()),
+        found: found.map(|found| found.seen),
         source,
         layers: layers.iter().map(|layer| layer.layer).collect(),
         logins: logins(context, settings, agent, &layers),
@@ -266,6 +260,17 @@ fn facts_of<'a>(
         answer,
         memory_available,
     }
+}
+
+/// Who installed a program. A folder of `PATH` is anybody's: what the link in it leads to tells more.
+fn source_of(context: &Context, found: &Found) -> &'static str {
+    let behind = if found.origin == Origin::Path {
+        find::origin(&found.program, &context.environment, &context.root)
+    } else {
+        found.origin
+    };
+    let told = if behind == Origin::Elsewhere { found.origin } else { behind };
+    told.as_str()
 }
 
 /// What can be seen of the logins that an agent's layers need; without a layer of those it has.
@@ -321,8 +326,7 @@ fn read(path: &Path) -> Content {
 
 /// The questions for git; none: it is not there.
 fn git(context: &Context) -> Option<Vec<Question>> {
-    let spec = AgentSpec { name: "git".to_owned(), program: Some("git".to_owned()), ..AgentSpec::default() };
-    let program = find_program(&spec, &context.environment, &context.root)?;
+    let program = find::find_tool("git", &context.environment, &context.root)?;
     let mut environment = context.environment.clone();
     // A hook of git's that started us has set these for another repository.
     environment.retain(|name, _| {
@@ -351,8 +355,8 @@ fn workspace(context: &Context, settings: &Settings, git: Option<&GitAnswers<'_>
     let mut facts = vec![surroundings::root(&shown, reason, error.as_deref())];
     facts.extend(surroundings::git(git));
     let shell = settings.agents.get("command");
-    let shell = shell.and_then(|shell| find_program(shell, &context.environment, &context.root));
-    facts.push(surroundings::shell(shell.as_deref()));
+    let shell = shell.and_then(|shell| find::find_program(shell, &context.environment, &context.root));
+    facts.push(surroundings::shell(shell.as_ref().map(|shell| shell.program.as_path())));
     facts
 }
 
