@@ -173,6 +173,22 @@ fn who_only_speaks_of_failures_has_none() {
 }
 
 #[test]
+fn events_are_a_witness_where_they_can_tell_an_error() {
+    let rules = "version = 1\n[agents.acme]\nprogram = 'acme'\n[agents.acme.events]\n";
+    for (rule, agrees) in [
+        ("errors = [{ when = { type = 'error' } }]\n", Value::Bool(true)),
+        ("session = 'session'\n", Value::Null),
+    ] {
+        let project = acme(&format!("{rules}{rule}{LAYERS}"));
+        script(&project, 1, r#"{"type":"begin","session":"s"}"#, &["pass"]);
+        let ended = task(&project, 0);
+        let witnesses = ended["attempts"][0]["witnesses"].as_array().unwrap();
+        let events = witnesses.iter().find(|witness| witness["name"] == "events").unwrap();
+        assert_eq!(events["agrees"], agrees, "{rule}: {events:#}");
+    }
+}
+
+#[test]
 fn mistakes_are_shown_where_they_stand() {
     let project =
         acme("version = 1\n[agents.acme]\nprogram = 'acme'\nsigns = [{ pattern = '.*', kind = 'exited' }]\n");

@@ -486,9 +486,9 @@ fn output_is_described_for_programs_alone() {
         )
         .mistakes(),
         "\
-orchestrate.toml:2: the agent `kilo` has an adapter, which reads its output by itself
+`orchestrate.toml:2`: the agent `kilo` has an adapter, which reads its output by itself
     leave out `signs`, `events` and `resume_args`, or describe a program under another name
-orchestrate.toml:4: the agent `mine` goes on with a session, and no argument names it
+`orchestrate.toml:4`: the agent `mine` goes on with a session, and no argument names it
     put `{session}` into `resume_args`"
     );
 }
