@@ -61,13 +61,7 @@ impl Engine {
         Vec::new()
     }
 
-    fn spawn(
-        &mut self,
-        key: &AttemptKey,
-        rung: &Rung,
-        timeout: Span,
-        told: Told<'_>,
-    ) -> anyhow::Result<()> {
+    fn spawn(&mut self, key: &AttemptKey, rung: &Rung, timeout: Span, told: Told<'_>) -> anyhow::Result<()> {
         let spec = Arc::clone(&self.parts.spec);
         let task = self.task(&spec, &key.task);
         let view = self.parts.scheduler.view().task(&key.task);

@@ -73,9 +73,7 @@ fn is_worth_going_on(last: &AttemptView) -> bool {
         | FailureKind::OwnershipViolation
         | FailureKind::TimedOut => true,
         // An error that nobody knows may come from the conversation itself, and would come again.
-        FailureKind::Exited => {
-            last.reading.as_ref().is_none_or(|reading| reading.terminal_error.is_none())
-        }
+        FailureKind::Exited => last.reading.as_ref().is_none_or(|reading| reading.terminal_error.is_none()),
         FailureKind::AgentNotFound
         | FailureKind::UsageError
         | FailureKind::NotLoggedIn

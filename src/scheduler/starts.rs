@@ -234,7 +234,13 @@ impl Scheduler {
         let task_id = self.id(place);
         let key = AttemptKey::new(task_id.clone(), attempt);
         let deadline_at = self.now + timeout.0;
-        self.record(EventBody::AttemptStarted { task_id, attempt, rung: rung.clone(), deadline_at, session: session.clone() });
+        self.record(EventBody::AttemptStarted {
+            task_id,
+            attempt,
+            rung: rung.clone(),
+            deadline_at,
+            session: session.clone(),
+        });
         self.slots.start(&rung, &self.spec);
         let flight =
             Flight { attempt, rung: rung.clone(), stage: Stage::Running, facts: None, own: Vec::new() };

@@ -95,7 +95,9 @@ fn the_next_message_of_a_session_is_short_and_names_its_own_attempt() {
 fn all_agents_get_the_same_but_for_what_they_trip_over() {
     let task = full_task();
     let [kilo, opencode, gemini, cline] = ["kilo", "opencode", "gemini", "cline"].map(sample::agent);
-    let text = |agent| prompt(&Words { task: &task, agent, note: None, rule: CompletionRule::Required, goes_on: false });
+    let text = |agent| {
+        prompt(&Words { task: &task, agent, note: None, rule: CompletionRule::Required, goes_on: false })
+    };
     assert_eq!(text(&kilo), text(&opencode));
     assert_eq!(text(&gemini), text(&opencode));
     assert!(text(&opencode).contains("- [ ] ask @coder\n"));
@@ -109,7 +111,13 @@ fn all_agents_get_the_same_but_for_what_they_trip_over() {
 fn the_path_of_the_completion_stands_alone_and_the_skeleton_is_a_completion() {
     let task = sample::task("T/1 ž", "x", "");
     let agent = sample::agent("kilo");
-    let text = prompt(&Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required, goes_on: false });
+    let text = prompt(&Words {
+        task: &task,
+        agent: &agent,
+        note: None,
+        rule: CompletionRule::Required,
+        goes_on: false,
+    });
     let path = "/root/runs/01JRUN/tasks/%54003/2/completion.json";
     assert_eq!(text.split_whitespace().find(|word| word.ends_with("completion.json")), Some(path));
     let (_, rest) = text.split_once("```json\n").unwrap();
@@ -146,7 +154,13 @@ fn no_body_can_become_an_option_a_command_or_a_mention() {
         &long,
     ] {
         let task = sample::task("T1", "--title", body);
-        let text = prompt(&Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required, goes_on: false });
+        let text = prompt(&Words {
+            task: &task,
+            agent: &agent,
+            note: None,
+            rule: CompletionRule::Required,
+            goes_on: false,
+        });
         assert!(text.starts_with("# Task T1: --title\n"));
         assert!(text.contains(body), "the body is there verbatim");
     }

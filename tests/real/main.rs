@@ -18,4 +18,5 @@ mod project;
 mod real_agents;
 
 mod failing;
+mod sessions;
 mod working;
