@@ -40,7 +40,7 @@ pub struct AttemptView {
     pub reading: Option<Reading>,
     /// The agent's own summary.
     pub summary: Option<String>,
-    /// Whether its session was kept for the next attempt.
+    /// Whether its session was kept for the next attempt under the same supervisor.
     #[serde(default)]
     pub session_kept: bool,
     /// What the judge made of it.
@@ -372,6 +372,10 @@ impl RunView {
         // What was off for the rest of the run was so for the process that ended.
         self.rests.retain(|_, rest| rest.until.is_some());
         self.layers_off.clear();
+        // So are the data of sessions: no supervisor takes over those of another.
+        for attempt in self.tasks.iter_mut().flat_map(|task| &mut task.attempts) {
+            attempt.session_kept = false;
+        }
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of event; splitting would hide one")]

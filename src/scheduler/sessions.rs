@@ -12,7 +12,6 @@ use crate::model::failure::FailureKind;
 use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
 use crate::model::status::{AttemptStatus, TaskStatus};
-use crate::model::time::Timestamp;
 use crate::model::view::{AttemptView, TaskView};
 
 use super::Scheduler;
@@ -24,10 +23,7 @@ impl Scheduler {
         let Some(task) = self.view.task(task) else { return false };
         match task.status {
             TaskStatus::Running | TaskStatus::Verifying | TaskStatus::Landing => true,
-            TaskStatus::Retrying => task
-                .next
-                .as_ref()
-                .is_some_and(|rung| session(task, rung, self.view.supervised_since).is_some()),
+            TaskStatus::Retrying => task.next.as_ref().is_some_and(|rung| session(task, rung).is_some()),
             TaskStatus::Pending
             | TaskStatus::Held
             | TaskStatus::Skipped
@@ -39,15 +35,15 @@ impl Scheduler {
     }
 }
 
-/// The session with which the next attempt of `task` goes on at `rung`, under a supervisor that began
-/// at `since`.
-pub(super) fn session(task: &TaskView, rung: &Rung, since: Timestamp) -> Option<String> {
+/// The session with which the next attempt of `task` goes on at `rung`.
+pub(super) fn session(task: &TaskView, rung: &Rung) -> Option<String> {
     if task.status != TaskStatus::Retrying {
         return None;
     }
     let last = task.counted_attempts().last()?;
-    let same = last.rung == *rung && last.started_at >= since;
-    (same && last.session_kept && is_worth_going_on(last)).then_some(())?;
+    if last.rung != *rung || !last.session_kept || !is_worth_going_on(last) {
+        return None;
+    }
     last.reading.as_ref()?.session_id.clone()
 }
 

@@ -228,7 +228,7 @@ impl Scheduler {
         self.queue.remove(self.rank(place));
         let task = &self.view.tasks[place];
         let attempt = task.attempts.last().map_or(1, |last| last.attempt + 1);
-        let session = sessions::session(task, &rung, self.view.supervised_since);
+        let session = sessions::session(task, &rung);
         let note = attempts::note(task, session.is_some());
         let timeout = self.task(place).timeout;
         let task_id = self.id(place);
