@@ -42,7 +42,9 @@ fn session(world: &World) -> Option<String> {
     let key = world.running("T1").unwrap();
     let told = world.spawned[&key].session.clone();
     let recorded = world.events(|event| match event {
-        EventBody::AttemptStarted { attempt, session, .. } if *attempt == key.attempt => Some(session.clone()),
+        EventBody::AttemptStarted { attempt, session, .. } if *attempt == key.attempt => {
+            Some(session.clone())
+        }
         _ => None,
     });
     assert_eq!(recorded, [told.clone()]);
@@ -149,7 +151,10 @@ fn what_went_wrong_in_a_session_that_went_on_counts() {
     world.verified("T1", 1);
     assert!(world.wake());
     world.end_task("T1", |_| AttemptFacts {
-        outcome: Outcome { stopped: Some(StopReason::Deadline), ..ended(Ending::Killed { signal: 15 }, None) },
+        outcome: Outcome {
+            stopped: Some(StopReason::Deadline),
+            ..ended(Ending::Killed { signal: 15 }, None)
+        },
         ..session_gone(Kind::TimedOut)
     });
     assert_eq!(world.status("T1"), TaskStatus::Failed);
