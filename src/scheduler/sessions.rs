@@ -4,6 +4,8 @@
 //! agent only has to hear what is wrong. Where the conversation itself, its model or its process was
 //! the trouble, the next attempt begins anew and is told in its prompt what was done before.
 //!
+//! Where a task works stays the same for the whole run, so the workspace needs no comparing.
+//!
 //! All of it is a function of the events. It does not know where the data of a session lie: what was
 //! kept is told with the facts of an attempt, and what was kept for one supervisor is gone for the
 //! next.

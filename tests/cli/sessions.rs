@@ -203,6 +203,23 @@ fn what_a_crash_left_is_removed_by_the_next_run_or_resume_and_a_live_run_keeps_i
 }
 
 #[test]
+fn a_run_that_breaks_off_leaves_no_data() {
+    let project = project();
+    project.write("wait", "");
+    let mut run = Followed::start(&project, &["--plan", "plan.md"]);
+    run.until("start");
+    until_there(&project, "begun-T001-1");
+    assert!(!data(&project).is_empty());
+    // Nothing more can be recorded.
+    for file in ["orchestrate.db", "orchestrate.db-wal"] {
+        project.write(&format!("plans/agent-shared/{file}"), "no database".repeat(5_000));
+    }
+    let ran = run.end();
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert_eq!(data(&project), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn a_person_who_retries_gets_a_new_session_with_all_that_is_known() {
     let project = project();
     project.write("no", "");
