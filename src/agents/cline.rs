@@ -93,6 +93,8 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         folders,
         files,
         remove_after,
+        // It resumes nothing without a terminal.
+        session_data: None,
         stop_signal: StopSignal::Interrupt,
         grace: Some(Span::seconds(3)),
         success_codes: context.agent.success_codes.clone(),

@@ -61,7 +61,8 @@ pub struct AttemptContext<'a> {
     pub attempt: u32,
     /// The attempt's folder below the run's.
     pub folder: &'a Path,
-    /// A folder that is this attempt's alone, in the user's cache; it need not be there yet.
+    /// A folder that is this attempt's alone, in the user's cache; it need not be there yet. For an
+    /// attempt that goes on with a session: the folder of the attempt that began it.
     pub data: &'a Path,
     /// Where the agent works.
     pub workspace: &'a Path,
@@ -73,7 +74,7 @@ pub struct AttemptContext<'a> {
     pub environment: BTreeMap<String, String>,
     /// The user's home folder.
     pub home: Option<&'a Path>,
-    /// The session to go on with, where the agent can and the data folder still has it.
+    /// The session to go on with. Only for agents whose [`CommandSpec`] names `session_data`.
     pub session: Option<&'a str>,
     /// How long the attempt may take.
     pub timeout: Span,
@@ -165,6 +166,14 @@ pub enum AdapterError {
         /// What it does not take.
         what: &'static str,
     },
+    /// What its session is kept in is not there any more.
+    #[error("session `{session}` of agent `{agent}` cannot be gone on with: its data are gone")]
+    SessionGone {
+        /// The agent.
+        agent: String,
+        /// The session.
+        session: String,
+    },
     /// A file that has to be read first cannot be read.
     #[error("cannot read `{}`", path.display())]
     Unreadable {
@@ -189,6 +198,7 @@ impl AdapterError {
             | Self::BadModel { .. }
             | Self::PromptTooLong { .. }
             | Self::Batch { .. }
+            | Self::SessionGone { .. }
             | Self::Unreadable { .. } => FailureKind::UsageError,
         }
     }

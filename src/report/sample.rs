@@ -219,7 +219,7 @@ impl Sample {
     pub(super) fn begin(&mut self, task: &str, rung: Rung) -> &mut Self {
         let attempt = self.attempt(task) + 1;
         let deadline_at = Timestamp(self.now.0 + 2_700_000);
-        self.push(EventBody::AttemptStarted { task_id: id(task), attempt, rung, deadline_at })
+        self.push(EventBody::AttemptStarted { task_id: id(task), attempt, rung, deadline_at, session: None })
     }
 
     pub(super) fn end(&mut self, task: &str, status: AttemptStatus, verdict: Verdict) -> &mut Self {
@@ -239,6 +239,7 @@ impl Sample {
             outcome: Some(outcome),
             reading: Some(reading),
             summary: None,
+            session_kept: false,
             verdict,
         })
     }

@@ -56,6 +56,7 @@ impl Scheduler {
                     outcome: None,
                     reading: None,
                     summary: None,
+                    session_kept: false,
                     verdict: lost(),
                 });
             }

@@ -120,7 +120,8 @@ fn opencode() {
     assert_eq!(spec.directory, Path::new("/cache/ws"));
     assert_eq!(spec.input, Input::File(PathBuf::from("/run/t/1/prompt.md")));
     assert_eq!((spec.folders, spec.files), (vec![PathBuf::from("/cache/data")], vec![]));
-    assert_eq!(spec.remove_after, [Path::new("/cache/data")]);
+    assert_eq!(spec.session_data.as_deref(), Some(Path::new("/cache/data")));
+    assert_eq!(spec.remove_after, Vec::<PathBuf>::new());
     assert_eq!((spec.stop_signal, spec.grace), (StopSignal::Terminate, None));
 }
 

@@ -111,6 +111,7 @@ fn run_against(server: &ModelServer, name: &str, model: &str, body: &str, files:
     std::fs::create_dir_all(&folder).expect("the attempt's folder");
     let prompt_file = folder.join("prompt.md");
     let prompt = build(&PromptInput {
+        goes_on: false,
         task: &task,
         preamble: "Goal: greet.",
         plan_title: "Greetings",

@@ -22,4 +22,6 @@ mod going_on;
 mod looking;
 mod main_job;
 mod many;
+#[cfg(unix)]
+mod sessions;
 mod verdicts;

@@ -19,4 +19,5 @@ mod real_agents;
 
 mod doctor;
 mod failing;
+mod sessions;
 mod working;

@@ -159,6 +159,7 @@ fn job(
             folders: vec![own.clone(), work],
             files: Vec::new(),
             remove_after: Vec::new(),
+            session_data: None,
             stop_signal: StopSignal::Terminate,
             grace: None,
             success_codes: vec![0],
