@@ -235,7 +235,7 @@ impl Scheduler {
         let key = AttemptKey::new(task_id.clone(), attempt);
         let deadline_at = self.now + timeout.0;
         self.record(EventBody::AttemptStarted { task_id, attempt, rung: rung.clone(), deadline_at });
-        self.slots.start(&rung, &self.spec);
+        self.slots.start(place, &rung, &self.spec, self.now);
         let flight =
             Flight { attempt, rung: rung.clone(), stage: Stage::Running, facts: None, own: Vec::new() };
         self.flights.insert(place, flight);
