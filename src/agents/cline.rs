@@ -27,6 +27,19 @@ const INTERACTIVE: [&str; 3] = ["cline", "openai-codex", "oca"];
 /// The provider whose address stands in the login. Without one it is another's well-known address.
 const ADDRESSED: &str = "openai-compatible";
 
+/// Variables that lead it to files outside its data folder, which attempts would then share.
+const PLACES: [&str; 9] = [
+    "CLINE_CONNECTORS_DB_PATH",
+    "CLINE_CRON_DB_PATH",
+    "CLINE_DATA_DIR",
+    "CLINE_DB_DATA_DIR",
+    "CLINE_PROVIDER_SETTINGS_PATH",
+    "CLINE_SANDBOX_DATA_DIR",
+    "CLINE_SESSION_DATA_DIR",
+    "CLINE_TASKS_DB_PATH",
+    "CLINE_TEAM_DATA_DIR",
+];
+
 /// Where the login for an attempt comes from.
 #[derive(Debug)]
 enum Login {
@@ -53,6 +66,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     let mut folders = Vec::new();
     let mut files = Vec::new();
     let mut remove_after = Vec::new();
+    let shared = matches!(login, Login::Shared);
     match login {
         Login::Shared => {}
         Login::Environment | Login::Key(_) => {
@@ -76,9 +90,12 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     args.push(SENTENCE.to_owned());
 
     let mut env = context.environment.clone();
-    // Without the second one a daemon stays behind.
-    for (name, value) in [("CLINE_NO_AUTO_UPDATE", "1"), ("CLINE_SESSION_BACKEND_MODE", "local")] {
-        env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    env.entry("CLINE_NO_AUTO_UPDATE".to_owned()).or_insert_with(|| "1".to_owned());
+    // With any other one a daemon stays behind.
+    env.insert("CLINE_SESSION_BACKEND_MODE".to_owned(), "local".to_owned());
+    env.remove("CLINE_RUN_AS_HUB_DAEMON");
+    if !shared {
+        env.retain(|name, _| !PLACES.contains(&name.as_str()));
     }
     env.insert("PWD".to_owned(), text(context.workspace));
     Ok(CommandSpec {
