@@ -7,8 +7,9 @@
 //! and the way it ended: words in its talk are no evidence.
 //!
 //! **What it does not do:** it starts no process, decides nothing about retries, and reads no
-//! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument and
-//! for Cline's logins, in [`command`]; the environment is always an argument.
+//! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument, for
+//! Cline's logins and for the user's configuration of OpenCode and Kilo, in [`command`]; the
+//! environment is always an argument.
 
 pub mod environment;
 pub mod find;
@@ -17,9 +18,11 @@ pub mod prompt;
 
 mod cline;
 mod cline_reader;
+mod jsonc;
 mod kilo;
 mod opencode;
 mod opencode_errors;
+mod opencode_own;
 mod opencode_reader;
 mod program;
 mod shell;
