@@ -75,11 +75,12 @@ fn fails_as_it_should(case: &Case) {
     );
     assert_ne!(ran.code, 0);
     assert!(!project.has("hello.txt"));
-    nothing_is_left(&project, case);
+    nothing_is_left(&project, &format!("{} {}", case.agent, case.model));
 }
 
 /// No process carries the run's mark any more.
-fn nothing_is_left(project: &Project, case: &Case) {
+#[track_caller]
+pub(crate) fn nothing_is_left(project: &Project, what: &str) {
     let root = project.root();
     let root = root.to_string_lossy();
     let until = Instant::now() + Duration::from_secs(5);
@@ -88,7 +89,7 @@ fn nothing_is_left(project: &Project, case: &Case) {
         if left.is_empty() {
             return;
         }
-        assert!(Instant::now() < until, "{} {} left {left:?}", case.agent, case.model);
+        assert!(Instant::now() < until, "{what} left {left:?}");
         std::thread::yield_now();
     }
 }

@@ -18,4 +18,5 @@ mod project;
 mod real_agents;
 
 mod failing;
+mod side_by_side;
 mod working;
