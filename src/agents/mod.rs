@@ -16,6 +16,8 @@ pub mod find;
 pub mod presets;
 pub mod prompt;
 
+#[cfg(test)]
+mod bounds;
 mod cline;
 mod cline_reader;
 mod jsonc;

@@ -18,5 +18,6 @@ mod project;
 mod real_agents;
 
 mod failing;
+mod left_behind;
 mod side_by_side;
 mod working;
