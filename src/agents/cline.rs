@@ -31,6 +31,19 @@ pub(super) const ADDRESSED: &str = "openai-compatible";
 pub(super) const QUIET: [(&str, &str); 2] =
     [("CLINE_NO_AUTO_UPDATE", "1"), ("CLINE_SESSION_BACKEND_MODE", "local")];
 
+/// Variables that lead it to files outside its data folder, which attempts would then share.
+const PLACES: [&str; 9] = [
+    "CLINE_CONNECTORS_DB_PATH",
+    "CLINE_CRON_DB_PATH",
+    "CLINE_DATA_DIR",
+    "CLINE_DB_DATA_DIR",
+    "CLINE_PROVIDER_SETTINGS_PATH",
+    "CLINE_SANDBOX_DATA_DIR",
+    "CLINE_SESSION_DATA_DIR",
+    "CLINE_TASKS_DB_PATH",
+    "CLINE_TEAM_DATA_DIR",
+];
+
 /// Where the login for an attempt comes from.
 #[derive(Debug)]
 enum Login {
@@ -57,6 +70,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     let mut folders = Vec::new();
     let mut files = Vec::new();
     let mut remove_after = Vec::new();
+    let shared = matches!(login, Login::Shared);
     match login {
         Login::Shared => {}
         Login::Environment | Login::Key(_) => {
@@ -82,6 +96,12 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     let mut env = context.environment.clone();
     for (name, value) in QUIET {
         env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    // With any other backend a daemon stays behind, whoever asked for it.
+    env.insert("CLINE_SESSION_BACKEND_MODE".to_owned(), "local".to_owned());
+    env.remove("CLINE_RUN_AS_HUB_DAEMON");
+    if !shared {
+        env.retain(|name, _| !PLACES.contains(&name.as_str()));
     }
     env.insert("PWD".to_owned(), text(context.workspace));
     Ok(CommandSpec {

@@ -12,8 +12,8 @@ use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens};
 
 use super::signs::{
-    LastLines, Notes, Repeats, TOOL_LOOP, kind_of_message, last_words, most_telling, one_line, shorten,
-    strip_ansi,
+    LastLines, Notes, Repeats, TOOL_LOOP, hash_of, kind_of_message, last_words, most_telling, one_line,
+    shorten, strip_ansi,
 };
 
 /// How many errors are kept: a run ends at the first that it cannot recover from.
@@ -47,7 +47,9 @@ pub(super) struct Reader {
     notes: Notes,
     refused: Option<String>,
     tools: Repeats,
-    call: String,
+    call: u64,
+    /// What the model said last, so that it is not taken for an error.
+    talk: Repeats,
     hopeless: Option<Sign>,
     stderr: LastLines,
     stderr_error: Option<Sign>,
@@ -69,7 +71,8 @@ impl Reader {
             notes: Notes::default(),
             refused: None,
             tools: Repeats::default(),
-            call: String::new(),
+            call: 0,
+            talk: Repeats::default(),
             hopeless: None,
             stderr: LastLines::default(),
             stderr_error: None,
@@ -98,7 +101,7 @@ impl Reader {
             "iteration_start" => Some(LineNews::Doing("thinking".to_owned())),
             "content_start" if event["contentType"] == "tool" => {
                 let tool = event["toolName"].as_str().unwrap_or("tool");
-                self.call = format!("{tool} {}", event["input"]);
+                self.call = hash_of(&(tool, event["input"].to_string()));
                 Some(LineNews::Doing(doing(tool, &event["input"])))
             }
             "content_end" => self.content_end(event),
@@ -113,11 +116,11 @@ impl Reader {
             }
             "error" => {
                 let message = event["error"]["message"].as_str().unwrap_or("an error without a message");
-                let sign = error_sign(event["errorClass"].as_str(), message, SignSource::Event);
                 if event["recoverable"] == true {
-                    self.notes.push(sign);
+                    // A tool failed: its words may be anybody's and mean no kind of failure of ours.
+                    self.notes.push(sign(FailureKind::Exited, SignSource::Event, message));
                 } else if self.errors.len() < ERRORS {
-                    self.errors.push(sign);
+                    self.errors.push(error_sign(event["errorClass"].as_str(), message, SignSource::Event));
                 }
                 None
             }
@@ -128,7 +131,9 @@ impl Reader {
     fn content_end(&mut self, event: &Value) -> Option<LineNews> {
         match event["contentType"].as_str()? {
             "text" => {
-                if let Some(words) = event["text"].as_str().and_then(last_words) {
+                let text = event["text"].as_str().unwrap_or_default();
+                self.talk.push(&text);
+                if let Some(words) = last_words(text) {
                     self.last_words = Some(words);
                 }
                 None
@@ -136,7 +141,7 @@ impl Reader {
             "tool" => {
                 let error = event["error"].as_str().unwrap_or_default();
                 self.refused = error.contains(REFUSED).then(|| one_line(error));
-                let call = (std::mem::take(&mut self.call), event["output"].to_string(), error.to_owned());
+                let call = (self.call, event["output"].to_string(), error.to_owned());
                 if self.tools.push(&call) < TOOL_LOOP || self.hopeless.is_some() {
                     return None;
                 }
@@ -165,7 +170,12 @@ impl Reader {
         }
         self.end = Some(End::Failed);
         if self.errors.is_empty() {
-            self.errors.push(error_sign(None, text, SignSource::Event));
+            let sign = if self.talk.push(&text) > 1 {
+                sign(FailureKind::Exited, SignSource::Event, "it ended with an error and did not say which")
+            } else {
+                error_sign(None, text, SignSource::Event)
+            };
+            self.errors.push(sign);
         }
     }
 
@@ -178,8 +188,9 @@ impl Reader {
             }
             return;
         }
-        if line.starts_with("error:") {
-            let sign = sign(FailureKind::UsageError, SignSource::ErrorLog, &line);
+        if let Some(message) = line.strip_prefix("error:") {
+            let kind = kind_of_start_error(message.trim());
+            let sign = sign(kind, SignSource::ErrorLog, &line);
             self.stderr_error.get_or_insert(sign);
             self.stderr.push(&line);
         }
@@ -240,6 +251,9 @@ impl OutputReader for Reader {
                 // A line that the supervisor cut for its length.
                 if head.starts_with("{\"ts\":") {
                     self.events = true;
+                    if head.contains("\"type\":\"content_end\",\"contentType\":\"tool\"") {
+                        self.refused = None;
+                    }
                     if head.contains("\"type\":\"run_result\",\"finishReason\":\"completed\"") {
                         self.end = Some(End::Completed);
                     }
@@ -268,6 +282,7 @@ impl OutputReader for Reader {
             model_answered: None,
             last_words: self.last_words.take().or_else(|| self.stderr.text()),
             turns: self.events.then_some(self.turns),
+            ..Reading::default()
         }
     }
 }
@@ -284,6 +299,27 @@ fn error_sign(class: Option<&str>, message: &str, source: SignSource) -> Sign {
         _ => kind_of_words(message),
     };
     sign(kind, source, message)
+}
+
+/// What a start that failed means: a wrong call in the words of its command line's parser, else what
+/// the words say.
+fn kind_of_start_error(message: &str) -> FailureKind {
+    const WRONG_CALLS: [&str; 8] = [
+        "unknown option",
+        "unknown command",
+        "argument missing",
+        "missing required argument",
+        "required option",
+        "too many arguments",
+        "is invalid",
+        "unquoted prompt",
+    ];
+    let lower = message.to_lowercase();
+    if WRONG_CALLS.iter().any(|words| lower.contains(words)) {
+        FailureKind::UsageError
+    } else {
+        kind_of_words(message)
+    }
 }
 
 fn kind_of_words(message: &str) -> FailureKind {

@@ -188,7 +188,7 @@ fn configured(flavour: &opencode::Flavour, provider: &str, sources: &Sources<'_>
             Content::Absent | Content::Unreadable => None,
         });
     texts.into_iter().chain(files).find_map(|(place, text)| {
-        let config = jsonc::read(&text)?;
+        let config = jsonc::read(&text).ok()?;
         let entry = config["provider"][provider].as_object()?;
         let options = entry.get("options").unwrap_or(&Value::Null);
         match options["apiKey"].as_str().map(str::trim).filter(|key| !key.is_empty()) {

@@ -8,9 +8,9 @@
 //! its data says which fields and which final lines mean what.
 //!
 //! **What it does not do:** it starts no process, decides nothing about retries, and reads no
-//! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument and
-//! for Cline's logins, in [`command`]; the environment is always an argument. [`login`],
-//! [`origin`](mod@origin) and [`versions`] are pure.
+//! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument, for
+//! Cline's logins and for the user's configuration of OpenCode and Kilo, in [`command`]; the
+//! environment is always an argument. [`login`] and [`versions`] are pure.
 
 pub mod environment;
 pub mod find;
@@ -20,6 +20,8 @@ pub mod prompt;
 pub mod versions;
 
 mod batch;
+#[cfg(test)]
+mod bounds;
 mod cline;
 mod cline_reader;
 mod fields;
@@ -27,6 +29,7 @@ mod jsonc;
 mod kilo;
 mod opencode;
 mod opencode_errors;
+mod opencode_own;
 mod opencode_reader;
 mod patterns;
 mod program;

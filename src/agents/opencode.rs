@@ -6,11 +6,14 @@
 //! goes on with the whole conversation, also one that was killed in the midst of a tool. Every ask is answered by `--auto`, since nobody is there to answer;
 //! what the user's own rules deny stays denied.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::model::command::{CommandSpec, Input, StopSignal};
 
-use super::{AdapterError, AttemptContext, found, model, program, text};
+use super::opencode_own::Own;
+use super::{AdapterError, AttemptContext, found, jsonc, model, program, text};
 
 /// In what OpenCode and its forks differ.
 #[derive(Debug)]
@@ -37,6 +40,17 @@ pub(super) const FLAVOUR: Flavour = Flavour {
     usage: &["opencode run [message..]"],
 };
 
+/// What one of them puts into the environment of its tools: one that is started there would take
+/// itself for a part of the other.
+const OUTER: [&str; 6] = [
+    "OPENCODE_PID",
+    "OPENCODE_RUN_ID",
+    "OPENCODE_PROCESS_ROLE",
+    "KILO_PID",
+    "KILO_RUN_ID",
+    "KILO_PROCESS_ROLE",
+];
+
 /// The longest that it may wait for an answer to begin or to go on, in milliseconds: its own default.
 const LONGEST_WAIT_MS: u128 = 300_000;
 
@@ -57,6 +71,7 @@ pub(super) fn command(flavour: &Flavour, context: &AttemptContext<'_>) -> Result
     args.extend(program::arguments(context)?);
 
     let mut env = context.environment.clone();
+    env.retain(|name, _| !OUTER.contains(&name.as_str()) || context.agent.env.contains_key(name));
     for &(name, value) in flavour.quiet {
         env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
@@ -108,26 +123,37 @@ fn configuration(
     };
     // Kilo passes over a broken one in silence, and then does not know the model.
     let mut config = match given.filter(|given| !given.trim().is_empty()) {
-        Some(given) => serde_json::from_str(given).map_err(|error| bad(error.to_string()))?,
+        Some(given) => jsonc::read(given).map_err(|error| bad(error.to_string()))?,
         None => json!({}),
     };
     if !config.is_object() {
         return Err(bad("it holds another kind of value".to_owned()));
     }
-    let provider = context.rung.model.as_deref().and_then(|model| model.split_once('/')).map(|(id, _)| id);
-    if let Some(provider) = provider {
-        let options = object_at(&mut config, &["provider", provider, "options"])
+    let own = Own::read(flavour, context);
+    let wait = (context.idle_timeout.0.as_millis() / 2).clamp(1_000, LONGEST_WAIT_MS);
+    let wait = u64::try_from(wait).unwrap_or(u64::MAX);
+    let bounds = ["headerTimeout", "chunkTimeout"].into_iter().filter(|name| !own.speaks_of(name));
+    let bounds: Vec<&str> = bounds.collect();
+    for provider in providers(context, &config) {
+        let options = object_at(&mut config, &["provider", &provider, "options"])
             .ok_or_else(|| bad(format!("`provider.{provider}.options` is no object")))?;
-        let wait = (context.idle_timeout.0.as_millis() / 2).clamp(1_000, LONGEST_WAIT_MS);
-        let wait = u64::try_from(wait).unwrap_or(u64::MAX);
-        for name in ["headerTimeout", "chunkTimeout"] {
+        for &name in &bounds {
             options.entry(name).or_insert_with(|| json!(wait));
         }
+    }
+    // Nobody goes back in a session that is thrown away, and attempts in one checkout would share
+    // the repository of these.
+    if let Some(config) = config.as_object_mut()
+        && !own.speaks_of("snapshot")
+    {
+        config.entry("snapshot").or_insert(json!(false));
     }
     // As a rule of the agent, not of all: it comes after the user's rules and so adds to them, where
     // one at the top would take their place.
     if let Some(folder) = context.completion.parent() {
-        let pattern = format!("{}/*", text(folder).replace('\\', "/"));
+        // `{env:…}` and `{file:…}` are filled in before the configuration is read; `?` stands for any
+        // character.
+        let pattern = format!("{}/*", text(folder).replace('\\', "/").replace('{', "?"));
         let path = ["agent", flavour.acting, "permission"];
         let rules = object_at(&mut config, &path)
             .ok_or_else(|| bad(format!("`agent.{}.permission` is no object", flavour.acting)))?;
@@ -140,6 +166,23 @@ fn configuration(
         }
     }
     Ok(config.to_string())
+}
+
+/// The providers that may be asked, as far as it can be told: that of the model, those of the models
+/// that the given configuration names, and those that it describes.
+fn providers(context: &AttemptContext<'_>, config: &Value) -> BTreeSet<String> {
+    let agents = config["agent"].as_object().into_iter().flat_map(|agents| agents.values());
+    let models = [config["model"].as_str(), config["small_model"].as_str()]
+        .into_iter()
+        .chain(agents.map(|agent| agent["model"].as_str()))
+        .flatten()
+        .chain(context.rung.model.as_deref());
+    let described = config["provider"].as_object().into_iter().flat_map(|providers| providers.keys());
+    models
+        .filter_map(|model| model.split_once('/'))
+        .map(|(provider, _)| provider.to_owned())
+        .chain(described.cloned())
+        .collect()
 }
 
 /// The object at a path, made where it is missing; none if something else is in the way.

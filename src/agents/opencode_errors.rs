@@ -1,12 +1,15 @@
 //! What the errors of OpenCode and Kilo mean: their error events, the lines of their error log, and
 //! what they say when they cannot start.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::model::failure::FailureKind;
 use crate::model::reading::{Sign, SignSource};
 
 use super::signs::{kind_of_message, kind_of_status, one_line, says_out_of_credits};
+
+/// What it says when another process holds its database. Nothing was sent then.
+pub(super) const LOCKED: &str = "database is locked";
 
 /// What came before an error, as far as it changes what the error means.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,19 @@ pub(super) fn error_event(error: &Value, so_far: SoFar) -> Sign {
         status,
         retry_after_s: retry_after(&data["responseHeaders"]),
     }
+}
+
+/// Reads an error event of which only the beginning is there.
+pub(super) fn cut_error(line: &str) -> Sign {
+    let field = |name: &str| {
+        let (_, behind) = line.split_once(&format!("\"{name}\":"))?;
+        serde_json::Deserializer::from_str(behind).into_iter::<Value>().next()?.ok()
+    };
+    let error = json!({
+        "name": field("name"),
+        "data": { "message": field("message"), "statusCode": field("statusCode") },
+    });
+    error_event(&error, SoFar { began: true, hollow: false })
 }
 
 /// What an error event tells.
@@ -112,8 +128,7 @@ pub(super) fn start_failure(line: &str, usage: &[&str]) -> Option<Sign> {
         "Failed to change directory",
         "Unknown argument",
     ];
-    let kind = if line.contains("database is locked") {
-        // Nothing was sent; another start will do.
+    let kind = if line.contains(LOCKED) {
         FailureKind::Exited
     } else if WRONG_CALLS.iter().chain(usage).any(|words| line.contains(words)) {
         FailureKind::UsageError
@@ -149,7 +164,6 @@ fn retry_after(headers: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const BEGAN: SoFar = SoFar { began: true, hollow: false };
 
@@ -185,6 +199,14 @@ mod tests {
         let bare = error_event(&json!({ "code": "ECONNRESET" }), BEGAN);
         assert_eq!((bare.kind, bare.message.as_str()), (FailureKind::ProviderUnreachable, "ECONNRESET"));
         assert_eq!(error_event(&json!({ "odd": 1 }), BEGAN).message, r#"{"odd":1}"#);
+    }
+
+    #[test]
+    fn an_error_that_was_cut_is_still_told() {
+        let line = "{\"type\":\"error\",\"error\":{\"name\":\"APIError\",\"data\":{\"message\":\"Slow \\\"down\\\"\",\"statusCode\":429,\"responseBody\":\"xxx";
+        let sign = cut_error(line);
+        assert_eq!((sign.kind, sign.status), (FailureKind::RateLimited, Some(429)));
+        assert_eq!(sign.message, "APIError: Slow \"down\"");
     }
 
     #[test]

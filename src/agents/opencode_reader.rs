@@ -13,7 +13,7 @@ use crate::model::outcome::{Ending, Outcome, StopReason};
 use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens};
 
 use super::opencode::Flavour;
-use super::opencode_errors::{SoFar, error_event, start_failure, stream_error};
+use super::opencode_errors::{LOCKED, SoFar, cut_error, error_event, start_failure, stream_error};
 use super::signs::{
     LastLines, Notes, Repeats, TOOL_LOOP, kind_of_message, last_words, most_telling, one_line,
     refusals_until_hopeless, shorten, strip_ansi,
@@ -59,6 +59,10 @@ pub(super) struct Reader {
     last_words: Option<String>,
     /// Error events since the last answer.
     errors: Vec<Sign>,
+    /// An error event came, so that it ends with an error code whatever follows.
+    erred: bool,
+    /// It had another agent work for it, of whom nothing is told.
+    delegated: bool,
     notes: Notes,
     /// The refusal that is waited out, and how many of its kind came in a row.
     refused: Option<(Sign, u32)>,
@@ -90,6 +94,8 @@ impl Reader {
             last_step: None,
             last_words: None,
             errors: Vec::new(),
+            erred: false,
+            delegated: false,
             notes: Notes::default(),
             refused: None,
             hopeless: None,
@@ -129,15 +135,19 @@ impl Reader {
             "step_finish" => self.step_finish(part),
             "error" => {
                 let so_far = SoFar { began: self.steps > 0, hollow: self.last_step == Some(StepEnd::Hollow) };
-                let sign = error_event(&event["error"], so_far);
-                if self.errors.len() == ERRORS {
-                    self.errors.remove(0);
-                }
-                self.errors.push(sign);
+                self.error(error_event(&event["error"], so_far));
                 None
             }
             _ => None,
         }
+    }
+
+    fn error(&mut self, sign: Sign) {
+        self.erred = true;
+        if self.errors.len() == ERRORS {
+            self.errors.remove(0);
+        }
+        self.errors.push(sign);
     }
 
     fn tool_use(&mut self, part: &Value) -> LineNews {
@@ -146,6 +156,7 @@ impl Reader {
         let failed = state["status"] == "error";
         self.answered();
         self.rejected = None;
+        self.delegated |= tool == "task";
         if failed {
             let message = state["error"].as_str().unwrap_or_default();
             if message.starts_with("The user rejected permission") {
@@ -248,6 +259,16 @@ impl Reader {
         if let Some(asked) = line.strip_prefix("! permission requested: ") {
             self.rejected_in_log = Some(one_line(asked));
         }
+        if line.starts_with("! agent ") {
+            // It goes on with the default agent, which may not be one that acts.
+            self.notes.push(Sign {
+                kind: FailureKind::UsageError,
+                source: SignSource::ErrorLog,
+                message: one_line(&line),
+                status: None,
+                retry_after_s: None,
+            });
+        }
         self.stderr.push(&line);
         if self.usage.is_none() {
             self.usage = start_failure(&line, self.flavour.usage);
@@ -270,7 +291,7 @@ impl Reader {
         };
         self.notes.push(sign.clone());
         self.refused = Some((sign.clone(), count));
-        if count < refusals_until_hopeless(kind) || self.hopeless.is_some() {
+        if count < refusals_until_hopeless(kind, message) || self.hopeless.is_some() {
             return None;
         }
         let message = format!("{} refused {count} times in a row: {}", self.provider, sign.message);
@@ -351,6 +372,9 @@ impl OutputReader for Reader {
         let terminal_error = self.terminal_error(outcome);
         let spoke = self.text_in_step || self.worked;
         let proper_end = terminal_error.is_none() && self.last_step == Some(StepEnd::Stop) && spoke;
+        let code_is_past = proper_end && self.erred && outcome.ending == (Ending::Exited { code: 1 });
+        let not_begun =
+            self.events == 0 && terminal_error.as_ref().is_some_and(|sign| sign.message.contains(LOCKED));
         if let Some(sign) = &terminal_error {
             // The refusals that led to it are told by it.
             self.notes.drop_kind(sign.kind);
@@ -366,12 +390,16 @@ impl OutputReader for Reader {
             model_answered: None,
             last_words: self.last_words.take().or_else(|| self.stderr.text().filter(|_| self.events == 0)),
             turns: (self.events > 0).then_some(self.turns),
+            code_is_past,
+            not_begun,
+            at_least: self.delegated,
         }
     }
 }
 
 impl Reader {
-    /// An event that the supervisor cut for its length: only results of tools and texts grow so long.
+    /// An event that the supervisor cut for its length: results of tools, texts, and errors with the
+    /// page that a provider answered with.
     fn cut_event(&mut self, line: &str) -> Option<LineNews> {
         let kind = line.strip_prefix("{\"type\":\"")?.split('"').next()?;
         match kind {
@@ -385,6 +413,11 @@ impl Reader {
             "text" => {
                 self.events += 1;
                 self.text_in_step = true;
+                None
+            }
+            "error" => {
+                self.events += 1;
+                self.error(cut_error(line));
                 None
             }
             _ => None,

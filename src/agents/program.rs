@@ -115,8 +115,6 @@ pub(super) fn title(context: &AttemptContext<'_>) -> String {
 fn prompt_argument(context: &AttemptContext<'_>) -> Result<String, AdapterError> {
     let prompt = std::fs::read_to_string(context.prompt_file)
         .map_err(|source| AdapterError::Unreadable { path: context.prompt_file.to_owned(), source })?;
-    // No argument can hold a NUL.
-    let prompt = prompt.replace('\0', "\u{fffd}");
     if prompt.len() > ARGUMENT_LIMIT {
         return Err(AdapterError::PromptTooLong {
             agent: context.agent.name.clone(),

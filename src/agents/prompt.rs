@@ -56,7 +56,8 @@ pub fn build(input: &PromptInput<'_>) -> String {
     let mut sections = if input.goes_on { again(input) } else { whole(input) };
     sections.push(checks(input));
     sections.extend(report(input));
-    let prompt = format!("{}\n", sections.join("\n\n"));
+    // No argument can hold a NUL, and not every provider takes one.
+    let prompt = format!("{}\n", sections.join("\n\n")).replace('\0', "\u{fffd}");
     match input.agent.kind {
         AdapterKind::Cline => escaped_for_cline(&prompt),
         AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => prompt,
@@ -114,9 +115,9 @@ fn escaped_for_cline(prompt: &str) -> String {
 fn head(input: &PromptInput<'_>) -> String {
     let task = input.task;
     let mut text = format!(
-        "# Task {}: {}\n\nDo this one task, alone and to its end, in the folder `{}`. Nobody can answer \
-         questions: decide yourself and say what you decided. Other agents work on other tasks; leave \
-         those to them, and do not tick boxes of the plan: that is done when the checks have passed.",
+        "# Task {}: {}\n\nDo this one task to its end, in the folder `{}`. Nobody answers questions: decide \
+         yourself and say what you decided. Leave other tasks to the agents that have them, and the boxes \
+         of the plan as they are: they are ticked when the checks have passed.",
         task.id,
         one_line(&task.title),
         input.workspace.display()
@@ -239,9 +240,9 @@ fn checks(input: &PromptInput<'_>) -> String {
 fn report(input: &PromptInput<'_>) -> Option<String> {
     let duty = match input.completion_rule {
         CompletionRule::None => return None,
-        CompletionRule::Optional => "When you have finished, you may say what came of it",
+        CompletionRule::Optional => "When you have finished, you may say what came of it: write this file",
         CompletionRule::Required => {
-            "When you have finished, say what came of it. Without this the task counts as failed, whatever you did"
+            "As the last thing you do, write this file. Without it the task counts as failed, whatever you did"
         }
     };
     let skeleton = Completion {
@@ -257,19 +258,15 @@ fn report(input: &PromptInput<'_>) -> Option<String> {
         next_steps: Vec::new(),
         source: CompletionSource::Agent,
     };
-    let other = if input.goes_on {
-        " The place of the file and the number of the attempt are not those of before."
-    } else {
-        ""
-    };
+    let other =
+        if input.goes_on { " (its place and the number of the attempt are not those of before)" } else { "" };
     let skeleton = serde_json::to_string_pretty(&skeleton).expect("a completion can be written");
     Some(format!(
-        "## How to report\n\n{duty}.{other} Write this file, as the last thing you do:\n\n{}\n\nwith this JSON, filled \
-         in truthfully and with no other fields:\n\n{}\n\n`status` is `succeeded`, `failed` or `blocked` (you \
-         need something that you cannot get); unless it succeeded, `error` is `{{\"kind\": \"a word\", \
-         \"message\": \"what happened\"}}`. `change` is `created`, `modified`, `deleted` or `unchanged`; \
-         `outputs` and `verification` may be empty lists. Where the command `orchestrate` is there, \
-         `orchestrate complete --help` tells how to have the file written for you.",
+        "## How to report\n\n{duty}{other}:\n\n{}\n\nIts content is this JSON, filled in truthfully, with no \
+         other fields:\n\n{}\n\n`status` is `succeeded`, `failed` or `blocked` (you need something that you cannot \
+         get); unless it succeeded, `error` is `{{\"kind\": \"a word\", \"message\": \"what happened\"}}`. \
+         `change` is `created`, `modified`, `deleted` or `unchanged`; both lists may be empty. Where there is \
+         a command `orchestrate`, `orchestrate complete --help` tells how to have the file written.",
         fenced("text", &input.completion.display().to_string()),
         fenced("json", &skeleton)
     ))

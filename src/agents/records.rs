@@ -181,7 +181,7 @@ impl Records {
         };
         self.notes.push(sign.clone());
         self.waiting = Some((sign.clone(), count));
-        if count < refusals_until_hopeless(sign.kind) || self.hopeless.is_some() {
+        if count < refusals_until_hopeless(sign.kind, &sign.message) || self.hopeless.is_some() {
             return None;
         }
         let message = format!("{count} times in a row: {}", sign.message);
@@ -209,6 +209,7 @@ impl Records {
             model_answered: self.model.take(),
             last_words: last_words(&self.said),
             turns: self.turns,
+            ..Reading::default()
         }
     }
 }

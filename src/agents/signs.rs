@@ -179,10 +179,12 @@ pub(super) fn most_telling(signs: &[Sign]) -> Option<Sign> {
 }
 
 /// After how many refusals in a row of one kind waiting is pointless. A rate limit of a moment is
-/// over at the third request; a key that is wrong or money that is gone does not come back.
-pub(super) fn refusals_until_hopeless(kind: FailureKind) -> u32 {
+/// over at the third request; a key that is wrong or money that is gone does not come back; and each
+/// answer that did not come took half of the time for which nothing may happen.
+pub(super) fn refusals_until_hopeless(kind: FailureKind, message: &str) -> u32 {
     let final_word = [FailureKind::OutOfCredits, FailureKind::NotLoggedIn, FailureKind::ModelUnknown];
-    if final_word.contains(&kind) {
+    let too_late = kind == FailureKind::ProviderUnreachable && message.contains("timed out");
+    if final_word.contains(&kind) || too_late {
         2
     } else if kind == FailureKind::RateLimited {
         3
@@ -309,6 +311,13 @@ impl Notes {
     }
 }
 
+/// A number for a thing that may be long, the same for equal ones.
+pub(super) fn hash_of(thing: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    thing.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Counts equal things in a row.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
@@ -319,9 +328,7 @@ pub(super) struct Repeats {
 impl Repeats {
     /// Takes in a thing and says how many equal ones there were in a row, this one included.
     pub(super) fn push(&mut self, thing: &impl Hash) -> u32 {
-        let mut hasher = DefaultHasher::new();
-        thing.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = hash_of(thing);
         self.count = if self.count > 0 && hash == self.last { self.count + 1 } else { 1 };
         self.last = hash;
         self.count

@@ -286,7 +286,7 @@ impl Engine {
 
     /// What the machine has free, where some agent of the run needs to know; not more often than
     /// once a second unless `always`.
-    fn memory_input(&mut self, always: bool) -> Vec<Input> {
+    pub(super) fn memory_input(&mut self, always: bool) -> Vec<Input> {
         let now = self.parts.clock.now();
         let due = self.memory_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1));
         if !self.uses_memory || !(always || due) {

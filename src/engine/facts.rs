@@ -23,6 +23,10 @@ impl Engine {
             self.take_report(report, &mut inputs);
             next = if inputs.len() < TURN_INPUTS { self.reports.try_recv().ok() } else { None };
         }
+        if inputs.iter().any(|input| matches!(input, Input::AttemptEnded { .. })) {
+            // Somebody may wait for the memory that has become free.
+            inputs.extend(self.memory_input(true));
+        }
         inputs
     }
 

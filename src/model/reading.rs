@@ -80,6 +80,17 @@ pub struct Reading {
     pub last_words: Option<String>,
     /// How many answers of the model there were, where told.
     pub turns: Option<u32>,
+    /// Whether an exit code that means failure tells only of an error that the agent recovered from:
+    /// it came to its proper end after that.
+    #[serde(default)]
+    pub code_is_past: bool,
+    /// Whether it ended before it asked a model for anything, for a reason that another start does not
+    /// meet (another process held its database).
+    #[serde(default)]
+    pub not_begun: bool,
+    /// Whether tokens and money are the least that was used: a sub-agent's are not told.
+    #[serde(default)]
+    pub at_least: bool,
 }
 
 /// What reading one line led to.

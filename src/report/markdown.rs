@@ -13,7 +13,7 @@ use crate::report::advice;
 use crate::report::style::Style;
 use crate::report::text;
 use crate::report::why::said;
-use crate::report::words::{self, Standing};
+use crate::report::words::{self, Spent, Standing};
 
 /// Lines of an agent's last words.
 const LAST_WORDS: usize = 12;
@@ -51,9 +51,9 @@ fn head(out: &mut String, spec: &RunSpec, view: &RunView, result: &RunResult) {
     push(
         out,
         &format!(
-            "- cost: {}, {} tokens",
+            "- cost: {}, {}",
             text::money_known(result.cost_usd, result.cost_unknown).replace('$', "\\$"),
-            text::tokens(result.tokens.total())
+            Spent::of_run(view).tokens()
         ),
     );
     if let Some(code) = view.exit_code {

@@ -60,8 +60,7 @@ fn counts(spec: &RunSpec, view: &RunView, style: &Style) -> String {
     counts.push_str(&spent.money());
     if spent.tokens.total() > 0 {
         counts.push_str(style.dot());
-        counts.push_str(&text::tokens(spent.tokens.total()));
-        counts.push_str(" tokens");
+        counts.push_str(&spent.tokens());
     }
     counts
 }

@@ -184,6 +184,8 @@ pub(super) struct Spent {
     pub(super) unknown: bool,
     /// Tokens.
     pub(super) tokens: Tokens,
+    /// Whether more tokens were used than is known.
+    pub(super) at_least: bool,
 }
 
 impl Spent {
@@ -204,12 +206,21 @@ impl Spent {
                     spent.unknown |= attempt.rung.model.is_some() && attempt.status != AttemptStatus::Running;
                 }
             }
+            let at_least = reading.is_some_and(|reading| reading.at_least);
+            spent.at_least |= at_least;
+            spent.unknown |= at_least;
             if let Some(used) = reading.and_then(|reading| reading.tokens) {
                 spent.tokens.input += used.input;
                 spent.tokens.output += used.output;
             }
         }
         spent
+    }
+
+    /// `214k tokens`, `at least 214k tokens`.
+    pub(super) fn tokens(&self) -> String {
+        let number = text::tokens(self.tokens.total());
+        if self.at_least { format!("at least {number} tokens") } else { format!("{number} tokens") }
     }
 
     /// `$0.00`, `$1.27`, `$?`.

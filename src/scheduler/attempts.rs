@@ -42,7 +42,7 @@ impl Scheduler {
         self.spent += facts.reading.cost_usd.unwrap_or(0.0);
         if let Some(flight) = self.flights.get_mut(&place) {
             flight.facts = Some(facts);
-            self.slots.process_ended(&flight.rung);
+            self.slots.process_ended(place, &flight.rung);
         }
         let Some(judgement) = self.judged(place, Checks::NotYet) else { return };
         let own = self.own_commands(place);

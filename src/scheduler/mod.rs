@@ -244,7 +244,7 @@ impl Scheduler {
         match input {
             Input::Start { host, pid, fence } => self.begin(host, pid, fence),
             Input::Resume { host, pid, fence } => self.resume(host, pid, fence),
-            Input::Memory { available } => self.slots.tell_memory(available),
+            Input::Memory { available } => self.slots.tell_memory(available, self.now),
             Input::AttemptProgressed { key, message } => self.attempt_progressed(&key, message),
             Input::AttemptEnded { key, facts } => self.attempt_ended(&key, facts),
             Input::Verified { key, results } => self.verified(&key, &results),

@@ -14,6 +14,7 @@
 //! | `context_overflow` | - | next layer with a larger context; none: the task fails | no, once per layer |
 //! | `lost` | - | same layer at once | no, three times |
 //! | any, of a session that could not be gone on with | - | same layer at once, in a new session | no |
+//! | any, before it asked a model for anything, where another start helps | - | same layer after a moment | no, three times |
 //! | `merge_conflict` | - | same layer | no, once |
 //! | `reported_blocked`, limits | - | none | - |
 //! | all others | - | same layer, the last one on the next layer | yes |
@@ -41,11 +42,13 @@ const UNREACHABLE_REST: Duration = Duration::from_mins(5);
 const SLOW_REST: Duration = Duration::from_mins(2);
 /// How long a provider rests that is overloaded.
 const OVERLOAD_REST: Duration = Duration::from_secs(30);
-/// How often an attempt may be lost before that counts.
+/// How often an attempt may be lost, or not begin, before that counts.
 const FREE_LOSSES: u32 = 3;
 /// The first wait before the same is tried again: long enough for what was in the way to go, too
 /// short for a person to notice.
 const TASK_BACKOFF: Duration = Duration::from_millis(250);
+/// The first wait after a start that came to nothing: whoever was in the way starts as well.
+const START_BACKOFF: Duration = Duration::from_secs(1);
 /// The first wait for an overloaded provider.
 const OVERLOAD_BACKOFF: Duration = Duration::from_secs(1);
 /// No wait of a backoff is longer.
@@ -93,6 +96,7 @@ pub struct Tally {
     /// How often each layer was overloaded.
     pub overloaded: BTreeMap<u8, u32>,
     lost: u32,
+    false_starts: u32,
     conflicts: u32,
 }
 
@@ -108,6 +112,10 @@ impl Tally {
                     tally.lost > FREE_LOSSES
                 }
                 AttemptStatus::Failed if attempt.lost_its_session() => false,
+                AttemptStatus::Failed if is_false_start(attempt) => {
+                    tally.false_starts += 1;
+                    tally.false_starts > FREE_LOSSES
+                }
                 AttemptStatus::Failed => match attempt.failure() {
                     Some(failure) => tally.charge(failure.kind, &attempt.rung, ladder),
                     None => true,
@@ -156,6 +164,12 @@ impl Tally {
         self.conflicts += 1;
         self.conflicts > 1
     }
+}
+
+/// Whether an attempt failed before it asked a model for anything, where another start helps.
+fn is_false_start(attempt: &AttemptView) -> bool {
+    attempt.failure().is_some_and(|failure| failure.kind == FailureKind::Exited)
+        && attempt.reading.as_ref().is_some_and(|reading| reading.not_begun)
 }
 
 /// Whether a failure of this kind makes a provider rest or turns something off.
@@ -279,6 +293,10 @@ pub fn decide(
     match remedy {
         Remedy::Never => Next::Fail(failure),
         Remedy::Free if !tally.last_charged => same_or_next(last, ladder, sky, &tally, sky.now),
+        Remedy::Task if is_false_start(last) => {
+            let at = backoff(START_BACKOFF, tally.false_starts.saturating_sub(1));
+            same_or_next(last, ladder, sky, &tally, at)
+        }
         Remedy::Free | Remedy::Task => {
             let at = backoff(TASK_BACKOFF, tally.charged.saturating_sub(1));
             match higher(last, ladder, sky, &tally) {

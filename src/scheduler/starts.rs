@@ -241,7 +241,7 @@ impl Scheduler {
             deadline_at,
             session: session.clone(),
         });
-        self.slots.start(&rung, &self.spec);
+        self.slots.start(place, &rung, &self.spec, self.now);
         let flight =
             Flight { attempt, rung: rung.clone(), stage: Stage::Running, facts: None, own: Vec::new() };
         self.flights.insert(place, flight);

@@ -96,6 +96,8 @@ fn ended_by_itself(question: &Question<'_>) -> Said {
             let seen = format!("ended by itself, exit {code}");
             if good {
                 Said::agrees(Process, seen)
+            } else if question.facts.reading.code_is_past {
+                Said::agrees(Process, format!("{seen} for an error that it recovered from"))
             } else {
                 Said::disagrees(Process, FailureKind::Exited, format!("exit code {code}"))
             }

@@ -26,6 +26,8 @@ struct Attempt {
     prompt_file: PathBuf,
     session: Option<String>,
     idle_timeout: Span,
+    workspace: PathBuf,
+    completion: PathBuf,
 }
 
 impl Attempt {
@@ -41,6 +43,8 @@ impl Attempt {
             prompt_file: PathBuf::from("/run/t/1/prompt.md"),
             session: None,
             idle_timeout: Span::minutes(10),
+            workspace: PathBuf::from("/cache/ws"),
+            completion: PathBuf::from("/run/t/1/completion.json"),
         }
     }
 
@@ -52,8 +56,8 @@ impl Attempt {
             attempt: 1,
             folder: Path::new("/run/t/1"),
             data: Path::new("/cache/data"),
-            workspace: Path::new("/cache/ws"),
-            completion: Path::new("/run/t/1/completion.json"),
+            workspace: &self.workspace,
+            completion: &self.completion,
             prompt_file: &self.prompt_file,
             environment: self.environment.clone(),
             home: self.home.as_deref(),
@@ -109,7 +113,7 @@ fn opencode() {
             ("HOME", "/home/u"),
             (
                 "OPENCODE_CONFIG_CONTENT",
-                r#"{"agent":{"build":{"permission":{"external_directory":{"/run/t/1/*":"allow"}}}},"provider":{"openrouter":{"options":{"chunkTimeout":300000,"headerTimeout":300000}}}}"#
+                r#"{"agent":{"build":{"permission":{"external_directory":{"/run/t/1/*":"allow"}}}},"provider":{"openrouter":{"options":{"chunkTimeout":300000,"headerTimeout":300000}}},"snapshot":false}"#
             ),
             ("OPENCODE_DB", "/cache/data/opencode.db"),
             ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
@@ -175,6 +179,7 @@ fn a_users_configuration_is_completed_not_replaced() {
             json!({
                 "provider": {"local": {"npm": "x", "options": {"baseURL": "u", "headerTimeout": 7, "chunkTimeout": 300_000}}},
                 "agent": {(acting): {"permission": {"external_directory": {"*": "deny", "/run/t/1/*": "allow"}}}},
+                "snapshot": false,
                 "theme": "dark"
             })
         );
@@ -220,6 +225,123 @@ fn a_session_is_gone_on_with_and_own_switches_win() {
     assert!(words(&spec).ends_with(&["-s", "ses_1", "--variant", "high"]));
     assert_eq!(spec.env["OPENCODE_DB"], "/mine.db");
     assert_eq!(spec.env["OPENCODE_DISABLE_AUTOUPDATE"], "0");
+}
+
+#[test]
+fn every_provider_that_may_be_asked_has_its_waits_bounded() {
+    let mut attempt = Attempt::new("opencode", "p", "p/m");
+    let own = r#"{ // Mine.
+        "small_model": "small/x", "agent": { "explore": { "model": "sub/y" } },
+        "provider": { "described": {}, },
+    }"#;
+    attempt.environment.insert("OPENCODE_CONFIG_CONTENT".to_owned(), own.to_owned());
+    let config = attempt.config();
+    let bounded: Vec<&String> = config["provider"].as_object().unwrap().keys().collect();
+    assert_eq!(bounded, ["described", "p", "small", "sub"]);
+    for provider in bounded {
+        assert_eq!(config["provider"][provider]["options"]["headerTimeout"], 300_000, "{provider}");
+    }
+    // One that is chosen by the user's own files is not known here.
+    attempt.rung.model = None;
+    attempt.environment.clear();
+    assert_eq!(attempt.config()["provider"], Value::Null);
+}
+
+#[test]
+fn what_the_users_own_files_speak_of_is_left_to_them() {
+    for (name, file) in [
+        ("opencode", "home/.config/opencode/opencode.jsonc"),
+        ("opencode", "project/opencode.json"),
+        ("opencode", "project/.opencode/opencode.json"),
+        ("opencode", "elsewhere.json"),
+        ("kilo", "home/.config/kilo/kilo.json"),
+        ("kilo", "project/.kilo/kilo.jsonc"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("project/.git")).unwrap();
+        std::fs::create_dir_all(root.path().join("project/deep")).unwrap();
+        // Above the project: nobody reads that.
+        std::fs::write(root.path().join("opencode.json"), r#"{"snapshot": true}"#).unwrap();
+        let path = root.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(
+            &path,
+            "{ /* slow */ \"provider\": {\"local\": {\"options\": {\"headerTimeout\": 9}}}}",
+        )
+        .unwrap();
+        let mut attempt = Attempt::new(name, "local", "local/m");
+        attempt.home = Some(root.path().join("home"));
+        attempt.workspace = root.path().join("project/deep");
+        let given = root.path().join("elsewhere.json").display().to_string();
+        attempt.environment.insert("OPENCODE_CONFIG".to_owned(), given);
+        let config = attempt.config();
+        assert_eq!(config["provider"]["local"]["options"], json!({ "chunkTimeout": 300_000 }), "{file}");
+        assert_eq!(config["snapshot"], false, "{file}");
+    }
+}
+
+#[test]
+fn an_agent_that_runs_inside_another_one_is_no_part_of_it() {
+    for name in ["kilo", "opencode"] {
+        let mut attempt = Attempt::new(name, "p", "p/m");
+        for outer in ["KILO_RUN_ID", "KILO_PROCESS_ROLE", "KILO_PID", "OPENCODE_PID", "OPENCODE_RUN_ID"] {
+            attempt.environment.insert(outer.to_owned(), "7".to_owned());
+        }
+        let spec = attempt.command().unwrap();
+        assert!(spec.env.values().all(|value| value != "7"), "{:?}", spec.env);
+    }
+}
+
+#[test]
+fn nothing_in_a_path_is_filled_in() {
+    let mut attempt = Attempt::new("opencode", "p", "p/m");
+    attempt.completion = PathBuf::from("/run/{env:HOME}/{file:x}/completion.json");
+    let config = attempt.config();
+    let outside = config["agent"]["build"]["permission"]["external_directory"].as_object().unwrap();
+    assert_eq!(outside.keys().collect::<Vec<_>>(), ["/run/?env:HOME}/?file:x}/*"]);
+}
+
+#[test]
+fn cline_is_led_to_no_file_that_attempts_would_share() {
+    let mut attempt = Attempt::new("cline", "anthropic", "m");
+    for (name, value) in [
+        ("ANTHROPIC_API_KEY", "the-key"),
+        ("CLINE_DATA_DIR", "/mine"),
+        ("CLINE_DB_DATA_DIR", "/mine/db"),
+        ("CLINE_PROVIDER_SETTINGS_PATH", "/mine/providers.json"),
+        ("CLINE_SESSION_BACKEND_MODE", "hub"),
+        ("CLINE_RUN_AS_HUB_DAEMON", "1"),
+        ("CLINE_GLOBAL_SETTINGS_PATH", "/mine/global-settings.json"),
+    ] {
+        attempt.environment.insert(name.to_owned(), value.to_owned());
+    }
+    let spec = attempt.command().unwrap();
+    let left: Vec<(&str, &str)> = spec
+        .env
+        .iter()
+        .filter(|(name, _)| name.starts_with("CLINE"))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            ("CLINE_GLOBAL_SETTINGS_PATH", "/mine/global-settings.json"),
+            ("CLINE_NO_AUTO_UPDATE", "1"),
+            ("CLINE_SESSION_BACKEND_MODE", "local"),
+        ]
+    );
+    assert!(spec.args.iter().all(|arg| !arg.contains("the-key") && arg != "-t" && arg != "-k"));
+    assert_eq!(spec.env["ANTHROPIC_API_KEY"], "the-key");
+
+    // A login that cannot be copied is where the user has it.
+    let mut attempt = Attempt::new("cline", "cline", "m");
+    attempt.environment.insert("CLINE_DATA_DIR".to_owned(), "/mine".to_owned());
+    attempt.environment.insert("CLINE_SESSION_BACKEND_MODE".to_owned(), "hub".to_owned());
+    let spec = attempt.command().unwrap();
+    assert_eq!(
+        (spec.env["CLINE_DATA_DIR"].as_str(), spec.env["CLINE_SESSION_BACKEND_MODE"].as_str()),
+        ("/mine", "local")
+    );
 }
 
 #[test]

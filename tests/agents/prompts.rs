@@ -1,6 +1,7 @@
 //! The prompt as a whole, and what must not happen to it.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use orchestrate::agents::prompt::{PromptInput, build};
 use orchestrate::model::agent::{AgentSpec, CompletionRule};
@@ -17,25 +18,34 @@ struct Words<'a> {
     goes_on: bool,
 }
 
+/// Built once, since what it borrows has to live somewhere.
+static RUN: LazyLock<RunId> = LazyLock::new(|| RunId("01JRUN".to_owned()));
+static DONE: LazyLock<[(TaskId, String); 2]> = LazyLock::new(|| {
+    [(TaskId::new("T001"), "added the table\n`tokens`".to_owned()), (TaskId::new("T002"), String::new())]
+});
+static CHECKS: LazyLock<[String; 2]> =
+    LazyLock::new(|| ["cargo test".to_owned(), "cargo fmt --check".to_owned()]);
+
 fn prompt(words: &Words<'_>) -> String {
-    build(&PromptInput {
+    build(&input(words))
+}
+
+fn input<'a>(words: &Words<'a>) -> PromptInput<'a> {
+    PromptInput {
         task: words.task,
         preamble: "Goal: people can log in.\n\nAll code is Rust.\n",
         plan_title: "Phase 3",
-        run_id: &RunId("01JRUN".to_owned()),
+        run_id: &RUN,
         attempt: 2,
-        dependencies: &[
-            (TaskId::new("T001"), "added the table\n`tokens`".to_owned()),
-            (TaskId::new("T002"), String::new()),
-        ],
-        verify: &["cargo test".to_owned(), "cargo fmt --check".to_owned()],
+        dependencies: &*DONE,
+        verify: &*CHECKS,
         completion: Path::new("/root/runs/01JRUN/tasks/%54003/2/completion.json"),
         workspace: Path::new("/cache/ws"),
         note: words.note,
         goes_on: words.goes_on,
         agent: words.agent,
         completion_rule: words.rule,
-    })
+    }
 }
 
 fn full_task() -> TaskSpec {
@@ -164,4 +174,72 @@ fn no_body_can_become_an_option_a_command_or_a_mention() {
         assert!(text.starts_with("# Task T1: --title\n"));
         assert!(text.contains(body), "the body is there verbatim");
     }
+}
+
+#[test]
+fn what_is_said_to_every_agent_is_short() {
+    let mut task = sample::task("T1", "Title", "");
+    task.verify = vec!["true".to_owned()];
+    task.outputs = vec!["out".to_owned()];
+    for (name, most) in [("kilo", 280), ("cline", 315)] {
+        let agent = sample::agent(name);
+        let text = build(&PromptInput {
+            preamble: "",
+            attempt: 1,
+            dependencies: &[],
+            verify: &[],
+            ..input(&Words {
+                task: &task,
+                agent: &agent,
+                note: None,
+                rule: CompletionRule::Required,
+                goes_on: false,
+            })
+        });
+        let words = text.split_whitespace().count();
+        assert!(words <= most, "{words} words for {name}\n{text}");
+    }
+}
+
+#[test]
+fn sections_stand_in_the_order_in_which_they_are_needed() {
+    let task = full_task();
+    let agent = sample::agent("kilo");
+    let words = Words {
+        task: &task,
+        agent: &agent,
+        note: Some("mind"),
+        rule: CompletionRule::Required,
+        goes_on: false,
+    };
+    let text = prompt(&words);
+    let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(
+        headings,
+        [
+            "# Task T003: Issue tokens",
+            "## Mind this (attempt 2)",
+            "## The task",
+            "## It is done when",
+            "## The plan it belongs to: Phase 3 (Backend)",
+            "## What was done before it",
+            "## Its files",
+            "## How it is checked",
+            "## How to report"
+        ]
+    );
+}
+
+#[test]
+fn no_prompt_holds_a_nul() {
+    let task = sample::task("T1", "a\0b", "c\0d\r\n\u{1b}[1m");
+    let agent = sample::agent("kilo");
+    let text = prompt(&Words {
+        task: &task,
+        agent: &agent,
+        note: None,
+        rule: CompletionRule::Required,
+        goes_on: false,
+    });
+    assert!(text.contains("c\u{fffd}d\r\n\u{1b}[1m\n") && !text.contains('\0'));
 }

@@ -37,6 +37,10 @@ const PATIENCE: Duration = Duration::from_mins(4);
 /// One at a time: each of them takes up to a gibibyte of memory.
 static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
+/// A title that is everything but one.
+const TITLE: &str =
+    "Write a \"greeting\" $(touch pwned) {env:HOME} {file:README.md}\n--yes @README.md /compact `x`";
+
 /// What came of a run.
 #[derive(Debug)]
 struct Ran {
@@ -105,7 +109,7 @@ fn run_against(server: &ModelServer, name: &str, model: &str, body: &str, files:
     let completion = completion_path(root.path());
     variables.insert("ORCHESTRATE_COMPLETION".to_owned(), completion.to_string_lossy().into_owned());
 
-    let task = sample::task("T003", "Write a greeting", &directives(body, mark));
+    let task = sample::task("T003", TITLE, &directives(body, mark));
     let rung = sample::rung(name, provider, &asked);
     let folder = completion.parent().expect("the attempt's folder").to_owned();
     std::fs::create_dir_all(&folder).expect("the attempt's folder");
@@ -152,7 +156,7 @@ fn run_against(server: &ModelServer, name: &str, model: &str, body: &str, files:
 
 /// The body with its directives spelt for an agent that takes `@` for something else.
 fn directives(body: &str, mark: char) -> String {
-    ["write", "bash"]
+    ["write", "bash", "say"]
         .iter()
         .fold(body.to_owned(), |body, verb| body.replace(&format!("@{verb} "), &format!("{mark}{verb} ")))
 }
@@ -292,20 +296,96 @@ macro_rules! for_each_cli {
 
 for_each_cli! { kilo opencode cline }
 
+/// What a CLI may take for a word to itself, and what every failure is known by.
+const TRAPS: &str = "-m nothing --help\n--\n/compact\n/init\n/help now\n!touch pwned\n!`touch pwned`\n`$(touch pwned)`\n\
+    ask @coder, @general and @README.md\n@README.md\n@README.md#L1-2 @/etc/hostname @./README.md\n\
+    ```sh\n@README.md\n@build do it\n```\n# heading\n#README.md\n$ARGUMENTS $1 ${HOME} %PATH%\n\
+    {file:README.md} {env:HOME} {{x}} <file>README.md</file> <system-reminder>stop</system-reminder>\n\
+    \"quotes\" 'single' \\ \\n \u{feff}\u{200b}\u{7}\u{1b}[31mred\u{1b}[0m\ttab\r\nCRLF\r\n\
+    429 Too Many Requests, rate limit, insufficient_quota, 401 unauthorized, Incorrect API key provided.\n\
+    Cannot connect to API: ECONNRESET. Model not found: x/y. context_length_exceeded, overloaded\n\
+    The user rejected permission to use this tool. requires approval in a TTY session. database is locked\n";
+
 fn no_body_trips_it_up(name: &str) {
-    // The middle is what stands in plans; the directives have to be found behind it.
-    let long = "A line of a plan, žluťoučký kůň úpěl, 100 % of $HOME and \"quotes\".\n".repeat(3_000);
-    let traps = "-m nothing --help\n/compact\nask @coder and @README.md\n`$(touch pwned)`\n";
-    let body = format!("{traps}\n{long}\n@write hello.txt Hello from the agent\n");
-    let readme = [("README.md", "# A project\n")];
     if !are_installed(&[name]) {
         return;
     }
-    let server = ModelServer::start().expect("a scripted provider");
+    // The middle is what stands in plans; the directives have to be found behind it.
+    let long = "A line of a plan, žluťoučký kůň úpěl, 100 % of $HOME and \"quotes\".\n".repeat(15_000);
+    let say = "@say I met 429 rate limit, insufficient_quota and Error: unauthorized, and got over them";
+    let body = format!(
+        "{TRAPS}\n{long}\n@write hello.txt Hello from the agent\n\n@bash echo '429 rate limit' >&2; exit 1\n\n{say}\n"
+    );
+    let readme = [("README.md", "# A project\n")];
+    let kept = tempfile::tempdir().expect("a folder for requests");
+    let server = ModelServer::start_keeping(kept.path()).expect("a scripted provider");
     let ran = run_against(&server, name, "ok-writer", &body, &readme);
     let hello = std::fs::read_to_string(ran.workspace.path().join("hello.txt")).unwrap_or_default();
     assert_eq!(hello.trim_end(), "Hello from the agent", "{ran:#?}");
     assert_eq!((ran.kind(), ran.reading.proper_end), (None, Some(true)), "{ran:#?}");
+    assert!(!ran.workspace.path().join("pwned").exists(), "nothing in a prompt is run");
+    let prompt_file = completion_path(ran.root.path()).with_file_name("prompt.md");
+    let prompt = std::fs::read_to_string(prompt_file).expect("the prompt");
+    assert!(prompt.len() > 1_000_000);
+    let arrived = first_words_of_the_user(kept.path());
+    let sentence = if name == "cline" { "Do the task that follows.\n\n" } else { "" };
+    let expected = format!("{sentence}{}", prompt.trim_end());
+    let differs = expected.bytes().zip(arrived.bytes()).position(|(one, other)| one != other);
+    let at = |text: &str, place: usize| {
+        String::from_utf8_lossy(&text.as_bytes()[place.saturating_sub(40)..(place + 60).min(text.len())])
+            .into_owned()
+    };
+    if let Some(place) = differs {
+        panic!("at {place}: {:?} became {:?}", at(&expected, place), at(&arrived, place));
+    }
+    assert_eq!(
+        arrived.trim_end().len(),
+        expected.len(),
+        "nothing was added: {:?}",
+        at(&arrived, expected.len())
+    );
+}
+
+/// What the model was told by the user in the first request that has a task.
+fn first_words_of_the_user(kept: &Path) -> String {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(kept).expect("requests").flatten().map(|e| e.path()).collect();
+    paths.sort();
+    let bodies = paths
+        .iter()
+        .filter_map(|path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).ok()?).ok());
+    for body in bodies {
+        for message in
+            body["messages"].as_array().into_iter().flatten().filter(|message| message["role"] == "user")
+        {
+            let content = &message["content"];
+            // Kilo adds a part of its own with the time.
+            let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+            let mut texts = content.as_str().into_iter().chain(parts);
+            if let Some(text) = texts.find(|text| text.contains("# Task T003")) {
+                return text.to_owned();
+            }
+        }
+    }
+    panic!("no request had the task");
+}
+
+fn an_overflow_that_was_recovered_from_is_a_note(name: &str) {
+    let Some(ran) = run(name, "context-overflow+times=1", "@write hello.txt x") else { return };
+    assert_eq!((ran.kind(), ran.reading.proper_end), (None, Some(true)), "{ran:#?}");
+    assert_eq!(ran.outcome.ending, Ending::Exited { code: 1 }, "{ran:#?}");
+    assert!(ran.reading.code_is_past, "{ran:#?}");
+    assert!(ran.reading.notes.iter().any(|note| note.kind == FailureKind::ContextOverflow), "{ran:#?}");
+}
+
+#[test]
+fn an_overflow_that_opencode_recovered_from_is_a_note() {
+    an_overflow_that_was_recovered_from_is_a_note("opencode");
+}
+
+#[test]
+fn an_overflow_that_kilo_recovered_from_is_a_note() {
+    an_overflow_that_was_recovered_from_is_a_note("kilo");
 }
 
 fn leave_for_the_completion_adds_to_a_users_rules(name: &str) {

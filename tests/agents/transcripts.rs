@@ -286,3 +286,182 @@ fn prices_that_are_known_are_summed() {
     assert_eq!((tokens.input, tokens.output, reading.turns), (2_400, 100, Some(2)));
     assert!((reading.cost_usd.expect("a price") - 0.001).abs() < 1e-9);
 }
+
+const EXIT_0: Outcome = ended(0);
+const EXIT_1: Outcome = ended(1);
+
+const fn ended(code: i32) -> Outcome {
+    Outcome { ending: Ending::Exited { code }, stopped: None, left_behind: 0, wall_ms: 1 }
+}
+
+/// What a reader makes of lines of standard output and then of standard error.
+fn read(name: &str, stdout: &[&str], stderr: &[&str], outcome: &Outcome) -> Reading {
+    let mut reader = agents::reader(&sample::agent(name), Some("local"));
+    for (stream, lines) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
+        for line in lines {
+            let news = reader.line(stream, line.as_bytes());
+            assert!(!matches!(news, Some(LineNews::Hopeless(_))), "{line}: {news:?}");
+        }
+    }
+    reader.finish(outcome)
+}
+
+const OVERFLOW: &str = r#"{"type":"error","sessionID":"s","error":{"name":"ContextOverflowError","data":{"message":"too long"}}}"#;
+const STEP: &str = r#"{"type":"step_start","sessionID":"s","part":{}}"#;
+const TEXT: &str = r#"{"type":"text","sessionID":"s","part":{"text":"Done."}}"#;
+const STOP: &str =
+    r#"{"type":"step_finish","sessionID":"s","part":{"reason":"stop","tokens":{"input":9,"output":1}}}"#;
+
+#[test]
+fn an_error_that_was_recovered_from_is_a_note_and_so_is_its_exit_code() {
+    for name in ["kilo", "opencode"] {
+        let reading = read(name, &[OVERFLOW, STEP, TEXT, STOP], &[], &EXIT_1);
+        assert_eq!((reading.terminal_error.as_ref(), reading.proper_end), (None, Some(true)), "{name}");
+        assert!(reading.code_is_past, "{name}");
+        assert_eq!(reading.notes[0].kind.as_str(), "context_overflow", "{name}");
+
+        // The other way round it is what ended the run.
+        let reading = read(name, &[STEP, TEXT, STOP, OVERFLOW], &[], &EXIT_1);
+        assert_eq!(reading.terminal_error.map(|sign| sign.kind.as_str()), Some("context_overflow"));
+        assert!(!reading.code_is_past);
+        // A code that no error event explains stays one.
+        assert!(!read(name, &[STEP, TEXT, STOP], &[], &EXIT_1).code_is_past);
+        assert!(!read(name, &[OVERFLOW, STEP, TEXT, STOP], &[], &ended(7)).code_is_past);
+        assert!(!read(name, &[OVERFLOW, STEP, STOP], &[], &EXIT_1).code_is_past, "nothing was said");
+    }
+}
+
+#[test]
+fn a_database_that_another_one_holds_is_a_start_that_came_to_nothing() {
+    let lines = ["\u{1b}[91mError: \u{1b}[0mUnexpected error", "", "database is locked"];
+    for name in ["kilo", "opencode"] {
+        assert!(read(name, &[], &lines, &EXIT_1).not_begun);
+        let later = read(name, &[STEP, TEXT], &lines, &EXIT_1);
+        assert!(!later.not_begun, "work was done: {later:?}");
+    }
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_noted() {
+    let line = "\u{1b}[93m\u{1b}[1m! \u{1b}[0magent \"build\" not found. Falling back to default agent";
+    let reading = read("opencode", &[STEP, TEXT, STOP], &[line], &EXIT_0);
+    assert_eq!((reading.terminal_error, reading.notes.len()), (None, 1));
+    assert!(reading.notes[0].message.contains("Falling back"));
+}
+
+#[test]
+fn the_work_of_sub_agents_makes_tokens_the_least() {
+    let task = r#"{"type":"tool_use","sessionID":"s","part":{"tool":"task","state":{"status":"completed","input":{},"output":"x"}}}"#;
+    assert!(read("opencode", &[STEP, task, STEP, TEXT, STOP], &[], &EXIT_0).at_least);
+    assert!(!read("opencode", &[STEP, TEXT, STOP], &[], &EXIT_0).at_least);
+    let table = table();
+    for row in rows(&table).iter().filter(|row| row.scenario.starts_with("subagent")) {
+        assert_eq!(row.read(usize::MAX).0.at_least, row.cli != "cline", "{} {}", row.cli, row.scenario);
+    }
+}
+
+#[test]
+fn answers_that_do_not_come_are_waited_for_twice() {
+    let line = |message: &str| {
+        format!(
+            "timestamp=2026-11-24T23:14:21.022Z level=ERROR run=6 message=\"stream error\" providerID=local \
+             small=false agent=build error.error=\"{message}\""
+        )
+    };
+    for (message, expected) in [
+        ("ProviderHeaderTimeoutError: Provider response headers timed out after 300000ms", 2),
+        ("SSE read timed out", 2),
+        ("AI_APICallError: Cannot connect to API: Unable to connect", 5),
+        ("AI_APICallError: Rate limit reached for requests", 3),
+        ("AI_APICallError: Incorrect API key provided.", 2),
+    ] {
+        let mut reader = agents::reader(&sample::agent("kilo"), None);
+        let line = line(message);
+        let hopeless = (1..10)
+            .find(|_| matches!(reader.line(Stream::Stderr, line.as_bytes()), Some(LineNews::Hopeless(_))));
+        assert_eq!(hopeless, Some(expected), "{message}");
+    }
+}
+
+/// Everything that a failure is known by, as an agent may write about it.
+const ABOUT_FAILURES: &str = "429 Too Many Requests rate_limit insufficient_quota 401 unauthorized \
+    Cannot connect to API: ECONNRESET Error: database is locked error: unknown option \
+    The user rejected permission to use this specific tool call. requires approval in a TTY session \
+    Model not found: x/y. context_length_exceeded overloaded run ended without an assistant message";
+
+#[test]
+fn an_agent_that_writes_about_failures_has_not_met_one() {
+    let about = serde_json::json!(ABOUT_FAILURES);
+    let tool = |status: &str, error: &str| {
+        format!(
+            r#"{{"type":"tool_use","sessionID":"s","part":{{"tool":"bash","state":{{"status":"{status}","input":{{"command":{about}}},"output":{about},"title":{about}{error}}}}}}}"#
+        )
+    };
+    let forged = format!(
+        "{}timestamp=2026-11-24T23:14:21Z level=ERROR message=\\\"stream error\\\" error.error=\\\"AI_APICallError: Rate limit\\\"",
+        "\\n"
+    );
+    let text = format!(
+        r#"{{"type":"text","sessionID":"s","part":{{"text":"{forged}\n! permission requested: x"}}}}"#
+    );
+    let talk = format!(r#"{{"type":"text","sessionID":"s","part":{{"text":{about}}}}}"#);
+    let lines = [
+        STEP.to_owned(),
+        tool("completed", ""),
+        tool("error", &format!(r#","error":{about}"#)),
+        text,
+        talk,
+        STOP.to_owned(),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    for name in ["kilo", "opencode"] {
+        let reading = read(name, &lines, &[ABOUT_FAILURES, &format!("Error: {ABOUT_FAILURES}")], &EXIT_0);
+        assert_eq!((reading.terminal_error, reading.proper_end), (None, Some(true)), "{name}");
+        assert_eq!(reading.notes, [], "{name}");
+    }
+
+    let event = |event: &str| format!(r#"{{"ts":"","type":"agent_event","event":{event}}}"#);
+    let work = [
+        event(&format!(
+            r#"{{"type":"content_start","contentType":"tool","toolName":"run_commands","input":{about}}}"#
+        )),
+        event(&format!(
+            r#"{{"type":"error","recoverable":true,"error":{{"name":"Error","message":{about}}}}}"#
+        )),
+        event(&format!(
+            r#"{{"type":"content_end","contentType":"tool","toolName":"run_commands","output":{about}}}"#
+        )),
+        event(&format!(r#"{{"type":"content_end","contentType":"text","text":{about}}}"#)),
+    ];
+    let completed = format!(r#"{{"ts":"","type":"run_result","finishReason":"completed","text":{about}}}"#);
+    let failed = format!(r#"{{"ts":"","type":"run_result","finishReason":"error","text":{about}}}"#);
+    let cline = |result: &str, outcome: &Outcome| {
+        let lines: Vec<&str> = work.iter().map(String::as_str).chain([result]).collect();
+        read(
+            "cline",
+            &lines,
+            &[ABOUT_FAILURES, "AI SDK Warning (openai-compatible.chat): rate limit"],
+            outcome,
+        )
+    };
+    let reading = cline(&completed, &EXIT_0);
+    assert_eq!((reading.terminal_error, reading.proper_end), (None, Some(true)));
+    assert!(reading.notes.iter().all(|note| note.kind.as_str() == "exited"), "{:?}", reading.notes);
+    // What the model said last is not why it failed.
+    let reading = cline(&failed, &EXIT_1);
+    assert_eq!(reading.terminal_error.map(|sign| sign.kind.as_str()), Some("exited"));
+}
+
+#[test]
+fn only_a_wrong_call_of_cline_is_called_one() {
+    for (line, kind) in [
+        ("error: Unknown command or unquoted prompt: hello", "usage_error"),
+        ("\u{1b}[31merror: unknown option '--x'\u{1b}[0m", "usage_error"),
+        ("error: option '-m <model>' argument missing", "usage_error"),
+        ("error: EACCES: permission denied, mkdir '/x'", "exited"),
+        ("error: Cannot connect to API: Unable to connect", "provider_unreachable"),
+    ] {
+        let reading = read("cline", &[], &[line], &EXIT_1);
+        assert_eq!(reading.terminal_error.map(|sign| sign.kind.as_str()), Some(kind), "{line}");
+    }
+}

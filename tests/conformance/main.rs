@@ -28,6 +28,7 @@ mod evidence;
 mod kept;
 mod matrix;
 mod options;
+#[path = "../support/processes.rs"]
 mod processes;
 mod scenarios;
 mod schedule;

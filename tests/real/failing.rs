@@ -1,7 +1,20 @@
 //! One agent that fails beside others, and what the attempt after a failed one knows.
 
+use std::time::Duration;
+
+use crate::processes::{self, Left};
+use crate::project::Project;
 use crate::real_agents::{self, ModelServer};
 use crate::working::project_with;
+
+/// No process works in the project or carries its folder in its environment.
+#[track_caller]
+pub(crate) fn nothing_is_left(project: &Project, what: &str) {
+    assert!(processes::can_tell().eq(&cfg!(target_os = "linux")), "this system is looked at by `/proc`");
+    if let Left::Some(left) = processes::left(&project.root(), Duration::from_secs(5)) {
+        panic!("{what} left {left:?}");
+    }
+}
 
 #[test]
 fn one_agent_that_fails_does_not_hold_up_the_others() {

@@ -10,6 +10,9 @@
     reason = "a test's panic is its failure; it reads the caller's PATH, and looks at what it needs of a result"
 )]
 
+#[path = "../support/processes.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod processes;
 #[path = "../support/project.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod project;
@@ -19,5 +22,7 @@ mod real_agents;
 
 mod doctor;
 mod failing;
+mod left_behind;
 mod sessions;
+mod side_by_side;
 mod working;

@@ -88,11 +88,21 @@ pub(crate) struct ModelServer {
 impl ModelServer {
     /// Starts one and waits until it listens.
     pub(crate) fn start() -> io::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one that keeps the body of every request as a file in `folder`.
+    pub(crate) fn start_keeping(folder: &Path) -> io::Result<Self> {
+        Self::start_with(&[OsStr::new("--dump"), folder.as_os_str()])
+    }
+
+    fn start_with(arguments: &[&OsStr]) -> io::Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("support").join("model-server");
         let python = python().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no python3"))?;
         let mut child = Command::new(python)
             .arg(script)
             .args(["--port", "0"])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

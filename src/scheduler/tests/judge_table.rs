@@ -112,6 +112,19 @@ fn endings() -> Vec<Case> {
             with(good(&key()), |facts| facts.outcome = ended(Ending::Exited { code: 3 }, None)),
             Some((Kind::Exited, Process)),
         ),
+        case(
+            "a wrong code for an error that is past",
+            with(good(&key()), |facts| {
+                facts.outcome = ended(Ending::Exited { code: 1 }, None);
+                facts.reading.code_is_past = true;
+            }),
+            None,
+        ),
+        case(
+            "a wrong code for an error that is past, and no completion",
+            with(nothing(Ending::Exited { code: 1 }), |facts| facts.reading.code_is_past = true),
+            Some((Kind::NoCompletion, WitnessName::Completion)),
+        ),
         case("a foreign signal", nothing(Ending::Killed { signal: 9 }), Some((Kind::Killed, Process))),
         case("our deadline", stopped(StopReason::Deadline), Some((Kind::TimedOut, Process))),
         case("silence", stopped(StopReason::Idle), Some((Kind::Stalled, Process))),

@@ -129,6 +129,33 @@ fn every_row_moves_the_task_as_the_contract_says() {
 }
 
 #[test]
+fn a_start_that_came_to_nothing_costs_no_retry_three_times() {
+    let not_begun = || {
+        let mut facts = error(Kind::Exited);
+        facts.reading.not_begun = true;
+        facts
+    };
+    let mut world = World::start(spec(vec![task("T1").retries(0)]));
+    for _ in 0..3 {
+        world.end_task("T1", |_| not_begun());
+        assert_eq!(world.status("T1"), TaskStatus::Retrying, "after a moment");
+        assert!(world.wake());
+        assert_eq!(world.rung("T1").layer, Some(1));
+    }
+    world.end_task("T1", |_| not_begun());
+    assert_eq!(world.status("T1"), TaskStatus::Failed);
+
+    // Only where nothing else explains it.
+    let mut world = World::start(spec(vec![task("T1").retries(0)]));
+    world.end_task("T1", |_| {
+        let mut facts = error(Kind::UsageError);
+        facts.reading.not_begun = true;
+        facts
+    });
+    assert_eq!(world.rung("T1").layer, Some(2));
+}
+
+#[test]
 fn an_overloaded_provider_gets_a_second_chance_and_then_rests() {
     let mut world = World::start(spec(vec![task("T1")]));
     world.end_task("T1", |_| error(Kind::Overloaded));

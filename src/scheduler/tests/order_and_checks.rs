@@ -1,5 +1,7 @@
 //! Whole runs: the order of starts, limits, checks and ticks.
 
+use std::time::Duration;
+
 use crate::model::exit::ExitCode;
 use crate::model::failure::FailureKind as Kind;
 use crate::model::ids::{AttemptKey, TaskId};
@@ -68,8 +70,16 @@ fn limits_of_agents_providers_and_memory_hold() {
     assert_eq!(world.at_work(), ["T2"]);
     world.end_task("T2", good);
     assert_eq!(world.at_work(), ["T3"], "one always may");
+    world.send(Input::Memory { available: 199 });
+    assert_eq!(world.at_work(), ["T3"], "what T3 will take is not to spare");
+    world.now = world.now + Duration::from_secs(30);
     world.send(Input::Memory { available: 100 });
-    assert_eq!(world.at_work(), ["T3", "T4"]);
+    assert_eq!(world.at_work(), ["T3", "T4"], "T3 has what it takes");
+    world.send(Input::Memory { available: 100 });
+    world.end_task("T4", good);
+    assert_eq!(world.at_work(), ["T3"], "nothing is promised back before it is seen");
+    world.send(Input::Memory { available: 100 });
+    assert_eq!(world.at_work(), ["T3", "T5"], "one that ended at once is owed nothing");
 }
 
 #[test]
