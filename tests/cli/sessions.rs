@@ -48,7 +48,7 @@ fn project() -> Project {
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     project.write(
         "orchestrate.toml",
-        format!("version = 1\n\n[agents.stand-in]\nkind = \"opencode\"\nprogram = {program:?}\n"),
+        format!("version = 1\n\n[agents.stand-in]\nkind = \"opencode\"\nprogram = '{}'\n", program.display()),
     );
     project.write("plan.md", PLAN);
     project
@@ -67,7 +67,7 @@ fn data(project: &Project) -> Vec<PathBuf> {
 
 #[track_caller]
 fn until_there(project: &Project, file: &str) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !project.has(file) {
         assert!(Instant::now() < until, "{file} does not come");
         std::thread::park_timeout(Duration::from_millis(5));
@@ -199,23 +199,6 @@ fn what_a_crash_left_is_removed_by_the_next_run_or_resume_and_a_live_run_keeps_i
     // One of the two was told no, and went on with what it had.
     let went_on = again.iter().chain(&live).filter(|attempt| attempt["session"] != Value::Null).count();
     assert_eq!(went_on, 1, "{again:#?} {live:#?}");
-    assert_eq!(data(&project), Vec::<PathBuf>::new());
-}
-
-#[test]
-fn a_run_that_breaks_off_leaves_no_data() {
-    let project = project();
-    project.write("wait", "");
-    let mut run = Followed::start(&project, &["--plan", "plan.md"]);
-    run.until("start");
-    until_there(&project, "begun-T001-1");
-    assert!(!data(&project).is_empty());
-    // Nothing more can be recorded.
-    for file in ["orchestrate.db", "orchestrate.db-wal"] {
-        project.write(&format!("plans/agent-shared/{file}"), "no database".repeat(5_000));
-    }
-    let ran = run.end();
-    assert_eq!(ran.code, 6, "{}", ran.stderr);
     assert_eq!(data(&project), Vec::<PathBuf>::new());
 }
 

@@ -13,6 +13,9 @@ use crate::scheduler::Input;
 use super::builder::{TaskWords as _, ended, error, good, spec, stopped, task};
 use super::world::World;
 
+/// The failure as it is called, the facts of it, whether the session is gone on with.
+type Row<'a> = (&'a str, &'a dyn Fn(&AttemptKey) -> AttemptFacts, bool);
+
 /// A run with one rung, so that every retry is at the same place.
 fn one_layer(retries: u32) -> RunSpec {
     let mut spec = spec(vec![task("T1").verify("cargo test").retries(retries)]);
@@ -41,13 +44,16 @@ fn needs_session(world: &World) -> bool {
 fn session(world: &World) -> Option<String> {
     let key = world.running("T1").unwrap();
     let told = world.spawned[&key].session.clone();
-    let recorded = world.events(|event| match event {
-        EventBody::AttemptStarted { attempt, session, .. } if *attempt == key.attempt => {
+    let recorded = world.events(|event| {
+        if let EventBody::AttemptStarted { attempt, session, .. } = event
+            && *attempt == key.attempt
+        {
             Some(session.clone())
+        } else {
+            None
         }
-        _ => None,
     });
-    assert_eq!(recorded, [told.clone()]);
+    assert_eq!(recorded, std::slice::from_ref(&told));
     told
 }
 
@@ -68,7 +74,6 @@ fn a_conversation_goes_on_where_the_work_was_the_trouble() {
         completion: CompletionFact::Invalid { problems: vec!["no JSON".to_owned()] },
         ..missing(&AttemptKey::new(TaskId::new("T1"), 1))
     };
-    type Row<'a> = (&'a str, &'a dyn Fn(&AttemptKey) -> AttemptFacts, bool);
     let rows: [Row<'_>; 9] = [
         ("no_completion", &missing, true),
         ("bad_completion", &invalid, true),
