@@ -19,17 +19,19 @@ fn the_versions_that_the_tests_install_are_called_proved() {
     }
     // One that writes its files at every start must not have to make its folders first.
     real_agents::write_cline_login(&home, "http://127.0.0.1:9/v1", "test-key", "m").expect("a login");
-    let layers: String = [("kilo", "kilo/x", "kilo"), ("opencode", "opencode/x", "opencode"), ("cline", "m", "openai-compatible")]
-        .iter()
-        .enumerate()
-        .map(|(place, (agent, model, provider))| {
-            format!(
-                "\n[[layers]]\nlayer = {}\nagent = \"{agent}\"\nmodel = \"{model}\"\nprovider = \"{provider}\"\ncost = \"free\"\n",
-                place + 1
-            )
-        })
-        .collect();
-    project.write("orchestrate.toml", format!("version = 1\n{layers}"));
+    let mut configuration = String::from("version = 1\n");
+    let asked = [
+        ("kilo", "kilo/x", "kilo"),
+        ("opencode", "opencode/x", "opencode"),
+        ("cline", "m", "openai-compatible"),
+    ];
+    for (place, (agent, model, provider)) in asked.into_iter().enumerate() {
+        configuration.push_str(&format!(
+            "\n[[layers]]\nlayer = {}\nagent = \"{agent}\"\nmodel = \"{model}\"\nprovider = \"{provider}\"\ncost = \"free\"\n",
+            place + 1
+        ));
+    }
+    project.write("orchestrate.toml", configuration);
     let ran = project.run(["doctor", "--output", "json"]).expect(0);
     let document = ran.json();
     let agents = document["agents"].as_array().unwrap();

@@ -1,5 +1,6 @@
 //! What is to be said of one agent. Pure: facts in, an entry of the document out.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::probe::{Answer, End};
@@ -81,7 +82,7 @@ fn said_version(answer: &Answer) -> Option<Version> {
     match answer.end {
         End::Exited(0) => version(&answer.stdout).or_else(|| version(&answer.stderr)),
         End::TimedOut(_) => version(&answer.stdout),
-        End::Exited(_) | End::Otherwise(_) => None,
+        End::Exited(_) | End::Otherwise(_) | End::NotAsked(_) => None,
     }
 }
 
@@ -139,6 +140,7 @@ fn fault_of_answer(facts: &AgentFacts<'_>, answer: &Answer, version: Option<&Ver
             })
         }
         End::Otherwise(message) => note(Health::Error, text::clean(message)),
+        End::NotAsked(message) => Some(DoctorNote::new(Health::Error, text::clean(message))),
     }
 }
 
@@ -200,6 +202,8 @@ fn what_is_well(facts: &AgentFacts<'_>, standing: VersionStanding) -> Vec<Doctor
 fn doubtful_logins(spec: &AgentSpec, logins: &[DoctorLogin]) -> Vec<DoctorNote> {
     let mut missing: Vec<String> = Vec::new();
     let mut told: Vec<String> = Vec::new();
+    // One file may hold the logins of several.
+    let mut unreadable: BTreeSet<&str> = BTreeSet::new();
     for login in logins {
         let provider = login.provider.as_deref().unwrap_or("its provider");
         match (login.state, &login.place, login.layers.as_slice()) {
@@ -214,7 +218,9 @@ fn doubtful_logins(spec: &AgentSpec, logins: &[DoctorLogin]) -> Vec<DoctorNote> 
             (LoginState::Anonymous, ..) => {
                 told.push(format!("not logged in to {provider}, whose free models alone may answer then"));
             }
-            (LoginState::Unknown, Some(place), _) => told.push(format!("`{place}` cannot be read")),
+            (LoginState::Unknown, Some(place), _) => {
+                unreadable.insert(place.as_str());
+            }
             (LoginState::Unknown, None, _)
             | (LoginState::Key | LoginState::Session | LoginState::Configured | LoginState::NotNeeded, ..) => {
             }
@@ -227,7 +233,10 @@ fn doubtful_logins(spec: &AgentSpec, logins: &[DoctorLogin]) -> Vec<DoctorNote> 
         let note = DoctorNote::new(Health::Warning, told);
         login_command(spec).into_iter().fold(note, DoctorNote::cure)
     };
-    told.into_iter().map(note).collect()
+    let unreadable = unreadable.into_iter().map(|place| {
+        DoctorNote::new(Health::Warning, format!("`{place}` cannot be read, so its logins are unknown"))
+    });
+    told.into_iter().map(note).chain(unreadable).collect()
 }
 
 fn short_memory(facts: &AgentFacts<'_>) -> Option<DoctorNote> {
@@ -310,6 +319,8 @@ mod tests {
             login("openai", &[5, 6], LoginState::Missing, None),
             login("lab", &[7], LoginState::Missing, Some("LAB_KEY, which opencode.json asks for")),
         ];
+        let damaged = |layer: u8| login("x", &[layer], LoginState::Unknown, Some("/home/u/auth.json"));
+        facts.logins.extend([damaged(8), damaged(9)]);
         facts.memory_available = Some(512 * 1024 * 1024);
         let agent = judge(&facts);
         assert!(agent.usable);
@@ -320,6 +331,7 @@ mod tests {
                 "Warning no provider for layers 5 to 6 (openai): opencode auth login",
                 "Warning no key for lab: LAB_KEY, which opencode.json asks for, is not set or not passed on: \
                  opencode auth login",
+                "Warning `/home/u/auth.json` cannot be read, so its logins are unknown",
                 "Warning needs 717 MiB at its start, 512 MiB are free: it runs alone until there is more",
                 "Ok opencode needs no login",
             ]
@@ -350,6 +362,7 @@ mod tests {
                 said(End::TimedOut(Duration::from_secs(10)), "", ""),
                 "Error `--version` did not end in 10s: try it: /bin/kilo --version",
             ),
+            (said(End::NotAsked("no folder".to_owned()), "", ""), "Error no folder"),
             (said(End::Otherwise("cannot run `x`".to_owned()), "7.7.7", ""), "Error cannot run `x`: npm"),
         ] {
             let agent = judge(&facts(&kilo, Some(&answer)));

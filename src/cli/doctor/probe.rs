@@ -56,6 +56,8 @@ pub(super) enum End {
     TimedOut(Duration),
     /// It was not started, or ended by something else; in words.
     Otherwise(String),
+    /// Nothing could be asked of any program, for this reason.
+    NotAsked(String),
 }
 
 /// What a program answered.
@@ -72,7 +74,7 @@ pub(super) struct Answer {
 
 impl Answer {
     fn not_asked(message: String) -> Self {
-        Self { end: End::Otherwise(message), stdout: Vec::new(), lines: 0, stderr: Vec::new() }
+        Self { end: End::NotAsked(message), stdout: Vec::new(), lines: 0, stderr: Vec::new() }
     }
 
     /// The first line of its output, where it ended well.
@@ -96,7 +98,7 @@ pub(super) async fn ask(questions: Vec<Question>, patience: Patience) -> Result<
     let all = |message: String| Ok(vec![Answer::not_asked(message); count]);
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,
-        Err(error) => return all(format!("there is no temporary folder: {error}")),
+        Err(error) => return all(format!("no temporary folder can be made: {error}")),
     };
     let (reports, mut inbox) = unbounded_channel();
     let (supervisor, mut signals) = match (Supervisor::new(reports), Signals::listen()) {

@@ -55,7 +55,7 @@ pub(super) fn git(answers: Option<&GitAnswers<'_>>) -> Vec<DoctorFact> {
     let Some(version) = answers.version.line() else {
         let words = match &answers.version.end {
             End::TimedOut(_) => "`git --version` did not end".to_owned(),
-            End::Otherwise(message) => text::clean(message),
+            End::Otherwise(message) | End::NotAsked(message) => text::clean(message),
             End::Exited(code) => format!("`git --version` fails with exit code {code}"),
         };
         return vec![fact("git", Health::Warning, words)];
@@ -79,7 +79,7 @@ fn repository(answers: &GitAnswers<'_>) -> DoctorFact {
             (End::TimedOut(_), _) => "git does not say in time whether there is one".to_owned(),
             // A folder of somebody else's: git refuses, and says why.
             (_, Some(words)) if words.contains("dubious ownership") => text::clean(words),
-            (End::Exited(_) | End::Otherwise(_), _) => {
+            (End::Exited(_) | End::Otherwise(_) | End::NotAsked(_), _) => {
                 "none, so nobody can see or put back what agents change".to_owned()
             }
         };
@@ -94,7 +94,9 @@ fn repository(answers: &GitAnswers<'_>) -> DoctorFact {
             fact(name, Health::Warning, told)
         }
         End::TimedOut(_) => fact(name, Health::Warning, "`git status` did not end in time"),
-        End::Exited(_) | End::Otherwise(_) => fact(name, Health::Warning, "`git status` fails"),
+        End::Exited(_) | End::Otherwise(_) | End::NotAsked(_) => {
+            fact(name, Health::Warning, "`git status` fails")
+        }
     }
 }
 

@@ -113,9 +113,9 @@ mod tests {
         agents: Vec<DoctorAgent>,
         allow_paid: bool,
         chosen: Vec<String>,
+        mistakes: Option<ExitCode>,
         workspace: Vec<DoctorFact>,
         state: Vec<DoctorFact>,
-        mistakes: Option<ExitCode>,
     }
 
     fn case(agents: Vec<DoctorAgent>) -> Case {
@@ -123,9 +123,9 @@ mod tests {
             agents,
             allow_paid: false,
             chosen: Vec::new(),
+            mistakes: None,
             workspace: Vec::new(),
             state: Vec::new(),
-            mistakes: None,
         }
     }
 
