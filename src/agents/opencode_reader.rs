@@ -59,8 +59,8 @@ pub(super) struct Reader {
     last_words: Option<String>,
     /// Error events since the last answer.
     errors: Vec<Sign>,
-    /// An error event came, so that it ends with an error code whatever follows.
-    erred: bool,
+    /// Error events in all: after one it ends with an error code, whatever follows.
+    error_events: u32,
     /// It had another agent work for it, of whom nothing is told.
     delegated: bool,
     notes: Notes,
@@ -94,7 +94,7 @@ impl Reader {
             last_step: None,
             last_words: None,
             errors: Vec::new(),
-            erred: false,
+            error_events: 0,
             delegated: false,
             notes: Notes::default(),
             refused: None,
@@ -143,7 +143,7 @@ impl Reader {
     }
 
     fn error(&mut self, sign: Sign) {
-        self.erred = true;
+        self.error_events = self.error_events.saturating_add(1);
         if self.errors.len() == ERRORS {
             self.errors.remove(0);
         }
@@ -372,7 +372,8 @@ impl OutputReader for Reader {
         let terminal_error = self.terminal_error(outcome);
         let spoke = self.text_in_step || self.worked;
         let proper_end = terminal_error.is_none() && self.last_step == Some(StepEnd::Stop) && spoke;
-        let code_is_past = proper_end && self.erred && outcome.ending == (Ending::Exited { code: 1 });
+        let code_is_past =
+            proper_end && self.error_events > 0 && outcome.ending == (Ending::Exited { code: 1 });
         let not_begun =
             self.events == 0 && terminal_error.as_ref().is_some_and(|sign| sign.message.contains(LOCKED));
         if let Some(sign) = &terminal_error {

@@ -20,10 +20,10 @@ fn leaves_nothing(agent: &str, leave: &str) {
         ),
     );
     let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(0);
-    let report = project.run(["report"]).stdout;
-    assert!(project.has("made.txt"), "{}\n{report}", ran.stderr);
+    let story = project.run(["why", "T001"]).stdout;
+    assert!(project.has("made.txt"), "{}\n{story}", ran.stderr);
     nothing_is_left(&project, agent);
-    assert!(report.contains("left behind and ended"), "{report}");
+    assert!(story.contains("left behind and ended"), "{story}");
 }
 
 #[test]

@@ -120,3 +120,29 @@ fn all_three_work_on_one_plan() {
     let files = ["kilo-1.txt".to_owned(), "opencode-2.txt".to_owned(), "cline-3.txt".to_owned()];
     ends_well(&project, &plan, &files);
 }
+
+#[test]
+fn an_overflow_that_the_agent_recovers_from_is_no_failure() {
+    if !real_agents::are_installed(&["opencode"]) {
+        return;
+    }
+    let server = ModelServer::start().expect("the scripted provider");
+    let project = project_with(&server, &["opencode"], "context-overflow+times=1");
+    // The scripted model knows nothing of its task any more after the summary, so no report is asked for.
+    let configuration = project.read("orchestrate.toml");
+    let table = "[agents.opencode.env]";
+    let own = format!("[agents.opencode]\ncompletion = \"none\"\n\n{table}");
+    project.write("orchestrate.toml", configuration.replacen(table, &own, 1));
+    project.write(
+        "plan.md",
+        "- [ ] T001 Write a greeting\n  - Agent: opencode\n  - Files: create `hello.txt`\n  - Timeout: 3m\n",
+    );
+    let ran = project.run(["--plan", "plan.md", "--output", "json"]);
+    let told = format!("{}\n{}", ran.stderr, project.run(["why", "T001"]).stdout);
+    assert_eq!(ran.code, 0, "{told}");
+    assert!(told.contains("recovered from context_overflow"), "{told}");
+    let result = ran.json();
+    let witnesses = result["tasks"][0]["attempts"][0]["witnesses"].as_array().unwrap();
+    let process = witnesses.iter().find(|witness| witness["name"] == "process").unwrap();
+    assert_eq!(process["seen"], "ended by itself, exit 1 for an error that it recovered from");
+}
