@@ -115,7 +115,7 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } | Self::Full { .. } | Self::Corrupt { .. } | Self::Redis { .. } => {
                 ExitCode::Store
-            },
+            }
             Self::Conflict { .. } | Self::Stale { .. } | Self::Held { .. } => ExitCode::Held,
             Self::IllegalStep { .. } | Self::Invalid { .. } => ExitCode::Fault,
             Self::NoRun { .. } | Self::Ambiguous { .. } => ExitCode::Usage,

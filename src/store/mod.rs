@@ -38,7 +38,9 @@ use crate::masking::Masker;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
-pub use shared::redis::{Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, Trouble, dotenv};
+pub use shared::redis::{
+    Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
+};
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;
 

@@ -113,7 +113,15 @@ impl Store {
             head.admit(&spec.run_id, fence)?;
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
-                turn.records.push(write_touched(connection, &masker, spec, view, (place, touched), fence, now)?);
+                turn.records.push(write_touched(
+                    connection,
+                    &masker,
+                    spec,
+                    view,
+                    (place, touched),
+                    fence,
+                    now,
+                )?);
             }
             journal::update_run(connection, spec, view, now)?;
             if journal::end_among(events) == Some(true) {

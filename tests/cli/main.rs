@@ -20,4 +20,10 @@ mod going_on;
 mod looking;
 mod main_job;
 mod many;
+#[cfg(unix)]
+mod redis;
+#[cfg(unix)]
+#[path = "../support/redis_server.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod redis_server;
 mod verdicts;

@@ -121,7 +121,11 @@ impl<'c> Embedded<'c> {
     }
 
     /// Lets all that `run` put here go at `at`; none: keeps it.
-    pub(in crate::store) fn expire_run(&mut self, run: &RunId, at: Option<Timestamp>) -> Result<(), StoreError> {
+    pub(in crate::store) fn expire_run(
+        &mut self,
+        run: &RunId,
+        at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let at = at.map(|time| time.0);
         self.atomically(|this| {
             for table in ["entries", "streams"] {

@@ -69,8 +69,7 @@ impl fmt::Display for Address {
             (Some(user), None) => format!("{user}@"),
             (user, Some(_)) => format!("{}:***@", user.as_deref().unwrap_or_default()),
         };
-        let bracketed =
-            |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let bracketed = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         match &self.place {
             Place::Tcp { host, port } => write!(f, "redis://{login}{}:{port}", bracketed(host))?,
             Place::Tls { host, port, .. } => write!(f, "rediss://{login}{}:{port}", bracketed(host))?,
@@ -162,14 +161,13 @@ impl Address {
 /// The address that the application's variables name.
 fn known<'v>(find: impl Fn(&str) -> Option<&'v str>) -> Result<Address, AddressError> {
     if let Some(url) = find(URL) {
-        return Address::parse(url)
-            .map_err(|error| wrong(format!("`{URL}`: {}", error.message), error.hint));
+        return Address::parse(url).map_err(|error| wrong(format!("`{URL}`: {}", error.message), error.hint));
     }
     let port = match find(PORT_NAME) {
         None => PORT,
-        Some(text) => text
-            .parse()
-            .map_err(|_| wrong(format!("`{PORT_NAME}` is `{text}`, which is no port"), FORMS))?,
+        Some(text) => {
+            text.parse().map_err(|_| wrong(format!("`{PORT_NAME}` is `{text}`, which is no port"), FORMS))?
+        }
     };
     Ok(Address {
         place: Place::Tcp { host: find(HOST).unwrap_or("127.0.0.1").to_owned(), port },
@@ -354,7 +352,9 @@ mod tests {
         let tls = parsed("rediss://h:1/2?ssl_ca_certs=/etc/my%20ca.pem");
         let authorities = Some(PathBuf::from("/etc/my ca.pem"));
         assert_eq!(tls.place, Place::Tls { host: "h".to_owned(), port: 1, authorities });
-        for text in ["unix:///run/r.sock?db=2", "redis+unix:///run/r.sock?db=2", "redis+socket:///run/r.sock?db=2"] {
+        for text in
+            ["unix:///run/r.sock?db=2", "redis+unix:///run/r.sock?db=2", "redis+socket:///run/r.sock?db=2"]
+        {
             let address = parsed(text);
             assert_eq!(address.place, Place::Unix { path: PathBuf::from("/run/r.sock") }, "{text}");
             assert_eq!(address.database, 2);
@@ -429,7 +429,10 @@ mod tests {
         let from_parts = Address { password: Some("pw".to_owned()), ..tcp_at("h", 7) };
         assert_eq!(complete("", &parts, &[]), from_parts);
         assert_eq!(complete("", &[("REDIS_HOST", " ")], &parts), from_parts);
-        assert_eq!(complete("", &[("REDIS_HOST", "mine")], &[("REDIS_HOST", "theirs")]), tcp_at("mine", 6379));
+        assert_eq!(
+            complete("", &[("REDIS_HOST", "mine")], &[("REDIS_HOST", "theirs")]),
+            tcp_at("mine", 6379)
+        );
         // A password belongs to the server of which it is known, and to no other.
         assert_eq!(complete("redis://h:7", &parts, &[]), from_parts);
         assert_eq!(complete("redis://elsewhere:7", &parts, &[]), tcp_at("elsewhere", 7));

@@ -84,9 +84,7 @@ impl Connection {
     pub(super) fn run(&mut self, calls: &[Call]) -> Result<Vec<Result<Value, Trouble>>, Trouble> {
         let commands: Vec<Cmd> = calls.iter().map(|call| self.command_of(call)).collect();
         let mut answers = self.pipeline(&commands)?;
-        let forgotten = |answer: &Result<Value, Trouble>| {
-            matches!(answer, Err(Trouble::Other(told)) if told.contains("NOSCRIPT") || told.contains("NoScript"))
-        };
+        let forgotten = |answer: &Result<Value, Trouble>| matches!(answer, Err(Trouble::Other(told)) if told.contains("NOSCRIPT") || told.contains("NoScript"));
         let Some(first) = answers.iter().position(forgotten) else { return Ok(answers) };
         // Somebody emptied the server's store of scripts: what follows the first has not run in order.
         self.load_scripts()?;
@@ -146,12 +144,8 @@ fn client(address: &Address) -> Result<Client, Trouble> {
         Place::Tls { host, port, authorities } => {
             // The TLS of the whole process; one that was chosen before stays.
             drop(rustls::crypto::ring::default_provider().install_default());
-            let place = ConnectionAddr::TcpTls {
-                host: host.clone(),
-                port: *port,
-                insecure: false,
-                tls_params: None,
-            };
+            let place =
+                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None };
             let Some(file) = authorities else { return open(place) };
             let certificates = std::fs::read(file)
                 .map_err(|error| Trouble::Tls(format!("`{}`: {error}", file.display())))?;

@@ -37,11 +37,7 @@ pub(super) fn read(path: &Path, spec: &RunSpec, last: u64) -> Result<Told, Store
 }
 
 /// The same of a journal that is open.
-pub(super) fn told(
-    connection: &rusqlite::Connection,
-    spec: &RunSpec,
-    last: u64,
-) -> Result<Told, StoreError> {
+pub(super) fn told(connection: &rusqlite::Connection, spec: &RunSpec, last: u64) -> Result<Told, StoreError> {
     let view = journal::view(connection, spec)?;
     let events = journal::event_texts(connection, &spec.run_id, last)?;
     Ok(Told { view, events })

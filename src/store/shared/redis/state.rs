@@ -324,15 +324,19 @@ impl SharedState for RedisState {
         let record = write.record;
         let batch = |dead: &[String]| {
             let mut batch = Batch::new(write.prefix, &record.run_id, record.fence);
-            batch.record(write.key.to_owned(), &Meaning::of(&write.expected), record.revision, false, write.json);
+            batch.record(
+                write.key.to_owned(),
+                &Meaning::of(&write.expected),
+                record.revision,
+                false,
+                write.json,
+            );
             batch.call(&self.time(now), &self.ttl_text(), dead)
         };
         match self.persist(batch, alive)? {
             Reply::Done(0) => Ok(Decision::Keep),
             Reply::Done(_) => Ok(Decision::Write),
-            other => {
-                Err(self.refusal(other, &record.run_id, record.fence, |_| Some(record.task_id.clone())))
-            }
+            other => Err(self.refusal(other, &record.run_id, record.fence, |_| Some(record.task_id.clone()))),
         }
     }
 
@@ -414,11 +418,8 @@ impl SharedState for RedisState {
     }
 
     fn release_lease(&mut self, key: &str, fence: u64) -> Result<bool, StoreError> {
-        let call = Call {
-            script: Script::Release,
-            keys: vec![key.to_owned()],
-            arguments: vec![fence.to_string()],
-        };
+        let call =
+            Call { script: Script::Release, keys: vec![key.to_owned()], arguments: vec![fence.to_string()] };
         Ok(self.run_one(call)? == Reply::Done(1))
     }
 

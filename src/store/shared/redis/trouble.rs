@@ -48,7 +48,9 @@ impl fmt::Display for Trouble {
             Self::Loading => f.write_str("it has just been started and is still reading its data"),
             Self::OutOfMemory => f.write_str("it has no memory left for writes (`maxmemory`)"),
             Self::NotAllowed(detail) => write!(f, "its user may not do what is needed: {detail}"),
-            Self::Cluster => f.write_str("it is a node of a cluster, where one atomic step cannot touch several keys"),
+            Self::Cluster => {
+                f.write_str("it is a node of a cluster, where one atomic step cannot touch several keys")
+            }
             Self::Tls(detail) => write!(f, "no encrypted connection: {detail}"),
             Self::Other(detail) => f.write_str(detail),
         }
@@ -62,8 +64,12 @@ impl Trouble {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "see that the server runs and that the address is right",
-            Self::Slow => "see what keeps the server busy, or whether something swallows the packets on the way",
-            Self::NoPassword => "write it into the address, `redis://user:password@host`, or set `REDIS_PASSWORD`",
+            Self::Slow => {
+                "see what keeps the server busy, or whether something swallows the packets on the way"
+            }
+            Self::NoPassword => {
+                "write it into the address, `redis://user:password@host`, or set `REDIS_PASSWORD`"
+            }
             Self::WrongPassword => {
                 "see that user and password are right; what is special in a URL is written as `%XX`"
             }
@@ -171,14 +177,19 @@ mod tests {
         assert_eq!(answer("NOAUTH", "Authentication required."), Trouble::NoPassword);
         assert_eq!(answer("WRONGPASS", "invalid username-password pair"), Trouble::WrongPassword);
         assert_eq!(answer("ERR", "max number of clients reached"), Trouble::TooManyClients);
-        assert_eq!(answer("OOM", "command not allowed when used memory > 'maxmemory'."), Trouble::OutOfMemory);
+        assert_eq!(
+            answer("OOM", "command not allowed when used memory > 'maxmemory'."),
+            Trouble::OutOfMemory
+        );
         assert_eq!(
             answer("ERR", "AUTH <password> called without any password configured for the default user."),
             Trouble::WrongPassword
         );
         assert!(matches!(answer("ERR", "odd"), Trouble::Other(told) if told.contains("odd")));
         let refused = std::io::Error::from_raw_os_error(111);
-        assert!(matches!(Trouble::from(RedisError::from(refused)), Trouble::Unreachable(told) if !told.contains("os error")));
+        assert!(
+            matches!(Trouble::from(RedisError::from(refused)), Trouble::Unreachable(told) if !told.contains("os error"))
+        );
         let late = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         assert_eq!(Trouble::from(late), Trouble::Slow);
     }

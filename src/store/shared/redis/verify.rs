@@ -165,11 +165,7 @@ fn check_run(
     Ok(())
 }
 
-fn check_documents(
-    redis: &RedisState,
-    prefix: &str,
-    problems: &mut Vec<Problem>,
-) -> Result<(), StoreError> {
+fn check_documents(redis: &RedisState, prefix: &str, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
     let beginning = keys::coded(prefix);
     for (key, text) in redis.list(&beginning)? {
         let kind = match key[beginning.len()..].rsplit(':').next() {
@@ -180,9 +176,9 @@ fn check_documents(
             _ => None,
         };
         let message = match kind {
-            Some(kind) => schema::validate(kind, text.as_bytes()).err().map(|violations| {
-                violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            }),
+            Some(kind) => schema::validate(kind, text.as_bytes())
+                .err()
+                .map(|violations| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
             None => serde_json::from_str::<serde_json::Value>(&text)
                 .err()
                 .map(|error| format!("is no JSON: {error}")),

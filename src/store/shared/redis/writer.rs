@@ -196,7 +196,9 @@ impl Writer {
                     self.failures = 0;
                     if shared.down {
                         shared.down = false;
-                        shared.news.push(SharedNews::Back { address: self.address.clone(), time: self.outages });
+                        shared
+                            .news
+                            .push(SharedNews::Back { address: self.address.clone(), time: self.outages });
                     }
                     if missing > 0 {
                         shared.news.push(SharedNews::Lost { address: self.address.clone(), keys: missing });
@@ -372,11 +374,7 @@ impl Writer {
         Call { script: Script::Beat, keys, arguments }
     }
 
-    fn failure(
-        &self,
-        reply: Reply,
-        task: impl Fn(usize) -> Option<crate::model::ids::TaskId>,
-    ) -> Failure {
+    fn failure(&self, reply: Reply, task: impl Fn(usize) -> Option<crate::model::ids::TaskId>) -> Failure {
         let refusal = Refusal {
             found: None,
             held: None,

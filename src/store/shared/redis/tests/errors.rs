@@ -53,7 +53,8 @@ fn what_keeps_a_server_from_serving_is_told_apart() {
     server.say(&["CONFIG", "SET", "maxmemory", "0"]);
 
     server.say(&["ACL", "SETUSER", "little", "on", ">pw", "~p:*", "+@all", "-set", "-xadd"]);
-    let little = Address { user: Some("little".to_owned()), password: Some("pw".to_owned()), ..place.clone() };
+    let little =
+        Address { user: Some("little".to_owned()), password: Some("pw".to_owned()), ..place.clone() };
     let refused = opened(little).unwrap().next_fence("p:fence", Timestamp(0)).unwrap_err();
     assert!(matches!(&refused, StoreError::Redis { trouble: Trouble::NotAllowed(_), .. }), "{refused}");
 
@@ -89,14 +90,23 @@ fn a_restricted_user_suffices() {
     let Some(server) = RedisServer::start() else { return };
     // No CONFIG, KEYS, FLUSH, no other keys: what a hosting company leaves.
     server.say(&[
-        "ACL", "SETUSER", "run", "on", ">pw", "resetkeys", "~p:*", "+@read", "+@write", "+@stream", "+@scripting",
-        "+@connection", "+@fast", "-@dangerous", "-@admin",
+        "ACL",
+        "SETUSER",
+        "run",
+        "on",
+        ">pw",
+        "resetkeys",
+        "~p:*",
+        "+@read",
+        "+@write",
+        "+@stream",
+        "+@scripting",
+        "+@connection",
+        "+@fast",
+        "-@dangerous",
+        "-@admin",
     ]);
-    let login = Address {
-        user: Some("run".to_owned()),
-        password: Some("pw".to_owned()),
-        ..address(&server)
-    };
+    let login = Address { user: Some("run".to_owned()), password: Some("pw".to_owned()), ..address(&server) };
     let mut state = opened(login).unwrap();
     let run = RunId("R1".to_owned());
     assert!(state.next_fence("p:fence", Timestamp(0)).unwrap() > 0);

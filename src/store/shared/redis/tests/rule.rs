@@ -110,7 +110,8 @@ fn the_server_writes_times_as_documents_do() {
     let library = library.split("-- Adds an entry").next().unwrap();
     let script = format!("{library}\nreturn stamp(tonumber(ARGV[1]))");
     let mut random = fastrand::Rng::with_seed(7);
-    let fixed = [0, 951_782_399_999, 951_782_400_000, 1_709_251_199_999, 4_107_542_400_000, 1_764_025_468_123];
+    let fixed =
+        [0, 951_782_399_999, 951_782_400_000, 1_709_251_199_999, 4_107_542_400_000, 1_764_025_468_123];
     for ms in fixed.into_iter().chain((0..200).map(|_| random.i64(0..8_000_000_000_000))) {
         let answer = server.say(&["EVAL", &script, "0", &ms.to_string()]);
         assert_eq!(answer.lines().nth(1), Some(Timestamp(ms).to_string().as_str()), "{ms}");
@@ -121,12 +122,15 @@ fn the_server_writes_times_as_documents_do() {
 fn what_is_no_record_is_written_over_by_its_one_writer() {
     let Some(server) = RedisServer::start() else { return };
     let mut state = state(&server, 0);
-    for bend in [&["SET", KEY, "nonsense"][..], &["SET", KEY, "[]"], &["RPUSH", KEY, "x"], &["SET", KEY, "{}"]] {
+    for bend in
+        [&["SET", KEY, "nonsense"][..], &["SET", KEY, "[]"], &["RPUSH", KEY, "x"], &["SET", KEY, "{}"]]
+    {
         server.say(&["DEL", KEY]);
         server.say(bend);
         let record = record("R1", TaskStatus::Running, 1, 5);
         let json = serde_json::to_string(&record).unwrap();
-        let write = StatusWrite { prefix: "p:", key: KEY, record: &record, json: &json, expected: Expected::Claim };
+        let write =
+            StatusWrite { prefix: "p:", key: KEY, record: &record, json: &json, expected: Expected::Claim };
         assert_eq!(state.write_status(&write, Timestamp(1), &|_| true).unwrap(), Decision::Write, "{bend:?}");
         assert_eq!(server.get(KEY).as_deref(), Some(json.as_str()));
     }
