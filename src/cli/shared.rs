@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::settings::RedisAsked;
+use crate::cli::settings::{Origin, RedisAsked};
 use crate::scheduler::Input;
 use crate::store::{Address, Mirror, RedisState, StoreError, dotenv};
 
@@ -47,9 +47,11 @@ fn reach<T>(
         Err(error) if !asked.required => Ok(Found::Without(error)),
         Err(error) => {
             let without = match &asked.origin {
-                crate::cli::settings::Origin::Option(option) => format!("leave `{option}` out"),
-                crate::cli::settings::Origin::Variable(name) => format!("unset `{name}`"),
-                other => format!("take `[redis]` out of {other}"),
+                Origin::Option(option) => format!("leave `{option}` out"),
+                Origin::Variable(name) => format!("unset `{name}`"),
+                Origin::Project { .. } | Origin::User { .. } | Origin::Default => {
+                    format!("take `[redis]` out of {}", asked.origin)
+                }
             };
             let mut error = CliError::from(error);
             error.hints.push(format!(

@@ -38,15 +38,15 @@ pub async fn state(context: &Context, command: &StateCommand) -> Result<ExitCode
 
 /// Where the shared state is looked at.
 enum Place {
-    Embedded(Store),
-    Redis(RedisState),
+    Embedded(Box<Store>),
+    Redis(Box<RedisState>),
 }
 
 impl Place {
     fn find(context: &Context) -> Result<Self, CliError> {
         match redis(context)? {
-            Some(redis) => Ok(Self::Redis(redis)),
-            None => look::open(context).map(Self::Embedded),
+            Some(redis) => Ok(Self::Redis(Box::new(redis))),
+            None => look::open(context).map(|store| Self::Embedded(Box::new(store))),
         }
     }
 

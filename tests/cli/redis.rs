@@ -34,7 +34,7 @@ const WAITING: &str = "\
 ";
 
 /// How long a test waits for what has to come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A checkout of the project `shop`, as any machine may have one.
 fn checkout(plan: &str) -> Project {

@@ -33,13 +33,18 @@ impl RedisServer {
                 .iter()
                 .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0"));
             assert!(!required, "there is no redis-server: install it, these tests must not be skipped here");
-            println!("SKIPPED: there is no redis-server on this machine (apt-get install redis-server)");
+            // Past the harness, which keeps to itself what a test that passes prints.
+            writeln!(
+                std::io::stderr(),
+                "SKIPPED: there is no redis-server here (apt-get install redis-server)"
+            )
+            .expect("standard error takes it");
             return None;
         };
         let folder = tempfile::Builder::new().prefix("redis").tempdir().expect("a temporary folder");
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let child = begin(program, &folder, &options);
-        let server = Self { folder, program, options, child };
+        let mut server = Self { folder, program, options, child };
         server.wait_until_it_answers();
         Some(server)
     }
@@ -104,9 +109,11 @@ impl RedisServer {
         Ok(answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned())
     }
 
-    fn wait_until_it_answers(&self) {
+    fn wait_until_it_answers(&mut self) {
         let begun = Instant::now();
         while self.try_say(&["PING"]).is_err() {
+            let ended = self.child.try_wait().expect("its state");
+            assert!(ended.is_none(), "the server does not take its options {:?}", self.options);
             assert!(begun.elapsed() < START, "the server does not answer");
             std::thread::park_timeout(Duration::from_millis(10));
         }

@@ -47,11 +47,9 @@ impl Connection {
         self.command(&redis::cmd("PING"))?;
         if address.database > 0 {
             let chosen = self.command(redis::cmd("SELECT").arg(address.database));
-            chosen.map_err(|trouble| match trouble {
-                Trouble::Other(told) if told.contains("out of range") => {
-                    Trouble::NoDatabase(address.database)
-                }
-                other => other,
+            chosen.map_err(|trouble| {
+                let beyond = matches!(&trouble, Trouble::Other(told) if told.contains("out of range"));
+                if beyond { Trouble::NoDatabase(address.database) } else { trouble }
             })?;
         }
         Ok(())
@@ -95,17 +93,15 @@ impl Connection {
     }
 
     fn command_of(&self, call: &Call) -> Cmd {
-        let mut command;
-        match self.names.get(call.script as usize) {
-            Some(name) => {
-                command = redis::cmd("EVALSHA");
-                command.arg(name);
-            }
-            None => {
-                command = redis::cmd("EVAL");
-                command.arg(call.script.text());
-            }
-        }
+        let mut command = if let Some(name) = self.names.get(call.script as usize) {
+            let mut command = redis::cmd("EVALSHA");
+            command.arg(name);
+            command
+        } else {
+            let mut command = redis::cmd("EVAL");
+            command.arg(call.script.text());
+            command
+        };
         command.arg(call.keys.len()).arg(&call.keys).arg(&call.arguments);
         command
     }

@@ -14,7 +14,7 @@ use crate::store::{LEASE, StoreError, keys};
 use super::address::Address;
 use super::batch::{Batch, Meaning};
 use super::pending::Turn;
-use super::scripts::{Call, Reply, Script};
+use super::scripts::{Call, Script};
 use super::state::{RedisState, lease_text};
 use super::writer::{Queue, SharedNews, Writer};
 
@@ -115,8 +115,8 @@ impl Mirror {
         };
         let task = |place: usize| records.get(place.checked_sub(1)?).map(|record| record.task.clone());
         match state.persist(call, is_alive)? {
-            Reply::Done(_) => Ok(()),
-            other => Err(state.refusal(other, run, lease.fence, task)),
+            Ok(_) => Ok(()),
+            Err(refused) => Err(refused.error(run, lease.fence, task)),
         }
     }
 

@@ -6,9 +6,10 @@
 
 use redis::Value;
 
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, TaskId};
 use crate::model::record::Lease;
 use crate::model::status::TaskStatus;
+use crate::store::StoreError;
 
 use super::super::holder_name;
 
@@ -67,11 +68,12 @@ pub(super) struct Call {
     pub(super) arguments: Vec<String>,
 }
 
-/// What a script answers.
+/// What a script answers: a count or a number, or why it did nothing.
+pub(super) type Reply = Result<u64, Refused>;
+
+/// Why a script did nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
-    /// It did what was asked; a count or a number.
-    Done(u64),
+pub(super) enum Refused {
     /// Another live run has the task at this place (from 1), or, at 0, another supervisor the run.
     Held {
         place: usize,
@@ -89,27 +91,53 @@ pub(super) enum Reply {
     Gap { last: u64 },
 }
 
-impl Reply {
-    /// Reads an answer; none: it is not one of ours.
-    pub(super) fn read(value: &Value) -> Option<Self> {
-        let Value::Array(items) = value else { return None };
-        let text = |place: usize| items.get(place).and_then(text_of);
-        let number = |place: usize| text(place)?.parse::<u64>().ok();
-        let place = |at: usize| usize::try_from(number(at)?).ok();
-        let status = |at: usize| {
-            let word = text(at)?;
-            TaskStatus::ALL.into_iter().find(|status| status.as_str() == word)
-        };
-        Some(match text(0)?.as_str() {
-            "done" => Self::Done(number(1)?),
-            "held" => Self::Held { place: place(1)?, run: RunId(text(2)?), lease: text(3)? },
-            "stale" => Self::Stale { found: number(1)? },
-            "conflict" => Self::Conflict { place: place(1)?, expected: number(2)?, found: number(3)? },
-            "illegal" => Self::Illegal { place: place(1)?, from: status(2)?, to: status(3)? },
-            "gap" => Self::Gap { last: number(1)? },
-            _ => return None,
-        })
+impl Refused {
+    /// What it means to a caller. `task` knows the task at a place, from 1.
+    pub(super) fn error(self, run: &RunId, fence: u64, task: impl Fn(usize) -> Option<TaskId>) -> StoreError {
+        let name = |place| task(place).unwrap_or_else(|| TaskId::new("?"));
+        match self {
+            Self::Held { place: 0, run, lease } => {
+                StoreError::Held { run, task: None, holder: holder_of(&lease) }
+            }
+            Self::Held { place, run, lease } => {
+                StoreError::Held { run, task: Some(name(place)), holder: holder_of(&lease) }
+            }
+            Self::Stale { found } => StoreError::Stale { run: run.clone(), fence, found },
+            Self::Conflict { place, expected, found } => StoreError::Conflict {
+                what: format!("the status of task `{}`", name(place)),
+                expected,
+                found,
+            },
+            Self::Illegal { place, from, to } => StoreError::IllegalStep { task: name(place), from, to },
+            Self::Gap { last } => StoreError::Conflict {
+                what: format!("the stream of run `{run}`"),
+                expected: last + 1,
+                found: last,
+            },
+        }
     }
+}
+
+/// Reads an answer; none: it is not one of ours.
+pub(super) fn read(value: &Value) -> Option<Reply> {
+    let Value::Array(items) = value else { return None };
+    let text = |place: usize| items.get(place).and_then(text_of);
+    let number = |place: usize| text(place)?.parse::<u64>().ok();
+    let place = |at: usize| usize::try_from(number(at)?).ok();
+    let status = |at: usize| {
+        let word = text(at)?;
+        TaskStatus::ALL.into_iter().find(|status| status.as_str() == word)
+    };
+    let refused = match text(0)?.as_str() {
+        "done" => return Some(Ok(number(1)?)),
+        "held" => Refused::Held { place: place(1)?, run: RunId(text(2)?), lease: text(3)? },
+        "stale" => Refused::Stale { found: number(1)? },
+        "conflict" => Refused::Conflict { place: place(1)?, expected: number(2)?, found: number(3)? },
+        "illegal" => Refused::Illegal { place: place(1)?, from: status(2)?, to: status(3)? },
+        "gap" => Refused::Gap { last: number(1)? },
+        _ => return None,
+    };
+    Some(Err(refused))
 }
 
 /// `host:pid` of a lease as stored.
@@ -124,7 +152,18 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
         Value::SimpleString(text) => Some(text.clone()),
         Value::Int(number) => Some(number.to_string()),
         Value::Okay => Some("OK".to_owned()),
-        _ => None,
+        Value::Nil
+        | Value::Array(_)
+        | Value::Map(_)
+        | Value::Attribute { .. }
+        | Value::Set(_)
+        | Value::Double(_)
+        | Value::Boolean(_)
+        | Value::VerbatimString { .. }
+        | Value::BigNumber(_)
+        | Value::Push { .. }
+        | Value::ServerError(_)
+        | _ => None,
     }
 }
 
@@ -146,15 +185,15 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        let read = |items: Vec<Value>| Reply::read(&Value::Array(items));
-        assert_eq!(read(vec![text("done"), Value::Int(3)]), Some(Reply::Done(3)));
-        assert_eq!(read(vec![text("stale"), text("7")]), Some(Reply::Stale { found: 7 }));
+        let told = |items: Vec<Value>| read(&Value::Array(items));
+        assert_eq!(told(vec![text("done"), Value::Int(3)]), Some(Ok(3)));
+        assert_eq!(told(vec![text("stale"), text("7")]), Some(Err(Refused::Stale { found: 7 })));
         assert_eq!(
-            read(vec![text("illegal"), Value::Int(1), text("succeeded"), text("running")]),
-            Some(Reply::Illegal { place: 1, from: TaskStatus::Succeeded, to: TaskStatus::Running })
+            told(vec![text("illegal"), Value::Int(1), text("succeeded"), text("running")]),
+            Some(Err(Refused::Illegal { place: 1, from: TaskStatus::Succeeded, to: TaskStatus::Running }))
         );
-        assert_eq!(read(vec![text("odd")]), None);
-        assert_eq!(Reply::read(&Value::Nil), None);
+        assert_eq!(told(vec![text("odd")]), None);
+        assert_eq!(read(&Value::Nil), None);
         assert_eq!(holder_of("nonsense"), "somebody");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use crate::model::ids::{RunId, TaskId};
+use crate::model::ids::RunId;
 use crate::model::record::Lease;
 use crate::model::time::Timestamp;
 use crate::store::{LEASE, StoreError};
@@ -14,7 +14,7 @@ use super::super::{Decision, SharedState, StatusWrite};
 use super::address::Address;
 use super::batch::{Batch, Meaning};
 use super::connection::Connection;
-use super::scripts::{Call, Reply, Script, holder_of, text_of};
+use super::scripts::{Call, Refused, Reply, Script, read, text_of};
 use super::trouble::Trouble;
 
 /// How many keys are asked for at once when all are looked through.
@@ -103,7 +103,7 @@ impl RedisState {
             .into_iter()
             .map(|answer| {
                 let value = answer?;
-                Reply::read(&value).ok_or_else(|| Trouble::Other("a script answered nonsense".to_owned()))
+                read(&value).ok_or_else(|| Trouble::Other("a script answered nonsense".to_owned()))
             })
             .collect()
     }
@@ -198,8 +198,8 @@ impl RedisState {
         let arguments = vec![self.time(now), floor.to_string(), self.ttl_text()];
         let call = Call { script: Script::Fence, keys: vec![key.to_owned()], arguments };
         match self.run_one(call)? {
-            Reply::Done(fence) => Ok(fence),
-            other => Err(self.nonsense(&other)),
+            Ok(fence) => Ok(fence),
+            Err(refused) => Err(self.nonsense(&refused)),
         }
     }
 
@@ -212,7 +212,7 @@ impl RedisState {
         let mut dead = Vec::new();
         loop {
             match self.run_one(call(&dead))? {
-                Reply::Held { lease, .. } if !dead.contains(&lease) && denied(&lease, alive) => {
+                Err(Refused::Held { lease, .. }) if !dead.contains(&lease) && denied(&lease, alive) => {
                     dead.push(lease);
                 }
                 other => return Ok(other),
@@ -220,40 +220,8 @@ impl RedisState {
         }
     }
 
-    fn nonsense(&self, reply: &Reply) -> StoreError {
-        self.fault(Trouble::Other(format!("a script answered {reply:?}")))
-    }
-
-    /// What a refusal means. `task` knows the task at a place, from 1.
-    pub(super) fn refusal(
-        &self,
-        reply: Reply,
-        run: &RunId,
-        fence: u64,
-        task: impl Fn(usize) -> Option<TaskId>,
-    ) -> StoreError {
-        let name = |place| task(place).unwrap_or_else(|| TaskId::new("?"));
-        match reply {
-            Reply::Held { place: 0, run, lease } => {
-                StoreError::Held { run, task: None, holder: holder_of(&lease) }
-            }
-            Reply::Held { place, run, lease } => {
-                StoreError::Held { run, task: Some(name(place)), holder: holder_of(&lease) }
-            }
-            Reply::Stale { found } => StoreError::Stale { run: run.clone(), fence, found },
-            Reply::Conflict { place, expected, found } => StoreError::Conflict {
-                what: format!("the status of task `{}`", name(place)),
-                expected,
-                found,
-            },
-            Reply::Illegal { place, from, to } => StoreError::IllegalStep { task: name(place), from, to },
-            Reply::Gap { last } => StoreError::Conflict {
-                what: format!("the stream of run `{run}`"),
-                expected: last + 1,
-                found: last,
-            },
-            Reply::Done(_) => self.nonsense(&reply),
-        }
+    fn nonsense(&self, refused: &Refused) -> StoreError {
+        self.fault(Trouble::Other(format!("a script answered {refused:?}")))
     }
 }
 
@@ -334,9 +302,11 @@ impl SharedState for RedisState {
             batch.call(&self.time(now), &self.ttl_text(), dead)
         };
         match self.persist(batch, alive)? {
-            Reply::Done(0) => Ok(Decision::Keep),
-            Reply::Done(_) => Ok(Decision::Write),
-            other => Err(self.refusal(other, &record.run_id, record.fence, |_| Some(record.task_id.clone()))),
+            Ok(0) => Ok(Decision::Keep),
+            Ok(_) => Ok(Decision::Write),
+            Err(refused) => {
+                Err(refused.error(&record.run_id, record.fence, |_| Some(record.task_id.clone())))
+            }
         }
     }
 
@@ -361,8 +331,8 @@ impl SharedState for RedisState {
     fn stream_append(&mut self, key: &str, text: &str, _run: &RunId) -> Result<u64, StoreError> {
         let arguments = vec![text.to_owned(), self.ttl_text()];
         match self.run_one(Call { script: Script::Append, keys: vec![key.to_owned()], arguments })? {
-            Reply::Done(number) => Ok(number),
-            other => Err(self.nonsense(&other)),
+            Ok(number) => Ok(number),
+            Err(refused) => Err(self.nonsense(&refused)),
         }
     }
 
@@ -396,8 +366,8 @@ impl SharedState for RedisState {
             batch.call(&self.time(now), &self.ttl_text(), dead)
         };
         match self.persist(batch, alive)? {
-            Reply::Done(_) => Ok(()),
-            other => Err(self.refusal(other, &lease.run_id, lease.fence, |_| None)),
+            Ok(_) => Ok(()),
+            Err(refused) => Err(refused.error(&lease.run_id, lease.fence, |_| None)),
         }
     }
 
@@ -412,15 +382,15 @@ impl SharedState for RedisState {
         let mut batch = Batch::new("", &lease.run_id, lease.fence);
         batch.lease(key.to_owned(), "renew", &text, length);
         match self.run_one(batch.call(&self.time(from), &self.ttl_text(), &[]))? {
-            Reply::Done(_) => Ok(()),
-            other => Err(self.refusal(other, &lease.run_id, lease.fence, |_| None)),
+            Ok(_) => Ok(()),
+            Err(refused) => Err(refused.error(&lease.run_id, lease.fence, |_| None)),
         }
     }
 
     fn release_lease(&mut self, key: &str, fence: u64) -> Result<bool, StoreError> {
         let call =
             Call { script: Script::Release, keys: vec![key.to_owned()], arguments: vec![fence.to_string()] };
-        Ok(self.run_one(call)? == Reply::Done(1))
+        Ok(self.run_one(call)? == Ok(1))
     }
 
     fn next_fence(&mut self, key: &str, now: Timestamp) -> Result<u64, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
 /// Why a Redis did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,22 +116,17 @@ impl From<RedisError> for Trouble {
         }
         let told = error.to_string();
         let detail = error.detail().map_or_else(|| told.clone(), str::to_owned);
-        match error.kind() {
-            ErrorKind::Io if is_of_tls(&told) => Self::Tls(told),
-            ErrorKind::Io => Self::Unreachable(plain(&told)),
-            ErrorKind::InvalidClientConfig if is_of_tls(&told) => Self::Tls(told),
-            ErrorKind::AuthenticationFailed => Self::WrongPassword,
-            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::ReadOnly,
-            ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::Loading,
-            ErrorKind::Server(ServerErrorKind::NoPerm) => Self::NotAllowed(detail),
-            ErrorKind::Server(
-                ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::CrossSlot
-                | ServerErrorKind::ClusterDown,
-            ) => Self::Cluster,
-            _ => of_code(error.code().unwrap_or_default(), &detail, told),
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::Io | ErrorKind::InvalidClientConfig) && is_of_tls(&told) {
+            return Self::Tls(told);
         }
+        if kind == ErrorKind::Io {
+            return Self::Unreachable(plain(&told));
+        }
+        if kind == ErrorKind::AuthenticationFailed {
+            return Self::WrongPassword;
+        }
+        of_code(error.code().unwrap_or_default(), &detail, told)
     }
 }
 
@@ -142,6 +137,10 @@ fn of_code(code: &str, detail: &str, told: String) -> Trouble {
         "NOAUTH" => Trouble::NoPassword,
         "WRONGPASS" => Trouble::WrongPassword,
         "OOM" => Trouble::OutOfMemory,
+        "READONLY" => Trouble::ReadOnly,
+        "LOADING" => Trouble::Loading,
+        "NOPERM" => Trouble::NotAllowed(detail.to_owned()),
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => Trouble::Cluster,
         "MISCONF" | "BUSY" | "NOREPLICAS" | "MASTERDOWN" => Trouble::Other(told),
         _ if has("max number of clients") => Trouble::TooManyClients,
         _ if has("without any password configured") => Trouble::WrongPassword,

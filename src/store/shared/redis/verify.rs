@@ -13,7 +13,7 @@ use crate::store::{Problem, SharedState as _, Store, StoreError, journal, keys};
 
 use super::batch::Meaning;
 use super::restore::{self, Told, is_skipped};
-use super::scripts::Reply;
+use super::scripts::Refused;
 use super::state::{Entry, RedisState};
 
 impl Store {
@@ -94,10 +94,10 @@ impl Store {
         for batch in told.batches(spec, fence, &meaning, None, &self.masker)? {
             let call = |dead: &[String]| batch.clone().call("", &redis.ttl_text(), dead);
             match redis.persist(call, is_alive)? {
-                Reply::Done(count) => written += count,
+                Ok(count) => written += count,
                 // Somebody else has its tasks by now: theirs is what counts.
-                Reply::Held { .. } | Reply::Stale { .. } => {}
-                other => return Err(redis.refusal(other, run, fence, |_| None)),
+                Err(Refused::Held { .. } | Refused::Stale { .. }) => {}
+                Err(refused) => return Err(refused.error(run, fence, |_| None)),
             }
         }
         let events = told.events.len();

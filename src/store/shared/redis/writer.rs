@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::model::ids::{RunId, TaskId};
 use crate::model::time::Timestamp;
 use crate::store::{LEASE, StoreError, keys};
 
@@ -11,7 +12,7 @@ use super::batch::{Batch, Meaning, steps_text};
 use super::mirror::Following;
 use super::pending::{Beat, Pending};
 use super::restore;
-use super::scripts::{Call, Reply, Script};
+use super::scripts::{Call, Refused, Script, holder_of};
 use super::state::{RedisState, lease_text};
 use super::trouble::Trouble;
 
@@ -54,32 +55,33 @@ struct Shared {
     busy: bool,
     /// The last try failed.
     down: bool,
-    /// No more than what waits is to be written, without waiting between tries.
-    ending: bool,
-    stopped: bool,
+    phase: Phase,
     news: Vec<SharedNews>,
     refused: Option<Refusal>,
 }
 
+/// Whether the writer goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Phase {
+    #[default]
+    GoesOn,
+    /// No more than what waits is to be written, without waiting between tries.
+    Ends,
+    Stopped,
+}
+
 /// A refusal, from which errors are made as often as somebody asks.
 #[derive(Debug, Clone)]
-struct Refusal {
-    found: Option<u64>,
-    held: Option<(crate::model::ids::RunId, Option<crate::model::ids::TaskId>, String)>,
-    run: crate::model::ids::RunId,
-    fence: u64,
+enum Refusal {
+    Stale { run: RunId, fence: u64, found: u64 },
+    Held { run: RunId, task: Option<TaskId>, holder: String },
 }
 
 impl Refusal {
     fn error(&self) -> StoreError {
-        match (&self.held, self.found) {
-            (Some((run, task, holder)), _) => {
-                StoreError::Held { run: run.clone(), task: task.clone(), holder: holder.clone() }
-            }
-            (None, found) => {
-                let found = found.unwrap_or(self.fence);
-                StoreError::Stale { run: self.run.clone(), fence: self.fence, found }
-            }
+        match self.clone() {
+            Self::Stale { run, fence, found } => StoreError::Stale { run, fence, found },
+            Self::Held { run, task, holder } => StoreError::Held { run, task, holder },
         }
     }
 }
@@ -115,9 +117,9 @@ impl Queue {
     /// and says whether everything was written.
     pub(super) fn finish(&self, at_most: Duration) -> bool {
         let mut shared = self.lock();
-        shared.ending = true;
+        shared.phase = shared.phase.max(Phase::Ends);
         self.changed.notify_all();
-        let unfinished = |shared: &mut Shared| !shared.stopped;
+        let unfinished = |shared: &mut Shared| shared.phase != Phase::Stopped;
         let waited = self.changed.wait_timeout_while(shared, at_most, unfinished);
         shared = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(shared, _)| shared);
         shared.pending.is_empty() && !shared.busy && shared.refused.is_none()
@@ -125,7 +127,7 @@ impl Queue {
 
     /// Has the writer end at once.
     pub(super) fn stop(&self) {
-        self.lock().stopped = true;
+        self.lock().phase = Phase::Stopped;
         self.changed.notify_all();
     }
 }
@@ -208,7 +210,7 @@ impl Writer {
                 Err(Failure::Behind) => shared.pending.give_back(pending),
                 Err(Failure::Refused(refusal)) => {
                     shared.refused = Some(refusal);
-                    shared.stopped = true;
+                    shared.phase = Phase::Stopped;
                 }
                 Err(Failure::Trouble(trouble)) => {
                     self.failures = self.failures.saturating_add(1);
@@ -220,13 +222,15 @@ impl Writer {
                     }
                     shared.pending.give_back(pending);
                     // At the end of a run there is nobody to wait for another try.
-                    shared.stopped |= shared.ending;
+                    if shared.phase == Phase::Ends {
+                        shared.phase = Phase::Stopped;
+                    }
                 }
             }
             drop(shared);
             self.queue.changed.notify_all();
         }
-        self.queue.lock().stopped = true;
+        self.queue.lock().phase = Phase::Stopped;
         self.queue.changed.notify_all();
     }
 
@@ -236,14 +240,14 @@ impl Writer {
         let mut shared = self.queue.lock();
         if self.failures > 0 {
             let wait = backoff::delay(self.failures, self.random.u64(..));
-            let goes_on = |shared: &mut Shared| !shared.stopped && !shared.ending;
+            let goes_on = |shared: &mut Shared| shared.phase == Phase::GoesOn;
             let waited = self.queue.changed.wait_timeout_while(shared, wait, goes_on);
             shared = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(shared, _)| shared);
         }
-        let idle = |shared: &mut Shared| !shared.stopped && !shared.ending && shared.pending.is_empty();
+        let idle = |shared: &mut Shared| shared.phase == Phase::GoesOn && shared.pending.is_empty();
         let waited = self.queue.changed.wait_while(shared, idle);
         shared = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        if shared.stopped || shared.pending.is_empty() {
+        if shared.phase == Phase::Stopped || shared.pending.is_empty() {
             return None;
         }
         shared.busy = true;
@@ -308,19 +312,18 @@ impl Writer {
         let mut missing = 0;
         for (place, reply) in replies.into_iter().enumerate() {
             match reply {
-                Reply::Done(count) if Some(place) == counted => missing = count,
-                Reply::Done(_) => {}
-                other => return Err(self.failure(other, |place| tasks.get(place.checked_sub(1)?).cloned())),
+                Ok(count) if Some(place) == counted => missing = count,
+                Ok(_) => {}
+                Err(refused) => {
+                    return Err(self.failure(refused, |place| tasks.get(place.checked_sub(1)?).cloned()));
+                }
             }
         }
         Ok(missing)
     }
 
     fn restore(&self, state: &RedisState, seen: Option<Timestamp>) -> Result<(), Failure> {
-        let told = |error: StoreError| match error {
-            StoreError::Redis { trouble, .. } => Failure::Trouble(trouble),
-            other => Failure::Trouble(Trouble::Other(other.to_string())),
-        };
+        let told = |error: StoreError| Failure::Trouble(trouble_of(error));
         let spec = &self.following.spec;
         let last = state.last_of(&keys::events(&spec.prefix, &spec.run_id)).map_err(told)?;
         let told_by_journal = restore::read(&self.following.journal, spec, last).map_err(told)?;
@@ -335,9 +338,7 @@ impl Writer {
             batch.lease(keys::lease(&spec.prefix, &spec.run_id), "renew", &self.lease, LEASE);
             let replies = state.run(&[batch.call("", &state.ttl_text(), &[])]).map_err(Failure::Trouble)?;
             for reply in replies {
-                if !matches!(reply, Reply::Done(_)) {
-                    return Err(self.failure(reply, |_| None));
-                }
+                reply.map_err(|refused| self.failure(refused, |_| None))?;
             }
         }
         Ok(())
@@ -374,29 +375,19 @@ impl Writer {
         Call { script: Script::Beat, keys, arguments }
     }
 
-    fn failure(&self, reply: Reply, task: impl Fn(usize) -> Option<crate::model::ids::TaskId>) -> Failure {
-        let refusal = Refusal {
-            found: None,
-            held: None,
-            run: self.following.spec.run_id.clone(),
-            fence: self.following.lease.fence,
-        };
-        match reply {
-            Reply::Stale { found } => Failure::Refused(Refusal { found: Some(found), ..refusal }),
-            Reply::Held { place, run, lease } => {
-                let held = Some((run, task(place), super::scripts::holder_of(&lease)));
-                Failure::Refused(Refusal { held, ..refusal })
+    fn failure(&self, refused: Refused, task: impl Fn(usize) -> Option<TaskId>) -> Failure {
+        let (run, fence) = (self.following.spec.run_id.clone(), self.following.lease.fence);
+        match refused {
+            Refused::Stale { found } => Failure::Refused(Refusal::Stale { run, fence, found }),
+            Refused::Held { place, run, lease } => {
+                Failure::Refused(Refusal::Held { run, task: task(place), holder: holder_of(&lease) })
             }
-            Reply::Conflict { .. } | Reply::Illegal { .. } | Reply::Gap { .. } | Reply::Done(_) => {
-                Failure::Behind
-            }
+            Refused::Conflict { .. } | Refused::Illegal { .. } | Refused::Gap { .. } => Failure::Behind,
         }
     }
 }
 
+/// What a person is told of an error, be it of the server or of reading the journal.
 fn trouble_of(error: StoreError) -> Trouble {
-    match error {
-        StoreError::Redis { trouble, .. } => trouble,
-        other => Trouble::Other(other.to_string()),
-    }
+    if let StoreError::Redis { trouble, .. } = error { trouble } else { Trouble::Other(error.to_string()) }
 }

@@ -3,9 +3,9 @@
 use super::*;
 
 fn opened(address: Address) -> Result<RedisState, Trouble> {
-    RedisState::open(address, Duration::from_secs(60), SOON).map_err(|error| match error {
-        StoreError::Redis { trouble, .. } => trouble,
-        other => panic!("{other}"),
+    RedisState::open(address, Duration::from_mins(1), SOON).map_err(|error| {
+        let StoreError::Redis { trouble, .. } = error else { panic!("{error}") };
+        trouble
     })
 }
 
@@ -73,7 +73,7 @@ fn what_keeps_a_server_from_serving_is_told_apart() {
 #[test]
 fn a_server_that_is_not_there_or_silent_costs_no_more_than_it_may() {
     let nobody = Address::parse("redis://:pw@127.0.0.1:1").unwrap();
-    let error = RedisState::open(nobody, Duration::from_secs(60), SOON).unwrap_err();
+    let error = RedisState::open(nobody, Duration::from_mins(1), SOON).unwrap_err();
     assert!(matches!(&error, StoreError::Redis { trouble: Trouble::Unreachable(_), .. }), "{error}");
     assert!(error.to_string().contains("redis://:***@127.0.0.1:1"), "{error}");
     assert_eq!(error.exit_code(), crate::model::exit::ExitCode::Store);
@@ -81,7 +81,7 @@ fn a_server_that_is_not_there_or_silent_costs_no_more_than_it_may() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let address = Address::parse(&format!("redis://127.0.0.1:{port}")).unwrap();
-    let error = RedisState::open(address, Duration::from_secs(60), Duration::from_millis(200)).unwrap_err();
+    let error = RedisState::open(address, Duration::from_mins(1), Duration::from_millis(200)).unwrap_err();
     assert!(matches!(&error, StoreError::Redis { trouble: Trouble::Slow, .. }), "{error}");
 }
 
@@ -114,4 +114,45 @@ fn a_restricted_user_suffices() {
     assert_eq!(state.list("p:").unwrap().len(), 1);
     assert_eq!(state.streams("p:").unwrap().len(), 1);
     assert!(state.put("q:x", "1", &run).is_err());
+}
+
+#[test]
+fn encrypted_connections_believe_who_they_are_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |words: &str| {
+        let output =
+            std::process::Command::new("openssl").args(words.split(' ')).current_dir(folder.path()).output();
+        output.map(|output| assert!(output.status.success(), "{output:?}"))
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+    if openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority")).is_err() {
+        use std::io::Write as _;
+        writeln!(std::io::stderr(), "SKIPPED: there is no openssl here to make a certificate").unwrap();
+        return;
+    }
+    std::fs::write(folder.path().join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost")).unwrap();
+    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names")
+        .unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (certificate, key, authority) = (file("server.pem"), file("server.key"), file("ca.pem"));
+    let options = [
+        ["--tls-port", &port],
+        ["--bind", "127.0.0.1"],
+        ["--tls-cert-file", &certificate],
+        ["--tls-key-file", &key],
+        ["--tls-ca-cert-file", &authority],
+        ["--tls-auth-clients", "no"],
+    ];
+    let Some(_server) = RedisServer::start_with(&options.concat()) else { return };
+    let at = |text: String| Address::parse(&text).unwrap();
+    let mut state = opened(at(format!("rediss://localhost:{port}?ssl_ca_certs={authority}"))).unwrap();
+    assert!(state.next_fence("p:fence", Timestamp(0)).unwrap() > 0);
+    let unknown = trouble(at(format!("rediss://localhost:{port}")));
+    assert!(matches!(unknown, Trouble::Tls(_)), "{unknown}");
+    let other_name = trouble(at(format!("rediss://127.0.0.1:{port}?ssl_ca_certs={authority}")));
+    assert!(matches!(other_name, Trouble::Tls(_)), "{other_name}");
+    let no_file = trouble(at(format!("rediss://localhost:{port}?ssl_ca_certs=/nowhere/ca.pem")));
+    assert!(matches!(&no_file, Trouble::Tls(told) if told.contains("/nowhere/ca.pem")), "{no_file}");
 }

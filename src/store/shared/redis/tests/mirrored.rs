@@ -13,7 +13,7 @@ use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::store::testing::{Supervisor, attempt_ended, attempt_started, lease, spec};
 use crate::store::{Store, keys};
 
-const TTL: Duration = Duration::from_secs(3_600);
+const TTL: Duration = Duration::from_hours(1);
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -63,7 +63,7 @@ fn scripts_are_given_again_to_a_server_that_forgot_them() {
 #[test]
 fn leases_run_by_the_servers_clock() {
     let Some(server) = RedisServer::start() else { return };
-    let mut state = RedisState::open(address(&server), Duration::from_secs(3_600), SOON).unwrap();
+    let mut state = RedisState::open(address(&server), Duration::from_hours(1), SOON).unwrap();
     let lease = Lease {
         schema: LeaseVersion::V1,
         run_id: RunId("R1".to_owned()),
@@ -94,7 +94,7 @@ fn leases_run_by_the_servers_clock() {
 #[test]
 fn keys_go_by_their_time() {
     let Some(server) = RedisServer::start() else { return };
-    let mut state = RedisState::open(address(&server), Duration::from_secs(3_600), SOON).unwrap();
+    let mut state = RedisState::open(address(&server), Duration::from_hours(1), SOON).unwrap();
     state.put("p:a", "1", &RunId("R1".to_owned())).unwrap();
     state.stream_append("p:s", "1", &RunId("R1".to_owned())).unwrap();
     for key in ["p:a", "p:s"] {
