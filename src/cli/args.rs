@@ -65,7 +65,7 @@ pub struct Common {
     /// The run: its id or a unique beginning of it; left out: the latest
     #[arg(long, global = true, value_name = "RUN", help_heading = "Everywhere")]
     pub run: Option<String>,
-    /// Keep shared state in Redis, at URL or where the environment says
+    /// Keep shared state in Redis, at URL (redis://, rediss://, unix://) or where the environment says
     #[arg(
         long,
         global = true,

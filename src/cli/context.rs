@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::agents;
 use crate::cli::args::run::RunOptions;
@@ -12,7 +13,7 @@ use crate::cli::config::{self, CONFIG_FILE, Config, ConfigError, ConfigProblem};
 use crate::cli::environment;
 use crate::cli::exit::CliError;
 use crate::cli::locate;
-use crate::cli::settings::{self, Settings, SettingsError, Sources};
+use crate::cli::settings::{self, RedisAsked, Settings, SettingsError, Sources};
 use crate::cli::ui::{TerminalHints, Ui};
 use crate::diagnostics::{self, Diagnostic, Place};
 use crate::engine::clock::Clock;
@@ -43,6 +44,10 @@ pub struct Context {
     pub state_dir: PathBuf,
     /// What stands before every key.
     pub prefix: String,
+    /// That Redis was asked for.
+    pub redis: Option<RedisAsked>,
+    /// How long keys outlive a run.
+    pub key_ttl: Duration,
     /// The run that was named.
     pub run: Option<String>,
     /// The user's home folder.
@@ -98,6 +103,8 @@ impl Context {
             root,
             state_dir: PathBuf::new(),
             prefix: String::new(),
+            redis: None,
+            key_ttl: Duration::ZERO,
             run: None,
             home: folders.map(|folders| folders.home),
             cache,
@@ -117,6 +124,8 @@ impl Context {
         let basics = basics.map_err(|error| refused(&error))?;
         context.state_dir = basics.state_dir;
         context.prefix = basics.prefix;
+        context.redis = basics.redis;
+        context.key_ttl = basics.key_ttl.0;
         context.output = basics.output;
         context.ui = ui(&Common { color: Some(basics.color), ..cli.common.clone() }, &context.environment);
         Ok(context)

@@ -25,6 +25,7 @@ use crate::cli::exit::CliError;
 use crate::cli::locate::{self, RootReason};
 use crate::cli::look;
 use crate::cli::settings::Settings;
+use crate::cli::shared;
 use crate::model::agent::{AdapterKind, AgentSpec, PassEnv};
 use crate::model::doctor::{
     Doctor, DoctorFact, DoctorLogin, DoctorMachine, DoctorNote, DoctorVersion, Health,
@@ -377,7 +378,16 @@ async fn state(context: &Context, settings: &Settings) -> Vec<DoctorFact> {
     });
     let look = tokio::time::timeout(STATE_LIMIT, look).await.ok().and_then(Result::ok);
     let mut facts = vec![surroundings::embedded(&context.shown(&context.state_dir), look.as_ref())];
-    facts.extend(settings.redis.as_ref().map(surroundings::redis));
+    if let Some(asked) = &settings.redis {
+        let looked = shared::state(context);
+        let look = match &looked {
+            Ok(shared::Found::There(redis)) => Ok(redis.address().to_string()),
+            Ok(shared::Found::Without(error)) => Err((error.to_string(), error.hints())),
+            Ok(shared::Found::NotAsked) => return facts,
+            Err(error) => Err((error.message.clone(), error.hints.clone())),
+        };
+        facts.push(surroundings::redis(asked.required, &context.prefix, &look));
+    }
     facts
 }
 

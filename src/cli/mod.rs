@@ -21,6 +21,7 @@ pub mod requests;
 pub mod resume;
 pub mod run;
 pub mod settings;
+pub mod shared;
 pub mod small;
 pub mod start;
 pub mod state;

@@ -7,6 +7,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look::KnownRun;
 use crate::cli::requests::ask;
+use crate::cli::run::share;
+use crate::cli::shared;
 use crate::cli::start::{self, Claim};
 use crate::engine::requests::input_of;
 use crate::model::exit::ExitCode;
@@ -96,7 +98,9 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
     let requests = store.controls(&id, 0)?;
     drop(store);
     let spec = Arc::new(changed(context, spec, &going)?);
+    let mirror = shared::mirror(context, spec.settings.seed)?;
     let mut store = Store::open(&context.state_dir, false)?;
+    let without = share(&mut store, mirror);
     let claim = Claim::take(context, &mut store, &spec)?;
     let scheduler = Scheduler::recover(Arc::clone(&spec), &events)?;
     let seen = requests.last().map_or(0, |(number, _)| *number);
@@ -104,6 +108,7 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
         requests.into_iter().filter_map(|(_, control)| still_asked(control, view.ended_at)).collect();
     first.extend(going.retry);
     context.ui.say(&format!("run {id}"));
+    first.extend(without);
     first.push(Input::Resume { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence });
     let driven = start::Driven {
         spec,

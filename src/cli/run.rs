@@ -17,6 +17,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
 use crate::cli::settings::Settings;
+use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim, Driven};
 use crate::cli::withheld;
 use crate::diagnostics::{self, Diagnostic};
@@ -32,7 +33,7 @@ use crate::plan::{self, CheckStyle, Plan, ReadOptions, ResolveOptions, Resolved,
 use crate::report::{self, text::count_of};
 use crate::scheduler::ladder::{Choice, Ladder};
 use crate::scheduler::{Input, Scheduler};
-use crate::store::Store;
+use crate::store::{Mirror, Store};
 use crate::workspace;
 
 /// A plan's bytes, and what it is called.
@@ -104,9 +105,6 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         read.show_diagnostics(context);
         read.refuse()?;
     }
-    if let Some(asked) = settings.redis.as_ref().filter(|asked| asked.required) {
-        return Err(CliError::new(ExitCode::Store, asked.message()).hint(asked.hint()));
-    }
     start::find_agents(context, &mut settings.agents, &settings.layers);
     let spec = Arc::new(spec_of(context, &settings, &read));
     if let Err(error) = runnable(&spec) {
@@ -114,7 +112,9 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         return Err(error);
     }
     reports_can_be_written(context, &spec)?;
+    let mirror = shared::mirror(context, spec.settings.seed)?;
     let mut store = Store::open(&context.state_dir, false)?;
+    let without = share(&mut store, mirror);
     let git = agents::find::find_tool("git", &context.environment, &context.root);
     workspace::git::keep_out_of_commits(&context.state_dir, git.as_deref()).map_err(anyhow::Error::from)?;
     let claim = Claim::begin(context, &mut store, &spec)?;
@@ -125,6 +125,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     read.show_diagnostics(context);
     let mut first =
         vec![Input::Start { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence }];
+    first.extend(without);
     first.extend(warnings(&settings));
     let driven = Driven {
         scheduler: Scheduler::new(Arc::clone(&spec)),
@@ -157,17 +158,27 @@ fn reports_can_be_written(context: &Context, spec: &RunSpec) -> Result<(), CliEr
 
 /// What a person should know of the settings, kept with the run.
 fn warnings(settings: &Settings) -> Vec<Input> {
-    let redis = settings.redis.iter().map(|asked| Input::Warn {
-        code: "no-redis".to_owned(),
-        message: asked.message(),
-        hint: None,
-    });
-    let others = settings.warnings.iter().map(|warning| Input::Warn {
-        code: warning.code.to_owned(),
-        message: warning.message.clone(),
-        hint: warning.hint.clone(),
-    });
-    redis.chain(others).collect()
+    settings
+        .warnings
+        .iter()
+        .map(|warning| Input::Warn {
+            code: warning.code.to_owned(),
+            message: warning.message.clone(),
+            hint: warning.hint.clone(),
+        })
+        .collect()
+}
+
+/// Has a run written to the Redis that was found; returns what it is told where there is none.
+pub fn share(store: &mut Store, found: Found<Mirror>) -> Option<Input> {
+    match found {
+        Found::NotAsked => None,
+        Found::There(mirror) => {
+            store.share_with(mirror);
+            None
+        }
+        Found::Without(error) => Some(shared::warning(&error)),
+    }
 }
 
 /// `orchestrate check`.

@@ -63,34 +63,24 @@ pub struct ModelSettings {
     pub fallbacks: BTreeMap<String, Vec<String>>,
 }
 
-/// That somebody asked for Redis, which this version does not speak to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// That somebody asked for Redis.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RedisAsked {
     /// Who asked.
     pub origin: Origin,
+    /// The address as written; empty: none was, and the application's own variables may know it.
+    pub url: String,
     /// Whether a run has to end where it is not to be had; else it goes on without it and says so.
     pub required: bool,
 }
 
-impl RedisAsked {
-    /// What to tell whoever asked.
-    pub fn message(&self) -> String {
-        format!(
-            "{} asks for Redis, and this version keeps shared state in its embedded store only",
-            self.origin
-        )
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match self.origin {
-            Origin::Option(option) => format!("leave `{option}` out"),
-            Origin::Variable(variable) => format!("unset `{variable}`"),
-            Origin::Project { .. } | Origin::User { .. } => {
-                "set `required = false` in `[redis]` to go on without it".to_owned()
-            }
-            Origin::Default => "leave it out".to_owned(),
-        }
+impl std::fmt::Debug for RedisAsked {
+    /// The address may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisAsked")
+            .field("origin", &self.origin)
+            .field("required", &self.required)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,6 +94,8 @@ pub struct Basics {
     pub project: String,
     /// What stands before every key, filled in.
     pub prefix: String,
+    /// How long keys outlive a run.
+    pub key_ttl: Span,
     /// That Redis was asked for.
     pub redis: Option<RedisAsked>,
     /// What is printed on standard output.
@@ -176,11 +168,13 @@ fn merge_basics(merge: &mut Merge<'_>) -> Basics {
     let project = merge.text("project", None, |config| config.project.clone());
     let state_dir = merge.text("state_dir", None, |config| config.state_dir.clone());
     let template = merge.text("redis.prefix", None, |config| config.redis.as_ref()?.prefix.clone());
+    let key_ttl = merge.span("redis.ttl", None, true, |config| config.redis.as_ref()?.ttl);
     let project = choices::project_word(project.as_deref(), sources.root);
     Basics {
         state_dir: sources.root.join(state_dir.as_deref().unwrap_or("plans/agent-shared")),
         prefix: choices::fill_in_prefix(template.as_deref(), &project),
         project,
+        key_ttl: key_ttl.unwrap_or(Span::seconds(7 * 86_400)),
         redis: choices::redis(merge, sources.common),
         output: output.unwrap_or_default(),
         color: color.unwrap_or_default(),
@@ -201,7 +195,6 @@ pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
     let layers = choices::layers(&mut merge, &names);
     let run = run_settings(&mut merge, &layers);
     let timeout = merge.span("run.timeout", sources.options.timeout, true, |config| config.run.timeout);
-    let key_ttl = merge.span("redis.ttl", None, true, |config| config.redis.as_ref()?.ttl);
     let retries =
         merge.number("run.retries", sources.options.retries, 0..=MAX_RETRIES, 1, |config| config.run.retries);
     choices::not_in_this_version(&mut merge);
@@ -227,7 +220,7 @@ pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
         state_dir: basics.state_dir,
         project: basics.project,
         prefix: basics.prefix,
-        key_ttl: key_ttl.unwrap_or(Span::seconds(7 * 86_400)),
+        key_ttl: basics.key_ttl,
         redis: basics.redis,
         reports,
         output: basics.output,

@@ -206,7 +206,7 @@ impl Engine {
                 }
                 _ = redraw.tick() => {
                     self.redraw();
-                    Vec::new()
+                    self.shared_news()?
                 }
             };
         }

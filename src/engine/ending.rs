@@ -87,7 +87,11 @@ pub(super) fn finish(parts: &mut EngineParts, view: &RunView) -> anyhow::Result<
         problem = problem.or(written.err());
     }
     parts.store.sync()?;
-    parts.store.release_lease(&parts.spec, &parts.lease)?;
+    if !parts.store.release_lease(&parts.spec, &parts.lease)? {
+        tracing::warn!(
+            "the end of the run is not in Redis: `orchestrate state repair` writes it there once it is back"
+        );
+    }
     let told = shown(&parts.surroundings.directory, &report_path);
     let paths = EndPaths { report: Some(told), branch: None };
     let now = parts.clock.now();

@@ -23,6 +23,7 @@ pub mod folders;
 pub mod prepare;
 pub mod requests;
 mod sessions;
+mod shared;
 pub mod signals;
 pub mod wake;
 

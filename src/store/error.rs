@@ -8,6 +8,8 @@ use crate::model::ids::{RunId, TaskId};
 use crate::model::status::TaskStatus;
 use crate::schema::Violation;
 
+use super::shared::redis::Trouble;
+
 /// Why the store did not do what was asked. After an error nothing of the request was written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -34,6 +36,14 @@ pub enum StoreError {
         detail: String,
         /// Whether it is whole, and just written by a version that knows more.
         newer: bool,
+    },
+    /// The Redis that holds the shared state does not do what is needed.
+    #[error("the shared state in Redis at `{address}` cannot be used: {trouble}")]
+    Redis {
+        /// Where it is, without the password.
+        address: String,
+        /// What is wrong with it.
+        trouble: Trouble,
     },
     /// Somebody else wrote in between.
     #[error("{what} is at {found}, and the writer took it to be at {expected}")]
@@ -103,7 +113,9 @@ impl StoreError {
     /// The exit code of a command that ends because of it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unavailable { .. } | Self::Full { .. } | Self::Corrupt { .. } => ExitCode::Store,
+            Self::Unavailable { .. } | Self::Full { .. } | Self::Corrupt { .. } | Self::Redis { .. } => {
+                ExitCode::Store
+            }
             Self::Conflict { .. } | Self::Stale { .. } | Self::Held { .. } => ExitCode::Held,
             Self::IllegalStep { .. } | Self::Invalid { .. } => ExitCode::Fault,
             Self::NoRun { .. } | Self::Ambiguous { .. } => ExitCode::Usage,
@@ -130,6 +142,7 @@ impl StoreError {
                 "to begin anew, move `{}` away with its `-wal` and `-shm` files; the folders of the runs stay",
                 path.display()
             ),
+            Self::Redis { trouble, .. } => trouble.hint().to_owned(),
             Self::Conflict { .. } => {
                 "another process writes this run: `orchestrate status` shows which".to_owned()
             }

@@ -91,17 +91,19 @@ pub(super) fn raise_fence(connection: &Connection, run: &RunId, fence: u64) -> R
     Ok(())
 }
 
-/// Adds events whose numbers follow the last one, masked and held against their schema.
+/// Adds events whose numbers follow the last one, masked and held against their schema. Returns them
+/// as they were written.
 pub(super) fn insert_events(
     connection: &Connection,
     masker: &Masker,
     run: &RunId,
     head: Head,
     events: &[Event],
-) -> Result<(), StoreError> {
+) -> Result<Vec<(u64, String)>, StoreError> {
     let mut statement =
         connection.prepare_cached("INSERT INTO events (run_id, seq, body) VALUES (?1, ?2, ?3)")?;
     let mut expected = head.last_seq;
+    let mut written = Vec::with_capacity(events.len());
     for event in events {
         expected += 1;
         if event.seq != expected || event.run_id != *run {
@@ -113,8 +115,9 @@ pub(super) fn insert_events(
         }
         let body = door::document(masker, SchemaKind::Event, || format!("event {}", event.seq), event)?;
         statement.execute(params![run.as_str(), to_sql(event.seq), body])?;
+        written.push((event.seq, body));
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Records how a run stands after its last event.

@@ -1,4 +1,4 @@
-//! The journal, and the shared state of projects without Redis, in one SQLite file.
+//! The journal and the shared state in one SQLite file, and the shared state in a Redis besides.
 //!
 //! The journal is the truth: a run as it was started, and its events. Status records and the index
 //! can be made of it again at any time. What one turn of the loop writes goes down in one
@@ -23,6 +23,7 @@ mod number;
 mod reading;
 mod repair;
 mod shared;
+mod sharing;
 mod verify;
 mod writing;
 
@@ -37,6 +38,9 @@ use crate::masking::Masker;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
+pub use shared::redis::{
+    Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
+};
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;
 
@@ -59,6 +63,8 @@ pub struct Store {
     held: BTreeMap<RunId, u64>,
     /// What goes in is masked by this.
     masker: Masker,
+    /// What is written to a Redis too.
+    mirror: Option<Mirror>,
 }
 
 impl Store {
@@ -68,7 +74,7 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default() })
+        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default(), mirror: None })
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -85,6 +91,7 @@ impl Store {
             path,
             held: BTreeMap::new(),
             masker: Masker::default(),
+            mirror: None,
         }))
     }
 

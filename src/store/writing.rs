@@ -17,18 +17,12 @@ use crate::model::view::RunView;
 use crate::schema::SchemaKind;
 
 use super::shared::embedded::Embedded;
+use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
     Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
 };
 
 impl Store {
-    /// The next fence of the project whose keys begin with `prefix`: above every one before, and at
-    /// least `now` in milliseconds.
-    pub fn next_fence(&mut self, prefix: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let key = keys::fence(prefix);
-        self.write(|connection| Embedded::new(connection).next_fence(&key, now))
-    }
-
     /// Writes a run down, before anything of it starts.
     pub fn create_run(&mut self, spec: &RunSpec) -> Result<(), StoreError> {
         self.write(|connection| journal::insert_run(connection, spec, 0))
@@ -48,9 +42,9 @@ impl Store {
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
         let masker = self.masker.clone();
-        self.write(|connection| take_hold(connection, &masker, spec, lease, now, is_alive))?;
-        self.held.insert(spec.run_id.clone(), lease.fence);
-        Ok(())
+        self.take_everywhere(spec, lease, is_alive, true, |connection| {
+            take_hold(connection, &masker, spec, lease, now, is_alive)
+        })
     }
 
     /// Writes a new run down and acquires its lease, both or neither: a run that is refused leaves
@@ -63,29 +57,34 @@ impl Store {
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
         let masker = self.masker.clone();
-        self.write(|connection| {
+        self.take_everywhere(spec, lease, is_alive, false, |connection| {
             journal::insert_run(connection, spec, 0)?;
             take_hold(connection, &masker, spec, lease, now, is_alive)
-        })?;
-        self.held.insert(spec.run_id.clone(), lease.fence);
-        Ok(())
+        })
     }
 
     /// Extends a lease to [`LEASE`] from `now`.
     pub fn renew_lease(&mut self, spec: &RunSpec, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+        self.refused()?;
         self.write(|connection| {
             journal::head(connection, &spec.run_id)?.admit(&spec.run_id, lease.fence)?;
             journal::seen(connection, &spec.run_id, now)?;
             Embedded::new(connection)
                 .renew_lease(&keys::lease(&spec.prefix, &spec.run_id), &extended(lease, now))
-        })
+        })?;
+        if let Some(mirror) = &self.mirror {
+            mirror.beat(now, None);
+        }
+        Ok(())
     }
 
-    /// Gives a lease back. One that was taken over meanwhile is left alone.
-    pub fn release_lease(&mut self, spec: &RunSpec, lease: &Lease) -> Result<(), StoreError> {
+    /// Gives a lease back. One that was taken over meanwhile is left alone. Where a Redis is used too,
+    /// waits a moment until it has everything; says whether it has.
+    pub fn release_lease(&mut self, spec: &RunSpec, lease: &Lease) -> Result<bool, StoreError> {
         self.held.remove(&spec.run_id);
         let key = keys::lease(&spec.prefix, &spec.run_id);
-        self.write(|connection| Embedded::new(connection).release_lease(&key, lease.fence).map(drop))
+        self.write(|connection| Embedded::new(connection).release_lease(&key, lease.fence).map(drop))?;
+        Ok(self.mirror.as_mut().is_none_or(Mirror::finish))
     }
 
     /// Writes events down and, with them, all that follows from them: the status records of their
@@ -105,26 +104,42 @@ impl Store {
                 found: view.last_seq,
             });
         }
+        self.refused()?;
         let fence = self.fence_of(view);
         let masker = self.masker.clone();
+        let mut turn = Turn::default();
         self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
-            journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
+            turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
-                write_touched(connection, &masker, spec, view, (place, &touched), fence, now)?;
+                turn.records.push(write_touched(
+                    connection,
+                    &masker,
+                    spec,
+                    view,
+                    (place, touched),
+                    fence,
+                    now,
+                )?);
             }
             journal::update_run(connection, spec, view, now)?;
             if journal::end_among(events) == Some(true) {
                 Embedded::new(connection).expire_run(&spec.run_id, Some(now + KEEP))?;
             }
             Ok(())
-        })
+        })?;
+        if let Some(mirror) = &self.mirror {
+            turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
+            mirror.turn(turn);
+        }
+        Ok(())
     }
 
     /// Says that the supervisor is alive: moves `heartbeat_at` of the tasks with an attempt under
     /// way, and extends the lease.
     pub fn heartbeat(&mut self, spec: &RunSpec, view: &RunView, now: Timestamp) -> Result<(), StoreError> {
+        self.refused()?;
         let fence = self.fence_of(view);
         self.write(|connection| {
             journal::head(connection, &spec.run_id)?.admit(&spec.run_id, fence)?;
@@ -139,7 +154,12 @@ impl Store {
                 shared.renew_lease(&key, &extended(&lease, now))?;
             }
             journal::seen(connection, &spec.run_id, now)
-        })
+        })?;
+        if let Some(mirror) = &self.mirror {
+            let under_way = view.tasks.iter().filter(|task| task.status.is_active());
+            mirror.beat(now, Some(under_way.map(|task| keys::status(spec, &task.id)).collect()));
+        }
+        Ok(())
     }
 
     /// Asks something of a run. Returns the number of the request.
@@ -183,7 +203,11 @@ impl Store {
         }
         let json = serde_json::Value::from(&masked[start..]).to_string();
         let key = keys::tail(spec, task);
-        self.write(|connection| Embedded::new(connection).put(&key, &json, &spec.run_id))
+        self.write(|connection| Embedded::new(connection).put(&key, &json, &spec.run_id))?;
+        if let Some(mirror) = &self.mirror {
+            mirror.tail(key, json);
+        }
+        Ok(())
     }
 
     /// The fence this process writes a run with: the one it took, which its state learns of with the
@@ -209,7 +233,7 @@ fn take_hold(
     lease: &Lease,
     now: Timestamp,
     is_alive: &dyn Fn(&Lease) -> bool,
-) -> Result<(), StoreError> {
+) -> Result<Vec<ClaimedRecord>, StoreError> {
     let (run, fence) = (&spec.run_id, lease.fence);
     journal::head(connection, run)?.admit(run, fence)?;
     let mut shared = Embedded::new(connection);
@@ -217,9 +241,10 @@ fn take_hold(
     shared.remove_expired(now)?;
     journal::clear_forgotten(connection, before(now))?;
     shared.expire_run(run, None)?;
-    claim_tasks(connection, masker, spec, lease, now, is_alive)?;
+    let records = claim_tasks(connection, masker, spec, lease, now, is_alive)?;
     journal::raise_fence(connection, run, fence)?;
-    journal::seen(connection, run, now)
+    journal::seen(connection, run, now)?;
+    Ok(records)
 }
 
 fn touched_by(events: &[Event], view: &RunView) -> Result<BTreeMap<usize, Touched>, StoreError> {
@@ -245,15 +270,26 @@ fn write_touched(
     masker: &Masker,
     spec: &RunSpec,
     view: &RunView,
-    (place, touched): (usize, &Touched),
+    (place, touched): (usize, Touched),
     fence: u64,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<TurnRecord, StoreError> {
     let mut record = TaskStatusRecord::of(spec, view, place, now);
     record.fence = fence;
-    let expected = Expected::Revision(record.revision.saturating_sub(touched.events), &touched.steps);
-    let write = RecordWrite { record: &record, skipped: is_skipped(spec, place), expected };
-    write_record(connection, masker, spec, &write, now, &|_| true)
+    let follows = record.revision.saturating_sub(touched.events);
+    let skipped = is_skipped(spec, place);
+    let write =
+        RecordWrite { record: &record, skipped, expected: Expected::Revision(follows, &touched.steps) };
+    let json = write_record(connection, masker, spec, &write, now, &|_| true)?;
+    Ok(TurnRecord {
+        key: keys::status(spec, &record.task_id),
+        task: record.task_id,
+        yields: skipped || record.status == TaskStatus::Skipped,
+        expected: follows,
+        steps: touched.steps,
+        revision: record.revision,
+        json,
+    })
 }
 
 /// Makes the run the owner of its tasks' keys, with records made of its events.
@@ -264,24 +300,32 @@ fn claim_tasks(
     lease: &Lease,
     now: Timestamp,
     is_alive: &dyn Fn(&Lease) -> bool,
-) -> Result<(), StoreError> {
+) -> Result<Vec<ClaimedRecord>, StoreError> {
     let view = journal::view(connection, spec)?;
     // Thousands of keys may be of one run, and whether its holder lives is one question.
     let known: RefCell<BTreeMap<RunId, bool>> = RefCell::default();
     let is_alive =
         |lease: &Lease| *known.borrow_mut().entry(lease.run_id.clone()).or_insert_with(|| is_alive(lease));
+    let mut claimed = Vec::with_capacity(view.tasks.len());
     for place in 0..view.tasks.len() {
         let mut record = TaskStatusRecord::of(spec, &view, place, now);
         record.fence = lease.fence;
         record.worker = Some(super::shared::holder_name(lease));
-        let write =
-            RecordWrite { record: &record, skipped: is_skipped(spec, place), expected: Expected::Claim };
-        write_record(connection, masker, spec, &write, now, &is_alive)?;
+        let skipped = is_skipped(spec, place);
+        let write = RecordWrite { record: &record, skipped, expected: Expected::Claim };
+        let json = write_record(connection, masker, spec, &write, now, &is_alive)?;
+        claimed.push(ClaimedRecord {
+            key: keys::status(spec, &record.task_id),
+            revision: record.revision,
+            yields: skipped || record.status == TaskStatus::Skipped,
+            task: record.task_id,
+            json,
+        });
     }
-    Ok(())
+    Ok(claimed)
 }
 
-/// A record on its way to the door.
+/// A record on its way to the door; it comes back as text.
 struct RecordWrite<'a> {
     record: &'a TaskStatusRecord,
     /// Whether the task enters the run skipped.
@@ -296,7 +340,7 @@ fn write_record(
     write: &RecordWrite<'_>,
     now: Timestamp,
     is_alive: &dyn Fn(&Lease) -> bool,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     let RecordWrite { record, skipped, expected } = *write;
     let what = || format!("the status of task `{}`", record.task_id);
     let json = door::document(masker, SchemaKind::TaskStatus, what, record)?;
@@ -307,9 +351,9 @@ fn write_record(
         Err(StoreError::Held { .. } | StoreError::Stale { .. })
             if record.status == TaskStatus::Skipped || skipped =>
         {
-            Ok(())
+            Ok(json)
         }
-        other => other.map(drop),
+        other => other.map(|_| json),
     }
 }
 

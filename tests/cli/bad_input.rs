@@ -190,8 +190,19 @@ fn errors_have_a_document_of_their_own() {
 }
 
 #[test]
-fn redis_is_refused_as_long_as_there_is_none() {
+fn a_redis_that_cannot_be_used_is_refused_before_anything_runs() {
     let project = Project::new();
     project.write("plan.md", TASK);
-    let _ = refused(&project, &["--plan", "plan.md", "--redis", "redis://127.0.0.1:1"], 6).says("redis");
+    let ran = refused(&project, &["--plan", "plan.md", "--redis", "redis://me:s3cr3t@127.0.0.1:1"], 6);
+    let ran = ran.says("redis://me:***@127.0.0.1:1").says("cannot be reached").says("required = false");
+    assert!(!ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
+    for (url, code, words) in [
+        ("redis-cluster://h", 2, "several keys"),
+        ("redis+sentinel://h/main", 2, "Sentinel"),
+        ("http://h", 2, "no kind of Redis address"),
+    ] {
+        let _ = refused(&project, &["--plan", "plan.md", "--redis", url], code).says(words);
+    }
+    project.write("orchestrate.toml", "version = 1\n[redis]\nurl = \"redis+cluster://h\"\n");
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("orchestrate.toml:3").says("several keys");
 }

@@ -41,11 +41,17 @@ impl Followed {
     /// Kills the process that supervises: the one that was started guards it.
     #[cfg(unix)]
     pub(crate) fn kill_supervisor(&self) {
+        self.signal_supervisor(rustix::process::Signal::KILL);
+    }
+
+    /// Signals the process that supervises.
+    #[cfg(unix)]
+    pub(crate) fn signal_supervisor(&self, signal: rustix::process::Signal) {
         let guard = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
         let supervisor: i32 = children.split_whitespace().next().unwrap().parse().unwrap();
         let supervisor = rustix::process::Pid::from_raw(supervisor).unwrap();
-        rustix::process::kill_process(supervisor, rustix::process::Signal::KILL).unwrap();
+        rustix::process::kill_process(supervisor, signal).unwrap();
     }
 
     #[cfg(unix)]

@@ -23,5 +23,10 @@ mod looking;
 mod main_job;
 mod many;
 #[cfg(unix)]
+mod redis;
+#[cfg(unix)]
+#[path = "../support/redis_server.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod redis_server;
 mod sessions;
 mod verdicts;

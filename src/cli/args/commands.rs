@@ -276,6 +276,8 @@ pub enum StateCommand {
     Watch,
     /// Compare the shared state with the journal and its schemas
     Verify,
+    /// Write what the shared state should have again from the journal
+    Repair,
 }
 
 /// `orchestrate schema`.

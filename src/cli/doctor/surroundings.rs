@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::probe::{Answer, End};
 use crate::agents::versions::Version;
-use crate::cli::settings::RedisAsked;
 use crate::model::command::is_cmd;
 use crate::model::doctor::{DoctorFact, DoctorNote, Health};
 use crate::report::text::{self, bytes, count_of};
@@ -175,10 +174,28 @@ pub(super) fn embedded(shown: &str, look: Option<&StateLook>) -> DoctorFact {
     fact(name, Health::Ok, told)
 }
 
-/// Redis, where somebody asked for it.
-pub(super) fn redis(asked: &RedisAsked) -> DoctorFact {
-    let health = if asked.required { Health::Error } else { Health::Warning };
-    cured(fact("redis", health, text::clean(&asked.message())), text::clean(&asked.hint()))
+/// Redis, where somebody asked for it: its address, or why it is not to be had with what to do; and
+/// how its keys would begin.
+pub(super) fn redis(
+    required: bool,
+    prefix: &str,
+    look: &Result<String, (String, Vec<String>)>,
+) -> DoctorFact {
+    match look {
+        Ok(address) => {
+            let told = format!("{address}, keys begin with `{prefix}`");
+            fact("redis", Health::Ok, text::clean(&told))
+        }
+        Err((message, hints)) => {
+            let health = if required { Health::Error } else { Health::Warning };
+            let told = format!("{message}; keys would begin with `{prefix}`");
+            let failed = fact("redis", health, text::clean(&told));
+            match hints.first() {
+                Some(hint) => cured(failed, text::clean(hint)),
+                None => failed,
+            }
+        }
+    }
 }
 
 /// Memory, against the least that an agent needs.
@@ -213,7 +230,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::settings::Origin;
 
     fn said(end: End, stdout: &str, stderr: &str) -> Answer {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
@@ -283,12 +299,14 @@ mod tests {
 
     #[test]
     fn redis_that_is_required_is_an_error() {
-        let asked = |required| RedisAsked { origin: Origin::Option("--redis"), required };
-        assert_eq!(redis(&asked(true)).note.health, Health::Error);
-        let optional = redis(&asked(false)).note;
+        let gone = Err(("nobody listens there".to_owned(), vec!["start it".to_owned()]));
+        let needed = redis(true, "p:", &gone).note;
+        assert_eq!((needed.health, needed.cure.as_deref()), (Health::Error, Some("start it")));
+        assert_eq!(needed.text, "nobody listens there; keys would begin with `p:`");
+        assert_eq!(redis(false, "p:", &gone).note.health, Health::Warning);
         assert_eq!(
-            (optional.health, optional.cure.as_deref()),
-            (Health::Warning, Some("leave `--redis` out"))
+            told(&[redis(true, "p:", &Ok("redis://h:1".to_owned()))]),
+            ["Ok redis redis://h:1, keys begin with `p:`"]
         );
     }
 

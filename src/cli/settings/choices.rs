@@ -188,19 +188,20 @@ pub(super) fn allow_paid(merge: &mut Merge<'_>, options: &RunOptions) -> Option<
 }
 
 pub(super) fn redis(merge: &mut Merge<'_>, common: &Common) -> Option<RedisAsked> {
-    let read = |_: &str| Ok(());
-    merge.value("redis.url", common.redis.as_ref().map(|_| ()), read, |config| {
+    let of_file = |config: &Config| config.redis.as_ref()?.url.clone();
+    let mut url = merge.text("redis.url", common.redis.clone(), |config| {
         let redis = config.redis.as_ref()?;
-        (redis.url.is_some() || redis.required.is_some()).then_some(())
+        (redis.url.is_some() || redis.required.is_some()).then(|| redis.url.clone().unwrap_or_default())
     })?;
     let origin = merge.origin("redis.url");
-    let required = match &origin {
-        Origin::Option(_) | Origin::Variable(_) => true,
-        Origin::Project { .. } | Origin::User { .. } | Origin::Default => {
-            merge.files().into_iter().find_map(|(config, _)| config.redis.as_ref()?.required).unwrap_or(true)
-        }
-    };
-    Some(RedisAsked { origin, required })
+    if url.trim().is_empty() {
+        // Who asks without an address means the one that is known.
+        let variable = merge.sources().environment.get("ORCHESTRATE_REDIS_URL").cloned();
+        let files = merge.files().into_iter().find_map(|(config, _)| of_file(config));
+        url = variable.filter(|url| !url.trim().is_empty()).or(files).unwrap_or_default();
+    }
+    let required = merge.files().into_iter().find_map(|(config, _)| config.redis.as_ref()?.required);
+    Some(RedisAsked { origin, url, required: required.unwrap_or(true) })
 }
 
 /// What a configuration may say and this version does not do: what only helps is a warning, what

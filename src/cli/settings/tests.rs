@@ -21,7 +21,7 @@ fn preset(name: &str, kind: AdapterKind) -> AgentSpec {
 }
 
 /// What a case is made of; everything that is not said is as if nobody said anything.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Case {
     common: Common,
     options: RunOptions,
@@ -371,11 +371,18 @@ fn redis_is_switched_on_by_ours_alone() {
     let mut typed = Case::project("[redis]\nrequired = false\n");
     typed.common.redis = Some(String::new());
     let asked = typed.settled().redis.unwrap();
-    assert_eq!((asked.origin.clone(), asked.required), (Origin::Option("--redis"), true));
-    assert_eq!(
-        asked.message(),
-        "`--redis` asks for Redis, and this version keeps shared state in its embedded store only"
-    );
+    assert_eq!((asked.origin.clone(), asked.required), (Origin::Option("--redis"), false));
+    assert_eq!(asked.url, "");
+    // An option without an address means the one that is known.
+    let mut typed = Case::project("[redis]\nurl = 'redis://:pw@file'\n");
+    typed.common.redis = Some(String::new());
+    let asked = typed.clone().settled().redis.unwrap();
+    assert_eq!((asked.url.as_str(), asked.required), ("redis://:pw@file", true));
+    assert!(!format!("{asked:?}").contains("pw"));
+    let known = typed.clone().with_variable("ORCHESTRATE_REDIS_URL", "redis://variable");
+    assert_eq!(known.settled().redis.unwrap().url, "redis://variable");
+    typed.common.redis = Some("redis://option".to_owned());
+    assert_eq!(typed.settled().redis.unwrap().url, "redis://option");
     let variable =
         Case::default().with_variable("ORCHESTRATE_REDIS_URL", "redis://h").settled().redis.unwrap();
     assert_eq!((variable.origin, variable.required), (Origin::Variable("ORCHESTRATE_REDIS_URL"), true));

@@ -70,7 +70,6 @@ pub(in crate::store) fn holds<S: SharedState>(mut empty: impl FnMut() -> S) {
     a_status_of_a_live_run_is_not_overwritten(&mut empty());
     a_status_of_a_dead_run_is_taken_over(&mut empty());
     heartbeats_move_one_field(&mut empty());
-    what_is_to_go_goes(&mut empty());
 }
 
 fn plain_keys(store: &mut impl SharedState) {
@@ -179,19 +178,4 @@ fn heartbeats_move_one_field(store: &mut impl SharedState) {
     store.beat(KEY, &run("R1"), 4, Timestamp(88)).unwrap();
     store.beat("p:task:none:status", &run("R1"), 5, Timestamp(88)).unwrap();
     assert_eq!(stored(store), expected);
-}
-
-fn what_is_to_go_goes(store: &mut impl SharedState) {
-    store.put("p:a", "1", &run("R1")).unwrap();
-    store.put("p:b", "2", &run("R2")).unwrap();
-    store.stream_append("p:s", "3", &run("R1")).unwrap();
-    store.expire_run(&run("R1"), Some(Timestamp(500))).unwrap();
-    assert_eq!(store.remove_expired(Timestamp(499)).unwrap(), 0);
-    store.expire_run(&run("R1"), None).unwrap();
-    assert_eq!(store.remove_expired(Timestamp(1_000)).unwrap(), 0);
-    store.expire_run(&run("R1"), Some(Timestamp(500))).unwrap();
-    assert_eq!(store.remove_expired(Timestamp(500)).unwrap(), 2);
-    assert_eq!(store.get("p:a").unwrap(), None);
-    assert_eq!(store.stream_read("p:s", 0).unwrap(), []);
-    assert_eq!(store.get("p:b").unwrap().as_deref(), Some("2"));
 }

@@ -99,6 +99,17 @@ impl<'c> Embedded<'c> {
         Ok(())
     }
 
+    /// Raises the fence under `key` to `fence`, which another store gave out.
+    pub(in crate::store) fn raise_fence(&mut self, key: &str, fence: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE CAST(value AS INTEGER) < CAST(?2 AS INTEGER)",
+            )?
+            .execute(params![key, fence.to_string()])?;
+        Ok(())
+    }
+
     /// The run that the entry under `key` is of, and its text.
     pub(in crate::store) fn owned(&self, key: &str) -> Result<Option<(Option<RunId>, String)>, StoreError> {
         let mut statement =
@@ -107,6 +118,34 @@ impl<'c> Embedded<'c> {
             .query_row([key], |row| Ok((row.get::<_, Option<String>>(0)?.map(RunId), row.get(1)?)))
             .optional()?;
         Ok(row)
+    }
+
+    /// Lets all that `run` put here go at `at`; none: keeps it.
+    pub(in crate::store) fn expire_run(
+        &mut self,
+        run: &RunId,
+        at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let at = at.map(|time| time.0);
+        self.atomically(|this| {
+            for table in ["entries", "streams"] {
+                let update = format!("UPDATE {table} SET expires_at = ?2 WHERE run_id = ?1");
+                this.connection.prepare_cached(&update)?.execute(params![run.as_str(), at])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes away what was to go by `now`. Returns how many keys and stream entries went.
+    pub(in crate::store) fn remove_expired(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        self.atomically(|this| {
+            let mut removed = 0;
+            for table in ["entries", "streams"] {
+                let delete = format!("DELETE FROM {table} WHERE expires_at <= ?1");
+                removed += this.connection.prepare_cached(&delete)?.execute([now.0])?;
+            }
+            Ok(removed)
+        })
     }
 
     fn live_lease(
@@ -270,28 +309,6 @@ impl SharedState for Embedded<'_> {
                 )?
                 .execute(params![key, next.to_string()])?;
             Ok(next)
-        })
-    }
-
-    fn expire_run(&mut self, run: &RunId, at: Option<Timestamp>) -> Result<(), StoreError> {
-        let at = at.map(|time| time.0);
-        self.atomically(|this| {
-            for table in ["entries", "streams"] {
-                let update = format!("UPDATE {table} SET expires_at = ?2 WHERE run_id = ?1");
-                this.connection.prepare_cached(&update)?.execute(params![run.as_str(), at])?;
-            }
-            Ok(())
-        })
-    }
-
-    fn remove_expired(&mut self, now: Timestamp) -> Result<usize, StoreError> {
-        self.atomically(|this| {
-            let mut removed = 0;
-            for table in ["entries", "streams"] {
-                let delete = format!("DELETE FROM {table} WHERE expires_at <= ?1");
-                removed += this.connection.prepare_cached(&delete)?.execute([now.0])?;
-            }
-            Ok(removed)
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The shared state: one JSON text for each key, and streams of them, as any store has to keep it.
 //!
 //! [`SharedState`] is the contract; `contract_tests` holds every implementation to it. It is small
-//! and in plain data. The rule for status writes, [`decide`], is a pure function here, so that no
-//! implementation has one of its own.
+//! and in plain data. The rule for status writes, [`decide`], is a pure function here. When what a run
+//! put there goes is each implementation's own matter: the embedded one looks for it, a Redis has
+//! keys that expire.
 
 use crate::model::ids::{RunId, TaskId};
 use crate::model::record::{Lease, TaskStatusRecord};
@@ -12,6 +13,7 @@ use crate::model::time::Timestamp;
 use super::StoreError;
 
 pub(super) mod embedded;
+pub(super) mod redis;
 
 #[cfg(test)]
 mod contract_tests;
@@ -69,6 +71,8 @@ pub enum Decision {
 /// The stored fence has to be at or below the writer's; the stored record has to be of the writer's
 /// own run or of one that is not alive (what such a run only skipped it does not hold); within a
 /// run the revision has to be the expected one and every step a legal one.
+///
+/// The scripts that run in a Redis say the same in their own language; their tests hold them to this.
 pub fn decide(
     stored: Option<&StoredStatus>,
     write: &StatusWrite<'_>,
@@ -138,7 +142,8 @@ pub trait SharedState {
     /// Every key that begins with `prefix`, in order, with its text.
     fn list(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
 
-    /// Puts `text` under `key`, whatever was there. It is `run`'s, and goes when that run's keys do.
+    /// Puts `text` under `key`, whatever was there. It is `run`'s, and goes when that run's keys do, or
+    /// as long after this.
     fn put(&mut self, key: &str, text: &str, run: &RunId) -> Result<(), StoreError>;
 
     /// Takes `key` away. Says whether it was there.
@@ -179,10 +184,4 @@ pub trait SharedState {
 
     /// The next fence under `key`: above every one before, and at least `now` in milliseconds.
     fn next_fence(&mut self, key: &str, now: Timestamp) -> Result<u64, StoreError>;
-
-    /// Lets all that `run` put here go at `at`; none: keeps it.
-    fn expire_run(&mut self, run: &RunId, at: Option<Timestamp>) -> Result<(), StoreError>;
-
-    /// Takes away what was to go by `now`. Returns how many keys and stream entries went.
-    fn remove_expired(&mut self, now: Timestamp) -> Result<usize, StoreError>;
 }

@@ -230,3 +230,23 @@ fn what_is_derived_can_be_made_again() {
     assert_eq!(store.repair(NOW).unwrap(), []);
     assert_eq!(store.verify().unwrap().len(), 1);
 }
+
+#[test]
+fn what_is_to_go_goes() {
+    let folder = folder();
+    let store = opened(&folder);
+    let mut shared = Embedded::new(&store.connection);
+    let run = |id: &str| crate::model::ids::RunId(id.to_owned());
+    shared.put("p:a", "1", &run("R1")).unwrap();
+    shared.put("p:b", "2", &run("R2")).unwrap();
+    shared.stream_append("p:s", "3", &run("R1")).unwrap();
+    shared.expire_run(&run("R1"), Some(Timestamp(500))).unwrap();
+    assert_eq!(shared.remove_expired(Timestamp(499)).unwrap(), 0);
+    shared.expire_run(&run("R1"), None).unwrap();
+    assert_eq!(shared.remove_expired(Timestamp(1_000)).unwrap(), 0);
+    shared.expire_run(&run("R1"), Some(Timestamp(500))).unwrap();
+    assert_eq!(shared.remove_expired(Timestamp(500)).unwrap(), 2);
+    assert_eq!(shared.get("p:a").unwrap(), None);
+    assert_eq!(shared.stream_read("p:s", 0).unwrap(), []);
+    assert_eq!(shared.get("p:b").unwrap().as_deref(), Some("2"));
+}

@@ -1,0 +1,199 @@
+//! Whether the server has what the journal says, and putting it right.
+//!
+//! A run of which the server has nothing is none that it should have: it was run without one, or its
+//! keys are gone by their time.
+
+use crate::model::ids::RunId;
+use crate::model::record::{Lease, TaskStatusRecord};
+use crate::model::run::RunSpec;
+use crate::model::time::Timestamp;
+use crate::schema::{self, SchemaKind};
+use crate::store::verify::{masked, same};
+use crate::store::{Problem, SharedState as _, Store, StoreError, journal, keys};
+
+use super::batch::Meaning;
+use super::restore::{self, Told, is_skipped};
+use super::scripts::Refused;
+use super::state::{Entry, RedisState};
+
+impl Store {
+    /// Everything in a Redis below `prefix` that is not as it should be: documents against their
+    /// schemas, and what it has of this journal's runs against the journal.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`], or what keeps the journal from being read.
+    pub fn verify_shared(&self, redis: &RedisState, prefix: &str) -> Result<Vec<Problem>, StoreError> {
+        let mut problems = Vec::new();
+        check_documents(redis, prefix, &mut problems)?;
+        for listed in self.read(journal::list)?.into_iter().filter(|listed| listed.prefix == prefix) {
+            // What is wrong with the journal itself, `verify` tells.
+            let Ok(spec) = self.run_spec(&listed.summary.run_id) else { continue };
+            let Ok(told) = self.read(|connection| restore::told(connection, &spec, 0)) else { continue };
+            if !has_something_of(redis, &spec)? {
+                continue;
+            }
+            check_run(redis, &spec, &told, &mut problems)?;
+        }
+        Ok(problems)
+    }
+
+    /// Writes what a Redis should have of this journal's runs below `prefix` where it has not.
+    /// `is_alive` is asked of supervisors: what lives writes for itself, and is not overwritten where
+    /// it is further on.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`], or what keeps the journal from being read.
+    pub fn repair_shared(
+        &mut self,
+        redis: &RedisState,
+        prefix: &str,
+        since: Timestamp,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<Vec<Problem>, StoreError> {
+        let before = self.verify_shared(redis, prefix)?;
+        let mut mended = Vec::new();
+        for listed in self.read(journal::list)?.into_iter().filter(|listed| listed.prefix == prefix) {
+            // The newest come first, and what ended long ago has no keys any more.
+            if listed.cleared || (listed.ended && listed.summary.updated_at < since) {
+                continue;
+            }
+            let run = listed.summary.run_id.clone();
+            let Ok(spec) = self.run_spec(&run) else { continue };
+            mended.extend(self.mend(redis, &spec, is_alive)?);
+        }
+        let after = self.verify_shared(redis, prefix)?;
+        mended.extend(before.into_iter().filter(|problem| !after.contains(problem)));
+        mended.sort();
+        mended.dedup();
+        Ok(mended)
+    }
+
+    fn mend(
+        &self,
+        redis: &RedisState,
+        spec: &RunSpec,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<Vec<Problem>, StoreError> {
+        let run = &spec.run_id;
+        let Ok(mut told) = self.read(|connection| restore::told(connection, spec, 0)) else {
+            return Ok(Vec::new());
+        };
+        let key = keys::events(&spec.prefix, run);
+        let stream = redis.stream_read(&key, 0)?;
+        if told.events.starts_with(&stream) {
+            told.events.drain(..stream.len());
+        } else {
+            // What is missing in the middle, or was written by somebody else, cannot be put right in
+            // its place.
+            redis.remove(&key)?;
+        }
+        let lives = self.lease(run)?.is_some_and(|lease| is_alive(&lease));
+        let meaning = if lives { Meaning::Mend } else { Meaning::Restore };
+        let fence = self.read(|connection| journal::head(connection, run))?.fence.max(told.view.fence);
+        let mut written = 0;
+        for batch in told.batches(spec, fence, &meaning, None, &self.masker)? {
+            let call = |dead: &[String]| batch.clone().call("", &redis.ttl_text(), dead);
+            match redis.persist(call, is_alive)? {
+                Ok(count) => written += count,
+                // Somebody else has its tasks by now: theirs is what counts.
+                Err(Refused::Held { .. } | Refused::Stale { .. }) => {}
+                Err(refused) => return Err(refused.error(run, fence, |_| None)),
+            }
+        }
+        let events = told.events.len();
+        Ok((written > 0 || events > 0)
+            .then(|| Problem {
+                place: format!("run {run}"),
+                message: format!("{written} records and {events} events were written again"),
+            })
+            .into_iter()
+            .collect())
+    }
+}
+
+fn has_something_of(redis: &RedisState, spec: &RunSpec) -> Result<bool, StoreError> {
+    if redis.last_of(&keys::events(&spec.prefix, &spec.run_id))? > 0 {
+        return Ok(true);
+    }
+    for task in spec.tasks.iter().filter(|task| !is_skipped(task)) {
+        let Some(text) = redis.get(&keys::status(spec, &task.id))? else { continue };
+        if run_of(&text).as_ref() == Some(&spec.run_id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn run_of(text: &str) -> Option<RunId> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    Some(RunId(value.get("run_id")?.as_str()?.to_owned()))
+}
+
+fn check_run(
+    redis: &RedisState,
+    spec: &RunSpec,
+    told: &Told,
+    problems: &mut Vec<Problem>,
+) -> Result<(), StoreError> {
+    let key = keys::events(&spec.prefix, &spec.run_id);
+    let stream = redis.stream_read(&key, 0)?;
+    if stream != told.events {
+        let what = match stream.iter().zip(&told.events).find(|(one, other)| one != other) {
+            Some((_, (number, _))) => format!("event {number} is not the journal's"),
+            None => format!("has {} events of {}", stream.len(), told.events.len()),
+        };
+        problems.push(Problem { place: key, message: what });
+    }
+    for (place, task) in told.view.tasks.iter().enumerate() {
+        let key = keys::status(spec, &task.id);
+        let skipped = spec.tasks.get(place).is_some_and(is_skipped);
+        let Some(text) = redis.get(&key)? else {
+            if !skipped {
+                problems.push(Problem { place: key, message: "is missing".to_owned() });
+            }
+            continue;
+        };
+        let Ok(stored) = serde_json::from_str::<TaskStatusRecord>(&text) else { continue };
+        if stored.run_id != spec.run_id {
+            continue;
+        }
+        let record = TaskStatusRecord::of(spec, &told.view, place, stored.updated_at);
+        if masked(&record).is_none_or(|record| !same(&record, &stored)) {
+            problems.push(Problem { place: key, message: "is not what the run's events say".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn check_documents(redis: &RedisState, prefix: &str, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
+    let beginning = keys::coded(prefix);
+    for (key, text) in redis.list(&beginning)? {
+        let kind = match key[beginning.len()..].rsplit(':').next() {
+            Some("status") => Some(SchemaKind::TaskStatus),
+            Some("report") => Some(SchemaKind::TaskReport),
+            Some("lease") => Some(SchemaKind::Lease),
+            Some("shared_state") => Some(SchemaKind::SharedState),
+            _ => None,
+        };
+        let message = match kind {
+            Some(kind) => schema::validate(kind, text.as_bytes())
+                .err()
+                .map(|violations| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            None => serde_json::from_str::<serde_json::Value>(&text)
+                .err()
+                .map(|error| format!("is no JSON: {error}")),
+        };
+        problems.extend(message.map(|message| Problem { place: key, message }));
+    }
+    for (key, _) in redis.streams(&beginning)? {
+        let kind = if key.ends_with(":control") { SchemaKind::Control } else { SchemaKind::Event };
+        let Some(Entry::Stream(entries)) = redis.entry(&key)? else { continue };
+        for (number, text) in entries {
+            if let Err(violations) = schema::validate(kind, text.as_bytes()) {
+                let told = violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                problems.push(Problem { place: format!("{key} {number}"), message: told });
+            }
+        }
+    }
+    Ok(())
+}
