@@ -180,3 +180,24 @@ fn a_retry_by_the_same_agent_begins_afresh_and_knows_what_went_wrong() {
     let prompt = project.read(&format!("{folder}prompt.md"));
     assert!(prompt.contains("test -e tried"), "the second prompt tells of the check\n{prompt}");
 }
+
+#[test]
+fn a_provider_that_hangs_is_left_when_the_agent_has_waited_twice() {
+    for agent in ["kilo", "opencode"] {
+        if !real_agents::are_installed(&[agent]) {
+            return;
+        }
+        let server = ModelServer::start().expect("the scripted provider");
+        let project = project_with(&server, &[agent], "hang");
+        project.write("plan.md", format!("- [ ] T001 Wait\n  - Agent: {agent}\n  - Timeout: 4m\n"));
+        // It waits for half of this.
+        let arguments =
+            ["--plan", "plan.md", "--idle-timeout", "24s", "--max-wait", "1s", "--output", "json"];
+        let ran = project.run(arguments);
+        let result = ran.json();
+        let attempt = &result["tasks"][0]["attempts"][0];
+        assert_eq!(attempt["failure"], "provider_unreachable", "{agent}\n{result:#}");
+        assert!(ran.stderr.contains("timed out after 12000ms"), "{agent}\n{}", ran.stderr);
+        nothing_is_left(&project, agent);
+    }
+}

@@ -19,5 +19,6 @@ mod real_agents;
 
 mod failing;
 mod left_behind;
+#[cfg(unix)]
 mod side_by_side;
 mod working;
