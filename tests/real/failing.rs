@@ -41,3 +41,24 @@ fn one_agent_that_fails_does_not_hold_up_the_others() {
     assert_eq!(result["tasks"][0]["failure"], "not_logged_in", "{result:#}");
     assert_eq!(result["tasks"][1]["status"], "failed", "{result:#}");
 }
+
+#[test]
+fn a_provider_that_hangs_is_left_when_the_agent_has_waited_twice() {
+    for agent in ["kilo", "opencode"] {
+        if !real_agents::are_installed(&[agent]) {
+            return;
+        }
+        let server = ModelServer::start().expect("the scripted provider");
+        let project = project_with(&server, &[agent], "hang");
+        project.write("plan.md", format!("- [ ] T001 Wait\n  - Agent: {agent}\n  - Timeout: 4m\n"));
+        // It waits for half of this.
+        let arguments =
+            ["--plan", "plan.md", "--idle-timeout", "24s", "--max-wait", "1s", "--output", "json"];
+        let ran = project.run(arguments);
+        let result = ran.json();
+        let attempt = &result["tasks"][0]["attempts"][0];
+        assert_eq!(attempt["failure"], "provider_unreachable", "{agent}\n{result:#}");
+        assert!(ran.stderr.contains("timed out after 12000ms"), "{agent}\n{}", ran.stderr);
+        nothing_is_left(&project, agent);
+    }
+}

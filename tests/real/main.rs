@@ -24,5 +24,6 @@ mod doctor;
 mod failing;
 mod left_behind;
 mod sessions;
+#[cfg(unix)]
 mod side_by_side;
 mod working;

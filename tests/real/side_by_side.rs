@@ -1,5 +1,6 @@
 //! Five attempts of each CLI at once, with one home that holds the user's settings, rules, login and
-//! databases: all do their work with what is the user's, and nothing of his is written to.
+//! databases: all do their work with what is the user's, and nothing of theirs is written to. The
+//! tasks' commands are for a Unix shell.
 
 use std::path::Path;
 
@@ -49,7 +50,6 @@ fn furnish(project: &mut Project) {
     write(&home, ".gitconfig", "[user]\n\tname = Heron\n\temail = heron@example.org\n");
     write(&home, "bin/heron-tool", "#!/bin/sh\necho a tool of the user\n");
     let tool = home.join("bin/heron-tool");
-    #[cfg(unix)]
     std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for name in ["opencode", "kilo"] {
         write(&home, &format!(".config/{name}/AGENTS.md"), RULE);
