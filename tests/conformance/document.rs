@@ -54,7 +54,7 @@ fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<St
     let mut text = String::from(
         "# Agents\n\nMade by `scripts/conformance --write`; what is changed here by hand is lost.\n\n\
          ## What is known of each\n\n\
-         Measured with the versions named, on Linux. `doctor` and `check` tell what is found on a machine.\n\n",
+         Measured with the versions named, on Linux. Words in capitals stand for what differs between attempts.\n\n",
     );
     text.push_str(&known()?);
     text.push_str(
@@ -130,7 +130,7 @@ fn known() -> io::Result<String> {
             "---".to_owned(),
             format!("`{}`", facts.package),
             version,
-            format!("`{cli} {}`", spec.args.join(" ")),
+            format!("`{cli} {}`", line(&spec)),
             variables(&spec),
             prompt(&spec),
             memory,
@@ -186,6 +186,13 @@ fn command(agent: &AgentSpec) -> io::Result<CommandSpec> {
     .map_err(io::Error::other)
 }
 
+/// The arguments as they would be typed.
+fn line(spec: &CommandSpec) -> String {
+    let typed =
+        spec.args.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
+    typed.collect::<Vec<String>>().join(" ")
+}
+
 fn variables(spec: &CommandSpec) -> String {
     let names: Vec<String> =
         spec.env.keys().filter(|name| *name != "PWD").map(|name| format!("`{name}`")).collect();
@@ -197,9 +204,10 @@ fn prompt(spec: &CommandSpec) -> String {
         Input::File(_) => "standard input, to its end",
         Input::Empty => "its last argument",
     };
-    match spec.args.last() {
-        Some(sentence) if sentence.contains(' ') => format!("{told}, behind the sentence of its argument"),
-        Some(_) | None => told.to_owned(),
+    match spec.args.as_slice() {
+        // A last word that is no option's value.
+        [.., before, _] if !before.starts_with('-') => format!("{told}, behind the sentence of its argument"),
+        _ => told.to_owned(),
     }
 }
 

@@ -88,12 +88,13 @@ fn main() -> ExitCode {
 
 fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, &str)>) -> ExitCode {
     let (before, behind) = folders(&options.programs);
-    let found = found(&before, &behind);
-    let missing: Vec<&str> = CLIS
+    let wanted: Vec<&'static str> = CLIS
         .into_iter()
-        .filter(|cli| rows.iter().any(|(_, wanted)| wanted == cli))
-        .filter(|cli| found.iter().all(|found| found.cli != *cli))
+        .filter(|cli| options.write || rows.iter().any(|(_, wanted)| wanted == cli))
         .collect();
+    let found = found(&wanted, &before, &behind);
+    let missing: Vec<&str> =
+        wanted.into_iter().filter(|cli| found.iter().all(|found| found.cli != *cli)).collect();
     if !missing.is_empty() || real_agents::python().is_none() {
         let what = if missing.is_empty() { "python3".to_owned() } else { missing.join(", ") };
         let message = format!("{what} not found: scripts/agents installs the agents");
@@ -170,8 +171,8 @@ fn folders(programs: &Programs) -> (Vec<PathBuf>, Vec<PathBuf>) {
     }
 }
 
-/// The CLIs that are there, with what they say of their version.
-fn found(before: &[PathBuf], behind: &[PathBuf]) -> Vec<Found> {
+/// Those of the CLIs that are there, with what they say of their version.
+fn found(clis: &[&'static str], before: &[PathBuf], behind: &[PathBuf]) -> Vec<Found> {
     let home = tempfile::tempdir().expect("a home");
     let variables = real_agents::environment_with(home.path(), before, behind);
     let version = |cli: &'static str| {
@@ -189,5 +190,5 @@ fn found(before: &[PathBuf], behind: &[PathBuf]) -> Vec<Found> {
         let version = text.lines().last().unwrap_or_default().trim().to_owned();
         Some(Found { cli, version })
     };
-    CLIS.into_iter().filter_map(version).collect()
+    clis.iter().copied().filter_map(version).collect()
 }
