@@ -33,24 +33,15 @@ struct Facts {
     refusals: String,
 }
 
-/// Writes the document of the last answer of every row.
+/// Writes the document of the last answer of every row. Rows that were never run are named so.
 pub(crate) fn write(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<()> {
-    let missing: Vec<String> = scenarios
-        .iter()
-        .flat_map(|scenario| CLIS.map(|cli| (scenario, cli)))
-        .filter(|(scenario, cli)| scenario.is_for(cli))
-        .map(|(scenario, cli)| format!("{cli}::{}", scenario.name))
-        .filter(|name| kept.iter().all(|kept| kept.row.name() != *name))
-        .collect();
-    if !missing.is_empty() {
-        let message = format!("it shows all rows, and these were not run: {}", missing.join(" "));
-        return Err(io::Error::other(message));
-    }
     std::fs::write(root().join("docs/agents.md"), text(scenarios, found, kept)?)
 }
 
 fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<String> {
     let rows: Vec<Row> = kept.iter().map(|kept| kept.row.clone()).collect();
+    let due = scenarios.iter().flat_map(|scenario| CLIS.map(|cli| scenario.is_for(cli)));
+    let missing = due.filter(|is_for| *is_for).count().saturating_sub(rows.len());
     let mut text = String::from(
         "# Agents\n\nMade by `scripts/conformance --write`; what is changed here by hand is lost.\n\n\
          ## What is known of each\n\n\
@@ -80,7 +71,7 @@ fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<St
          against a scripted provider: what the attempts ended as, and after how many seconds the command had ended. \
          `none` is an attempt that succeeded, with its work there; a task without its work never did, and no process \
          was left running. Rows run beside each other, so the seconds are those of a busy machine.\n\n\
-         Last run: {}, {}, on {} cores: {} rows, {failed} failed.\n",
+         Last run: {}, {}, on {} cores: {} rows, {failed} failed, {missing} not run.\n",
         days(kept),
         versions.join(", "),
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

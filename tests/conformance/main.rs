@@ -137,7 +137,7 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
         println!("{}", row.evidence);
     }
     println!("conformance: {} rows in {} s, {} failed", rows.len(), wall.as_secs(), failed.len());
-    let kept = match kept::update(&found, &rows) {
+    let kept = match kept::update(scenarios, &found, &rows) {
         Ok(kept) => kept,
         Err(error) => return wrong(&format!("cannot keep the rows: {error}")),
     };
