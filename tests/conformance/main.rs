@@ -124,7 +124,11 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
         &jobs,
         limits,
         |(scenario, cli), started| attempt::run(scenario, cli, &server, (&before, &behind), started),
-        tell,
+        |row| {
+            tell(row);
+            // Kept at once, since a run may be ended before its end; whether it could be is seen there.
+            drop(kept::update(scenarios, &found, std::slice::from_ref(row)));
+        },
     );
     let wall = began.elapsed();
     println!("\n{}", matrix::table(scenarios, &found, &rows));
@@ -137,7 +141,7 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
         println!("{}", row.evidence);
     }
     println!("conformance: {} rows in {} s, {} failed", rows.len(), wall.as_secs(), failed.len());
-    let kept = match kept::update(scenarios, &found, &rows) {
+    let kept = match kept::update(scenarios, &found, &[]) {
         Ok(kept) => kept,
         Err(error) => return wrong(&format!("cannot keep the rows: {error}")),
     };
