@@ -195,7 +195,8 @@ fn task_folders(folder: &Path) -> io::Result<usize> {
 }
 
 fn is_installed(program: &str) -> bool {
-    which::which(program).is_ok()
+    let here = env::current_dir().unwrap_or_default();
+    orchestrate::agents::find::find_tool(program, &env::vars().collect(), &here).is_some()
 }
 
 fn median(times: &mut [Duration]) -> Duration {

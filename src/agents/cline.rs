@@ -25,7 +25,11 @@ const SENTENCE: &str = "Do the task that follows.";
 const INTERACTIVE: [&str; 3] = ["cline", "openai-codex", "oca"];
 
 /// The provider whose address stands in the login. Without one it is another's well-known address.
-const ADDRESSED: &str = "openai-compatible";
+pub(super) const ADDRESSED: &str = "openai-compatible";
+
+/// Switches that keep it from updating itself and from leaving a daemon behind.
+pub(super) const QUIET: [(&str, &str); 2] =
+    [("CLINE_NO_AUTO_UPDATE", "1"), ("CLINE_SESSION_BACKEND_MODE", "local")];
 
 /// Where the login for an attempt comes from.
 #[derive(Debug)]
@@ -76,8 +80,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     args.push(SENTENCE.to_owned());
 
     let mut env = context.environment.clone();
-    // Without the second one a daemon stays behind.
-    for (name, value) in [("CLINE_NO_AUTO_UPDATE", "1"), ("CLINE_SESSION_BACKEND_MODE", "local")] {
+    for (name, value) in QUIET {
         env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
     env.insert("PWD".to_owned(), text(context.workspace));
@@ -90,6 +93,8 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         folders,
         files,
         remove_after,
+        // It resumes nothing without a terminal.
+        session_data: None,
         stop_signal: StopSignal::Interrupt,
         grace: Some(Span::seconds(3)),
         success_codes: context.agent.success_codes.clone(),
@@ -157,7 +162,7 @@ fn login(
 }
 
 /// The user's own login file, where Cline looks for it.
-fn login_file(environment: &BTreeMap<String, String>, home: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn login_file(environment: &BTreeMap<String, String>, home: Option<&Path>) -> Option<PathBuf> {
     let given = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(file) = given("CLINE_PROVIDER_SETTINGS_PATH") {
         return Some(file);

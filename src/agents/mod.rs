@@ -4,24 +4,34 @@
 //! is one file per agent (Kilo is a fork of OpenCode and shares its parts). What is
 //! sent to an agent is made in one place for all of them, [`prompt`]. A reader keeps a bounded
 //! amount whatever an agent prints, and believes only an agent's structured events, its error log
-//! and the way it ended: words in its talk are no evidence.
+//! and the way it ended: words in its talk are no evidence. An agent of the configuration has no file:
+//! its data says which fields and which final lines mean what.
 //!
 //! **What it does not do:** it starts no process, decides nothing about retries, and reads no
 //! clock. The file system is looked at in [`find`] and, for a prompt that has to be an argument and
-//! for Cline's logins, in [`command`]; the environment is always an argument.
+//! for Cline's logins, in [`command`]; the environment is always an argument. [`login`],
+//! [`origin`](mod@origin) and [`versions`] are pure.
 
 pub mod environment;
 pub mod find;
+pub mod login;
 pub mod presets;
 pub mod prompt;
+pub mod versions;
 
+mod batch;
 mod cline;
 mod cline_reader;
+mod fields;
+mod jsonc;
 mod kilo;
 mod opencode;
 mod opencode_errors;
 mod opencode_reader;
+mod patterns;
 mod program;
+mod program_reader;
+mod records;
 mod shell;
 mod signs;
 
@@ -36,6 +46,8 @@ use crate::model::reading::OutputReader;
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 
+pub use patterns::{FINAL_LINES, PatternFault, check_pattern};
+
 /// What is known of an attempt before it starts.
 #[derive(Debug, Clone)]
 pub struct AttemptContext<'a> {
@@ -49,7 +61,8 @@ pub struct AttemptContext<'a> {
     pub attempt: u32,
     /// The attempt's folder below the run's.
     pub folder: &'a Path,
-    /// A folder that is this attempt's alone, in the user's cache; it need not be there yet.
+    /// A folder that is this attempt's alone, in the user's cache; it need not be there yet. For an
+    /// attempt that goes on with a session: the folder of the attempt that began it.
     pub data: &'a Path,
     /// Where the agent works.
     pub workspace: &'a Path,
@@ -61,7 +74,7 @@ pub struct AttemptContext<'a> {
     pub environment: BTreeMap<String, String>,
     /// The user's home folder.
     pub home: Option<&'a Path>,
-    /// The session to go on with, where the agent can and the data folder still has it.
+    /// The session to go on with. Only for agents whose [`CommandSpec`] names `session_data`.
     pub session: Option<&'a str>,
     /// How long the attempt may take.
     pub timeout: Span,
@@ -102,6 +115,16 @@ pub enum AdapterError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A pattern of a sign cannot be used.
+    #[error("the pattern `{pattern}` of agent `{agent}` cannot be used: {fault}")]
+    BadPattern {
+        /// The agent.
+        agent: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        fault: PatternFault,
+    },
     /// The model's name would be taken for an option, or is none.
     #[error("`{model}` is no name of a model for agent `{agent}`")]
     BadModel {
@@ -130,6 +153,27 @@ pub enum AdapterError {
         /// The most that fits.
         limit: usize,
     },
+    /// Its program is a script of Windows' own shell, and the shell cannot be given an argument.
+    #[error(
+        "agent `{agent}` is started by `{}`, which `cmd` runs, and `cmd` takes no {what}: set `program` of the agent to the program that the script starts",
+        program.display()
+    )]
+    Batch {
+        /// The agent.
+        agent: String,
+        /// The script.
+        program: PathBuf,
+        /// What it does not take.
+        what: &'static str,
+    },
+    /// What its session is kept in is not there any more.
+    #[error("session `{session}` of agent `{agent}` cannot be gone on with: its data are gone")]
+    SessionGone {
+        /// The agent.
+        agent: String,
+        /// The session.
+        session: String,
+    },
     /// A file that has to be read first cannot be read.
     #[error("cannot read `{}`", path.display())]
     Unreadable {
@@ -150,8 +194,11 @@ impl AdapterError {
             Self::NoCommand { .. }
             | Self::SeveralLines { .. }
             | Self::BadConfig { .. }
+            | Self::BadPattern { .. }
             | Self::BadModel { .. }
             | Self::PromptTooLong { .. }
+            | Self::Batch { .. }
+            | Self::SessionGone { .. }
             | Self::Unreadable { .. } => FailureKind::UsageError,
         }
     }
@@ -159,12 +206,19 @@ impl AdapterError {
 
 /// Says how to start the agent for an attempt.
 pub fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, AdapterError> {
-    match context.agent.kind {
+    let mut command = match context.agent.kind {
         AdapterKind::Kilo => opencode::command(&kilo::FLAVOUR, context),
         AdapterKind::Opencode => opencode::command(&opencode::FLAVOUR, context),
         AdapterKind::Cline => cline::command(context),
         AdapterKind::Command => shell::command(context),
         AdapterKind::Program => program::command(context),
+    }?;
+    command.args.splice(0..0, context.agent.found_args.iter().cloned());
+    match batch::obstacle(find::System::here(), &command.program, &command.args) {
+        Some(what) => {
+            Err(AdapterError::Batch { agent: context.agent.name.clone(), program: command.program, what })
+        }
+        None => Ok(command),
     }
 }
 
@@ -175,7 +229,7 @@ pub fn reader(agent: &AgentSpec, provider: Option<&str>) -> Box<dyn OutputReader
         AdapterKind::Kilo => Box::new(opencode_reader::Reader::new(&kilo::FLAVOUR, provider)),
         AdapterKind::Opencode => Box::new(opencode_reader::Reader::new(&opencode::FLAVOUR, provider)),
         AdapterKind::Cline => Box::new(cline_reader::Reader::new(provider)),
-        AdapterKind::Command | AdapterKind::Program => Box::new(program::Reader::new()),
+        AdapterKind::Command | AdapterKind::Program => Box::new(program_reader::Reader::new(agent)),
     }
 }
 
@@ -191,6 +245,43 @@ pub fn single_login(
         AdapterKind::Cline => cline::shares_login(agent, provider, environment, home),
         AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => false,
     }
+}
+
+/// How to ask an agent's program for its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionQuestion {
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How to ask the program of an agent for its version, given the environment that it gets to see.
+/// None: it is not known what the program would do if it were asked.
+pub fn version_question(
+    agent: &AgentSpec,
+    environment: &BTreeMap<String, String>,
+) -> Option<VersionQuestion> {
+    let quiet: &[(&str, &str)] = match agent.kind {
+        AdapterKind::Kilo => kilo::FLAVOUR.quiet,
+        AdapterKind::Opencode => opencode::FLAVOUR.quiet,
+        AdapterKind::Cline => &cline::QUIET,
+        AdapterKind::Command => return None,
+        AdapterKind::Program => {
+            let is_preset = presets::builtin()
+                .iter()
+                .any(|preset| preset.name == agent.name && preset.program == agent.program);
+            if !is_preset {
+                return None;
+            }
+            &[]
+        }
+    };
+    let mut environment = environment.clone();
+    for &(name, value) in quiet {
+        environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    Some(VersionQuestion { args: vec!["--version".to_owned()], environment })
 }
 
 /// The program of an agent as found, absolute.

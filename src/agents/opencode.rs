@@ -2,7 +2,8 @@
 //!
 //! Written against `opencode-ai` 1.18.33. The prompt goes in on standard input, which has to end.
 //! Attempts are kept apart by a database file each, so that the user's logins, toolchains and
-//! settings stay what they are. Every ask is answered by `--auto`, since nobody is there to answer;
+//! settings stay what they are. A session lives in that file: with the same file, `-s` and its id it
+//! goes on with the whole conversation, also one that was killed in the midst of a tool. Every ask is answered by `--auto`, since nobody is there to answer;
 //! what the user's own rules deny stays denied.
 
 use serde_json::{Map, Value, json};
@@ -64,7 +65,14 @@ pub(super) fn command(flavour: &Flavour, context: &AttemptContext<'_>) -> Result
     env.insert(variable, config);
     let database = format!("{}_DB", flavour.prefix);
     if !context.agent.env.contains_key(&database) {
-        env.insert(database, text(&context.data.join(format!("{}.db", flavour.name))));
+        let file = context.data.join(format!("{}.db", flavour.name));
+        if let Some(session) = context.session.filter(|_| !file.is_file()) {
+            return Err(AdapterError::SessionGone {
+                agent: context.agent.name.clone(),
+                session: session.to_owned(),
+            });
+        }
+        env.insert(database, text(&file));
     }
     env.insert("PWD".to_owned(), text(context.workspace));
 
@@ -76,7 +84,8 @@ pub(super) fn command(flavour: &Flavour, context: &AttemptContext<'_>) -> Result
         input: Input::File(context.prompt_file.to_owned()),
         folders: vec![context.data.to_owned()],
         files: Vec::new(),
-        remove_after: vec![context.data.to_owned()],
+        remove_after: Vec::new(),
+        session_data: Some(context.data.to_owned()),
         stop_signal: StopSignal::Terminate,
         grace: None,
         success_codes: context.agent.success_codes.clone(),

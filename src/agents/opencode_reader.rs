@@ -106,8 +106,8 @@ impl Reader {
     fn event(&mut self, event: &Value) -> Option<LineNews> {
         let kind = event["type"].as_str()?;
         self.events += 1;
-        if let Some(session) = event["sessionID"].as_str() {
-            self.session = Some(shorten(session, 100));
+        if let Some(session) = event["sessionID"].as_str().filter(|session| is_session(session)) {
+            self.session = Some(session.to_owned());
         }
         let part = &event["part"];
         match kind {
@@ -392,10 +392,50 @@ impl Reader {
     }
 }
 
+/// Whether a name of a session can be handed back as the value of an option.
+fn is_session(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    !name.starts_with('-') && (1..=100).contains(&name.len()) && name.bytes().all(plain)
+}
+
 fn doing(tool: &str, state: &Value) -> String {
     let input = &state["input"];
     let what = if tool == "bash" { input["command"].as_str() } else { None };
     let what = what.or_else(|| state["title"].as_str().filter(|title| !title.is_empty()));
     let what = what.or_else(|| input["filePath"].as_str()).unwrap_or_default();
     shorten(&format!("{tool} {what}"), DOING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::opencode;
+
+    fn session_of(line: &str, outcome: &Outcome) -> Option<String> {
+        let mut reader = Reader::new(&opencode::FLAVOUR, None);
+        reader.line(Stream::Stdout, line.as_bytes());
+        reader.finish(outcome).session_id
+    }
+
+    #[test]
+    fn the_session_is_known_from_the_first_line_however_it_ends() {
+        let first = r#"{"type":"step_start","sessionID":"ses_1aB","part":{}}"#;
+        for stopped in [None, Some(StopReason::Deadline), Some(StopReason::Idle), Some(StopReason::Requested)]
+        {
+            let outcome =
+                Outcome { ending: Ending::Killed { signal: 9 }, stopped, left_behind: 0, wall_ms: 1 };
+            assert_eq!(session_of(first, &outcome).as_deref(), Some("ses_1aB"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_session_is_not_handed_back() {
+        let outcome =
+            Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+        let long = "x".repeat(101);
+        for name in ["--help", "-s", "", "a b", "a;b", "../x", &long] {
+            let line = serde_json::json!({ "type": "step_start", "sessionID": name }).to_string();
+            assert_eq!(session_of(&line, &outcome), None, "{name}");
+        }
+    }
 }

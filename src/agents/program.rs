@@ -1,14 +1,10 @@
-//! Any other program, described by data: its arguments are a template, its output is not understood.
-//!
-//! Nothing such a program prints is taken for a sign, since nobody has looked at what it prints
-//! when. What it said last is kept for a person to read.
+//! Any other program, described by data: its arguments are a template, and what its output means is
+//! said by patterns and rules (see [`super::program_reader`]).
 
 use crate::model::agent::PromptChannel;
 use crate::model::command::{CommandSpec, Input, StopSignal};
-use crate::model::outcome::Outcome;
-use crate::model::reading::{LineNews, OutputReader, Reading, Stream};
 
-use super::signs::{LastLines, strip_ansi};
+use super::patterns::check_pattern;
 use super::{AdapterError, AttemptContext, found, model, text};
 
 /// The most bytes that one argument may have: Linux takes 128 KiB each, Windows 32 767 characters
@@ -17,6 +13,13 @@ const ARGUMENT_LIMIT: usize = if cfg!(windows) { 30_000 } else { 120_000 };
 
 /// How to start the program.
 pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, AdapterError> {
+    for sign in &context.agent.signs {
+        check_pattern(&sign.pattern).map_err(|fault| AdapterError::BadPattern {
+            agent: context.agent.name.clone(),
+            pattern: sign.pattern.clone(),
+            fault,
+        })?;
+    }
     let mut args = arguments(context)?;
     let input = match context.agent.prompt {
         PromptChannel::Stdin => Input::File(context.prompt_file.to_owned()),
@@ -37,6 +40,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         folders: Vec::new(),
         files: Vec::new(),
         remove_after: Vec::new(),
+        session_data: None,
         stop_signal: StopSignal::Terminate,
         grace: None,
         success_codes: context.agent.success_codes.clone(),
@@ -44,8 +48,9 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
     })
 }
 
-/// The configured arguments with their placeholders filled in. Without a model, an argument that
-/// asks for one is left out, with the option before it.
+/// The configured arguments with their placeholders filled in, and those that go on with a session
+/// where there is one. Without a model, an argument that asks for one is left out, with the option
+/// before it.
 pub(super) fn arguments(context: &AttemptContext<'_>) -> Result<Vec<String>, AdapterError> {
     let model = model(context)?;
     let mut args: Vec<String> = Vec::with_capacity(context.agent.args.len());
@@ -57,6 +62,10 @@ pub(super) fn arguments(context: &AttemptContext<'_>) -> Result<Vec<String>, Ada
             continue;
         }
         args.push(fill(arg, context, model.unwrap_or_default()));
+    }
+    if context.session.is_some() {
+        let resume = context.agent.resume_args.iter();
+        args.extend(resume.map(|arg| fill(arg, context, model.unwrap_or_default())));
     }
     Ok(args)
 }
@@ -76,6 +85,7 @@ fn fill(arg: &str, context: &AttemptContext<'_>, model: &str) -> String {
                 "completion" => text(context.completion),
                 "completion_folder" => context.completion.parent().map(text).unwrap_or_default(),
                 "title" => title(context),
+                "session" => context.session.unwrap_or_default().to_owned(),
                 _ => return None,
             };
             Some((value, end))
@@ -115,38 +125,4 @@ fn prompt_argument(context: &AttemptContext<'_>) -> Result<String, AdapterError>
         });
     }
     Ok(prompt)
-}
-
-/// Keeps the last lines of what a program says.
-#[derive(Debug)]
-pub(super) struct Reader {
-    stdout: LastLines,
-    stderr: LastLines,
-}
-
-impl Reader {
-    /// A reader that has read nothing.
-    pub(super) fn new() -> Self {
-        Self { stdout: LastLines::default(), stderr: LastLines::default() }
-    }
-}
-
-impl OutputReader for Reader {
-    fn wants_lines(&self) -> bool {
-        false
-    }
-
-    fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
-        let line = String::from_utf8_lossy(line);
-        let line = strip_ansi(&line);
-        match stream {
-            Stream::Stdout => self.stdout.push(&line),
-            Stream::Stderr => self.stderr.push(&line),
-        }
-        None
-    }
-
-    fn finish(&mut self, _: &Outcome) -> Reading {
-        Reading { last_words: self.stdout.text().or_else(|| self.stderr.text()), ..Reading::default() }
-    }
 }

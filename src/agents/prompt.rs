@@ -43,6 +43,8 @@ pub struct PromptInput<'a> {
     pub workspace: &'a Path,
     /// What went wrong before, or a person's word.
     pub note: Option<&'a str>,
+    /// Whether it is the next message of a session that knows the task already.
+    pub goes_on: bool,
     /// Who gets it.
     pub agent: &'a AgentSpec,
     /// Whether a completion is asked for.
@@ -51,13 +53,7 @@ pub struct PromptInput<'a> {
 
 /// Makes the prompt of an attempt.
 pub fn build(input: &PromptInput<'_>) -> String {
-    let mut sections = vec![head(input)];
-    sections.extend(note(input));
-    sections.push(body(input.task));
-    sections.extend(acceptance(input.task));
-    sections.extend(context(input));
-    sections.extend(dependencies(input.dependencies));
-    sections.extend(files(input.task));
+    let mut sections = if input.goes_on { again(input) } else { whole(input) };
     sections.push(checks(input));
     sections.extend(report(input));
     let prompt = format!("{}\n", sections.join("\n\n"));
@@ -65,6 +61,41 @@ pub fn build(input: &PromptInput<'_>) -> String {
         AdapterKind::Cline => escaped_for_cline(&prompt),
         AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Command | AdapterKind::Program => prompt,
     }
+}
+
+/// The task, for an agent that has not heard of it.
+fn whole(input: &PromptInput<'_>) -> Vec<String> {
+    let mut sections = vec![head(input)];
+    sections.extend(note(input));
+    sections.push(body(input.task));
+    sections.extend(acceptance(input.task));
+    sections.extend(context(input));
+    sections.extend(dependencies(input.dependencies));
+    sections.extend(files(input.task));
+    sections
+}
+
+/// What is new, for an agent that has the task in its session.
+fn again(input: &PromptInput<'_>) -> Vec<String> {
+    let task = input.task;
+    let wrong = input.note.map(str::trim).filter(|note| !note.is_empty());
+    let wrong = wrong.unwrap_or("The attempt before this one did not succeed.");
+    vec![
+        format!(
+            "# Task {} again: {}\n\nThis is attempt {} at the task of this conversation. Nobody can answer \
+             questions, and what was said of other tasks and of the plan still holds.",
+            task.id,
+            one_line(&task.title),
+            input.attempt
+        ),
+        format!("## What went wrong\n\n{wrong}"),
+        format!(
+            "## Where things stand\n\nNothing was undone: the folder `{}` holds what you left, and maybe what \
+             others did since. A command that was running when you were ended runs no longer. Find out why \
+             it went wrong, put it right, and finish the task.",
+            input.workspace.display()
+        ),
+    ]
 }
 
 /// Code in a plan may have such words too (`@property`), and they must not reach a file with the
@@ -226,9 +257,14 @@ fn report(input: &PromptInput<'_>) -> Option<String> {
         next_steps: Vec::new(),
         source: CompletionSource::Agent,
     };
+    let other = if input.goes_on {
+        " The place of the file and the number of the attempt are not those of before."
+    } else {
+        ""
+    };
     let skeleton = serde_json::to_string_pretty(&skeleton).expect("a completion can be written");
     Some(format!(
-        "## How to report\n\n{duty}. Write this file, as the last thing you do:\n\n{}\n\nwith this JSON, filled \
+        "## How to report\n\n{duty}.{other} Write this file, as the last thing you do:\n\n{}\n\nwith this JSON, filled \
          in truthfully and with no other fields:\n\n{}\n\n`status` is `succeeded`, `failed` or `blocked` (you \
          need something that you cannot get); unless it succeeded, `error` is `{{\"kind\": \"a word\", \
          \"message\": \"what happened\"}}`. `change` is `created`, `modified`, `deleted` or `unchanged`; \

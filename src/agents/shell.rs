@@ -23,6 +23,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         folders: Vec::new(),
         files: Vec::new(),
         remove_after: Vec::new(),
+        session_data: None,
         stop_signal: StopSignal::Terminate,
         grace: None,
         success_codes: context.agent.success_codes.clone(),

@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use commands::{
-    ApproveCommand, CompleteCommand, CompletionsCommand, LogsCommand, ModelsCommand, ProgressCommand,
-    ReportCommand, ResumeCommand, RetryCommand, RunsCommand, SchemaCommand, StateCommand, StatusCommand,
-    StopCommand, WaitCommand, WhyCommand,
+    ApproveCommand, CompleteCommand, CompletionsCommand, DoctorCommand, LogsCommand, ModelsCommand,
+    ProgressCommand, ReportCommand, ResumeCommand, RetryCommand, RunsCommand, SchemaCommand, StateCommand,
+    StatusCommand, StopCommand, WaitCommand, WhyCommand,
 };
 use refusal::Refusal;
 use run::{CheckCommand, RunCommand};
@@ -48,6 +48,7 @@ pub struct Cli {
 
 const TOP_HELP: &str = "\
 Examples:
+  orchestrate doctor                     see whether a run would work here
   orchestrate check phase3.md            see what would be run, and in which order
   orchestrate --plan phase3.md           run it (the same as `orchestrate run phase3.md`)
   orchestrate status --watch             where the latest run stands, live
@@ -164,6 +165,8 @@ pub enum Command {
     Completions(CompletionsCommand),
     /// The model hierarchy
     Models(ModelsCommand),
+    /// Say whether a run would work here: agents, logins, workspace, state; and what to do if not
+    Doctor(DoctorCommand),
 }
 
 impl Command {
@@ -188,6 +191,7 @@ impl Command {
             Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
             Self::Models(_) => "models",
+            Self::Doctor(_) => "doctor",
         }
     }
 
@@ -211,7 +215,8 @@ impl Command {
             | Self::Runs(_)
             | Self::State(_)
             | Self::Completions(_)
-            | Self::Models(_) => false,
+            | Self::Models(_)
+            | Self::Doctor(_) => false,
         }
     }
 }
@@ -268,7 +273,8 @@ fn take_over_run(cli: &mut Cli) -> Result<(), refusal::UsageError> {
         | Command::State(_)
         | Command::Schema(_)
         | Command::Completions(_)
-        | Command::Models(_) => None,
+        | Command::Models(_)
+        | Command::Doctor(_) => None,
     };
     if let Some(place) = place {
         if let Some(named) = cli.common.run.as_ref().filter(|named| **named != place) {

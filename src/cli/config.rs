@@ -4,6 +4,8 @@
 //! nothing but that text. What a value means beside the command line and the built-in defaults is
 //! said by [`crate::cli::settings`]. The JSON Schema comes from the same types.
 
+mod agents;
+mod output;
 mod problem;
 mod read;
 mod section;
@@ -14,6 +16,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use crate::model::agent::{AdapterKind, CompletionRule, PassEnv, PromptChannel};
+use crate::model::agent_output::{EventRules, SignPattern};
 use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
@@ -149,6 +152,8 @@ pub struct AgentTable {
     pub program: Option<String>,
     /// Its arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`.
     pub args: Option<Vec<String>>,
+    /// Arguments that follow when a session is gone on with, with `{session}`.
+    pub resume_args: Option<Vec<String>>,
     /// How it takes its prompt.
     pub prompt: Option<PromptChannel>,
     /// Variables that are set for it.
@@ -166,6 +171,11 @@ pub struct AgentTable {
     pub memory: Option<u64>,
     /// Whether it has to leave a completion.
     pub completion: Option<CompletionRule>,
+    /// What its final lines mean when it ends without success. The first pattern that is found in
+    /// the last line that has one counts.
+    pub signs: Option<Vec<SignPattern>>,
+    /// How the JSON lines that it prints are read.
+    pub events: Option<EventRules>,
 }
 
 /// A size: bytes, or text such as `512MiB`.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::agents;
 use crate::cli::args::run::RunOptions;
@@ -50,6 +51,8 @@ pub struct Context {
     common: Common,
     project: Option<Config>,
     personal: Option<Config>,
+    /// What was wrong with these files, for a command that goes on all the same.
+    mistakes: Vec<CliError>,
 }
 
 impl Context {
@@ -67,11 +70,19 @@ impl Context {
         let folders = environment::folders();
         let root = locate::find_root(&directory).path;
         let (mut project, mut personal) = (None, None);
+        let mut mistakes = Vec::new();
         if reads_configuration(&cli.command) {
-            project = read_config(&root.join(CONFIG_FILE), CONFIG_FILE)?;
+            let mut read = |path: &Path, shown: &str| match read_config(path, shown) {
+                Err(error) if goes_on_without_configuration(&cli.command) => {
+                    mistakes.push(error);
+                    Ok(None)
+                }
+                other => other,
+            };
+            project = read(&root.join(CONFIG_FILE), CONFIG_FILE)?;
             if let Some(folders) = &folders {
                 let path = folders.config_file();
-                personal = read_config(&path, &path.display().to_string())?;
+                personal = read(&path, &path.display().to_string())?;
             }
         }
         let cache = folders
@@ -93,11 +104,17 @@ impl Context {
             common: cli.common.clone(),
             project,
             personal,
+            mistakes,
             environment,
         };
         context.run = cli.common.run.clone().or_else(|| context.environment.get("ORCHESTRATE_RUN").cloned());
         let options = RunOptions::default();
-        let basics = settings::basics(&context.sources(&options)).map_err(|error| refused(&error))?;
+        let basics = match settings::basics(&context.sources(&options)) {
+            // The whole of the settings says it again.
+            Err(_) if goes_on_without_configuration(&cli.command) => settings::basics(&context.defaults()),
+            other => other,
+        };
+        let basics = basics.map_err(|error| refused(&error))?;
         context.state_dir = basics.state_dir;
         context.prefix = basics.prefix;
         context.output = basics.output;
@@ -113,6 +130,38 @@ impl Context {
     /// What options, variables and files mean together.
     pub fn settings_for(&self, options: &RunOptions) -> Result<Settings, CliError> {
         settings::settings(&self.sources(options)).map_err(|error| refused(&error))
+    }
+
+    /// What options, variables and files mean together, or, where something is wrong with them, what
+    /// holds without any of them, and all that is wrong.
+    pub fn settings_or_defaults(&self) -> Result<(Settings, Vec<CliError>), CliError> {
+        let mut mistakes = self.mistakes.clone();
+        match settings::settings(&self.sources(&RunOptions::default())) {
+            Ok(settings) => Ok((settings, mistakes)),
+            Err(error) => {
+                mistakes.push(refused(&error));
+                let settings = settings::settings(&self.defaults()).map_err(|error| refused(&error))?;
+                Ok((settings, mistakes))
+            }
+        }
+    }
+
+    /// The sources of settings without anything that somebody said.
+    fn defaults(&self) -> Sources<'_> {
+        static NOTHING: LazyLock<(Common, RunOptions, BTreeMap<String, String>)> =
+            LazyLock::new(Default::default);
+        let (common, options, environment) = &*NOTHING;
+        Sources { common, options, environment, project: None, user: None, ..self.sources(options) }
+    }
+
+    /// Whether more is to be told than usual.
+    pub fn is_verbose(&self) -> bool {
+        self.common.verbose > 0
+    }
+
+    /// Where agents keep what can be made again.
+    pub fn cache(&self) -> &Path {
+        &self.cache
     }
 
     fn sources<'a>(&'a self, options: &'a RunOptions) -> Sources<'a> {
@@ -168,6 +217,11 @@ fn reads_configuration(command: &Command) -> bool {
         command,
         Command::Complete(_) | Command::Progress(_) | Command::Schema(_) | Command::Completions(_)
     )
+}
+
+/// A command that is called because something is wrong has to work with a broken configuration.
+fn goes_on_without_configuration(command: &Command) -> bool {
+    matches!(command, Command::Doctor(_))
 }
 
 fn ui(common: &Common, environment: &BTreeMap<String, String>) -> Ui {

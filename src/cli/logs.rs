@@ -37,6 +37,14 @@ pub async fn logs(context: &Context, command: &LogsCommand) -> Result<ExitCode, 
             format!("task {task} has {}", crate::report::text::count_of(u64::from(last), "attempt")),
         ));
     }
+    let session = run.view.task(&task).and_then(|task| {
+        task.attempts.iter().find(|known| known.attempt == attempt).and_then(|known| known.session.clone())
+    });
+    if let Some(session) = session {
+        let session = masking::mask(&session).into_owned();
+        let session = masking::strip_controls(&session);
+        context.ui.note(&format!("attempt {attempt} goes on with session {session} of an earlier one"));
+    }
     let name = if command.stderr { "stderr.log" } else { "stdout.log" };
     let path = run.attempt_file(&task, attempt, name);
     let mut reader = match File::open(&path) {

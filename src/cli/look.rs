@@ -11,6 +11,7 @@ use crate::model::ids::{RunId, TaskId};
 use crate::model::record::Lease;
 use crate::model::run::RunSpec;
 use crate::model::status::RunStatus;
+use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 use crate::report::Liveness;
 use crate::store::{Store, StoreError};
@@ -107,10 +108,15 @@ pub fn open(context: &Context) -> Result<Store, CliError> {
 
 /// Whether the holder of a lease lives: on this host its process tells, on another one the time.
 pub fn lease_is_alive(context: &Context, lease: &Lease) -> bool {
-    if lease.host == context.host {
+    holder_lives(lease, &context.host, context.clock.now())
+}
+
+/// The same, seen from `host` at `now`.
+pub fn holder_lives(lease: &Lease, host: &str, now: Timestamp) -> bool {
+    if lease.host == host {
         supervisor::process_alive(lease.pid, &lease.pid_started)
     } else {
-        lease.until > context.clock.now()
+        lease.until > now
     }
 }
 

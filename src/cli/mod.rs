@@ -10,6 +10,7 @@ pub mod config;
 #[cfg(windows)]
 mod console;
 pub mod context;
+pub mod doctor;
 pub mod environment;
 pub mod exit;
 pub mod locate;
@@ -90,7 +91,8 @@ fn guard(
         | Command::State(_)
         | Command::Schema(_)
         | Command::Completions(_)
-        | Command::Models(_) => false,
+        | Command::Models(_)
+        | Command::Doctor(_) => false,
     };
     if !supervises || environment.contains_key(supervisor::GUARD) {
         return None;
@@ -186,6 +188,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         Command::Schema(command) => small::schema(&context, command),
         Command::Completions(command) => small::completions(&context, command),
         Command::Models(command) => small::models(&context, command),
+        Command::Doctor(command) => block_on(doctor::doctor(&context, command)),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
+use crate::agents;
 use crate::cli::args::OutputForm;
 use crate::cli::args::run::{
     BoxRule, CheckCommand, Granularity, PlanName, ReadingOptions, RunCommand, Selection,
@@ -114,7 +115,8 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     }
     reports_can_be_written(context, &spec)?;
     let mut store = Store::open(&context.state_dir, false)?;
-    workspace::git::keep_out_of_commits(&context.state_dir).map_err(anyhow::Error::from)?;
+    let git = agents::find::find_tool("git", &context.environment, &context.root);
+    workspace::git::keep_out_of_commits(&context.state_dir, git.as_deref()).map_err(anyhow::Error::from)?;
     let claim = Claim::begin(context, &mut store, &spec)?;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
@@ -361,7 +363,7 @@ fn runnable(spec: &RunSpec) -> Result<(), CliError> {
         format!("no agent that these tasks could use is installed: {}", names.join(", ")),
     )
     .hint("install one, or name its program in `orchestrate.toml` under `[agents.NAME] program`")
-    .hint("`orchestrate models` shows which are found"))
+    .hint("`orchestrate doctor` shows which are found, and how to get the rest"))
 }
 
 /// Whether the task is to be run, now or once a gate has been let pass.

@@ -105,7 +105,7 @@ pub struct Driven {
 /// from its data run one attempt at a time.
 pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, layers: &[Layer]) {
     for agent in known.values_mut() {
-        agent.found = agents::find::find_program(agent, &context.environment, &context.root);
+        agents::find::fill_in(agent, &context.environment, &context.root);
         let mut providers: Vec<Option<&str>> = layers
             .iter()
             .filter(|layer| layer.agent == agent.name)

@@ -18,15 +18,21 @@ use crate::model::time::Span;
 use crate::scheduler::{Effect, Input};
 use crate::supervisor::{self, CheckJob, CheckTicket};
 
+/// What an attempt is told of those before it.
+#[derive(Debug, Clone, Copy)]
+struct Told<'a> {
+    note: Option<&'a str>,
+    session: Option<&'a str>,
+}
+
 impl Engine {
     /// Carries out one effect. What follows from it at once comes back as inputs.
     pub(super) fn carry_out(&mut self, effect: Effect) -> Vec<Input> {
         match effect {
             Effect::Record(_) => {}
-            // The session of the attempt before lies in that attempt's own data folder, which is gone:
-            // the note tells the agent what was done.
-            Effect::Spawn { key, rung, timeout, note, session: _ } => {
-                if let Err(error) = self.spawn(&key, &rung, timeout, note.as_deref()) {
+            Effect::Spawn { key, rung, timeout, note, session } => {
+                let told = Told { note: note.as_deref(), session: session.as_deref() };
+                if let Err(error) = self.spawn(&key, &rung, timeout, told) {
                     return vec![not_started(key, &error)];
                 }
             }
@@ -55,20 +61,16 @@ impl Engine {
         Vec::new()
     }
 
-    fn spawn(
-        &mut self,
-        key: &AttemptKey,
-        rung: &Rung,
-        timeout: Span,
-        note: Option<&str>,
-    ) -> anyhow::Result<()> {
+    fn spawn(&mut self, key: &AttemptKey, rung: &Rung, timeout: Span, told: Told<'_>) -> anyhow::Result<()> {
         let spec = Arc::clone(&self.parts.spec);
         let task = self.task(&spec, &key.task);
         let view = self.parts.scheduler.view().task(&key.task);
         let first = view.and_then(|view| view.attempts.first()).map(|first| first.started_at);
         self.parts.workspace.begin(task, first.unwrap_or_else(|| self.parts.clock.now()))?;
         let workspace = self.parts.workspace.directory(&key.task);
-        let order = AttemptOrder { key, task, rung, timeout, note };
+        let data = self.sessions.folder_of(key, told.session.is_some(), &self.parts.folders);
+        let order =
+            AttemptOrder { key, task, rung, timeout, note: told.note, session: told.session, data: &data };
         let job = prepare::prepare(
             &spec,
             self.parts.scheduler.view(),
@@ -77,6 +79,7 @@ impl Engine {
             &workspace,
             &order,
         )?;
+        self.sessions.take(key, &job.command)?;
         self.active.insert(key.clone());
         self.supervisor.start(job);
         Ok(())
@@ -161,6 +164,7 @@ fn not_started(key: AttemptKey, error: &anyhow::Error) -> Input {
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,
+        session_kept: false,
     };
     Input::AttemptEnded { key, facts: Box::new(facts) }
 }

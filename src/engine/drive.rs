@@ -13,6 +13,7 @@ use crate::engine::clock::Clock;
 use crate::engine::ending;
 use crate::engine::folders::RunFolders;
 use crate::engine::prepare::Surroundings;
+use crate::engine::sessions::{self, Sessions};
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::wake::WakeWatch;
 use crate::model::event::{Event, EventBody};
@@ -80,6 +81,7 @@ pub struct Engine {
     pub(super) parts: EngineParts,
     pub(super) supervisor: Supervisor,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) sessions: Sessions,
     pub(super) tasks: BTreeMap<TaskId, usize>,
     /// Attempts whose process was started and has not been reported as ended.
     pub(super) active: BTreeSet<AttemptKey>,
@@ -102,11 +104,13 @@ impl Engine {
         let tasks =
             parts.spec.tasks.iter().enumerate().map(|(place, task)| (task.id.clone(), place)).collect();
         let plan_state = parts.spec.plan_path.as_deref().and_then(file_state);
+        let sessions = Sessions::new(&parts.folders);
         let uses_memory = parts.spec.agents.values().any(|agent| agent.memory.is_some());
         Ok(Self {
             parts,
             supervisor,
             reports,
+            sessions,
             tasks,
             active: BTreeSet::new(),
             own_completion: BTreeMap::new(),
@@ -127,6 +131,7 @@ impl Engine {
                 let view = self.parts.scheduler.view().clone();
                 let ended = ending::finish(&mut self.parts, &view);
                 self.supervisor.close().await;
+                self.sessions.close().await;
                 ended?;
                 Ok(RunEnd { exit, view })
             }
@@ -146,6 +151,7 @@ impl Engine {
                 tracing::info!(ended, "ended processes that an earlier supervisor had left");
             }
         }
+        sessions::clear_dead(&self.parts.folders);
         let mut wakes = WakeWatch::begin(&self.parts.folders);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -248,6 +254,11 @@ impl Engine {
                 reporter.event(event, &self.parts.spec, view);
             }
         }
+        for task in events.iter().filter_map(|event| event.body.task_id()) {
+            if self.sessions.has(task) && !self.parts.scheduler.needs_session(task) {
+                self.sessions.drop_of(task);
+            }
+        }
         Ok(())
     }
 
@@ -311,6 +322,7 @@ impl Engine {
             tracing::error!("some processes did not end in time");
         }
         self.supervisor.close().await;
+        self.sessions.close().await;
     }
 }
 

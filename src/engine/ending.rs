@@ -88,7 +88,6 @@ pub(super) fn finish(parts: &mut EngineParts, view: &RunView) -> anyhow::Result<
     }
     parts.store.sync()?;
     parts.store.release_lease(&parts.spec, &parts.lease)?;
-    remove_data(&parts.folders);
     let told = shown(&parts.surroundings.directory, &report_path);
     let paths = EndPaths { report: Some(told), branch: None };
     let now = parts.clock.now();
@@ -117,14 +116,4 @@ fn write_report(path: &Path, markdown: &str, result: &RunResult, parts: &EngineP
             .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     }
     std::fs::write(path, text).with_context(|| format!("cannot write the report `{}`", path.display()))
-}
-
-fn remove_data(folders: &RunFolders) {
-    match std::fs::remove_dir_all(folders.all_data()) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => {
-            tracing::warn!(%error, folder = %folders.all_data().display(), "agents' data folders are left over");
-        }
-    }
 }

@@ -81,6 +81,7 @@ impl Engine {
             outputs: paths.outputs,
             claims: paths.claims,
             plan_changed: paths.plan_changed,
+            session_kept: self.sessions.has(&key.task),
         }
     }
 }

@@ -22,6 +22,7 @@ mod facts;
 pub mod folders;
 pub mod prepare;
 pub mod requests;
+mod sessions;
 pub mod signals;
 pub mod wake;
 

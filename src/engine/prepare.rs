@@ -49,6 +49,10 @@ pub struct AttemptOrder<'a> {
     pub timeout: Span,
     /// What the agent has to know of earlier attempts.
     pub note: Option<&'a str>,
+    /// The session it goes on with.
+    pub session: Option<&'a str>,
+    /// Where its agent keeps its data: a new folder, or that of the session.
+    pub data: &'a Path,
 }
 
 /// Makes everything an attempt needs and says how it is started.
@@ -69,7 +73,6 @@ pub fn prepare(
     make_private_folder(&folder)?;
     let completion = folder.join("completion.json");
     let prompt_file = folder.join("prompt.md");
-    let data = folders.data(task_id, *attempt);
     if agent.kind != AdapterKind::Command {
         let dependencies = dependency_reports(view, order.task);
         let verify: Vec<String> = checks_of(spec, order.task);
@@ -84,6 +87,7 @@ pub fn prepare(
             completion: &completion,
             workspace,
             note: order.note,
+            goes_on: order.session.is_some(),
             agent,
             completion_rule: agent.completion,
         });
@@ -96,13 +100,13 @@ pub fn prepare(
         rung: order.rung,
         attempt: *attempt,
         folder: &folder,
-        data: &data,
+        data: order.data,
         workspace,
         completion: &completion,
         prompt_file: &prompt_file,
         environment,
         home: surroundings.home.as_deref(),
-        session: None,
+        session: order.session,
         timeout: order.timeout,
         idle_timeout: spec.settings.idle_timeout,
     })?;

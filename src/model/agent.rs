@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_output::{EventRules, SignPattern};
+
 /// The code that knows how to speak to an agent.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
@@ -100,9 +102,16 @@ pub struct AgentSpec {
     pub program: Option<String>,
     /// The program as found, absolute; none: it is not installed.
     pub found: Option<PathBuf>,
+    /// Arguments that come before all others: the script, where what was found is one that `found`
+    /// has to run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found_args: Vec<String>,
     /// Arguments, with `{prompt_file}`, `{model}`, `{workspace}`, `{completion}`, `{title}`, and in
     /// presets `{completion_folder}`.
     pub args: Vec<String>,
+    /// Arguments that follow when a session is gone on with, with `{session}`; none: it cannot.
+    #[serde(default)]
+    pub resume_args: Vec<String>,
     /// How it takes its prompt.
     pub prompt: PromptChannel,
     /// Variables that are set for it.
@@ -117,6 +126,13 @@ pub struct AgentSpec {
     pub memory: Option<u64>,
     /// Whether it has to leave a completion.
     pub completion: CompletionRule,
+    /// What its final lines mean when it ends without success. Only for [`AdapterKind::Program`].
+    #[serde(default)]
+    pub signs: Vec<SignPattern>,
+    /// How the JSON lines that it prints are read; none: it prints text. Only for
+    /// [`AdapterKind::Program`].
+    #[serde(default)]
+    pub events: Option<EventRules>,
     /// Whether this adapter was proved against the real program.
     pub proved: bool,
 }
@@ -130,7 +146,9 @@ impl Default for AgentSpec {
             kind: AdapterKind::default(),
             program: None,
             found: None,
+            found_args: Vec::new(),
             args: Vec::new(),
+            resume_args: Vec::new(),
             prompt: PromptChannel::default(),
             env: BTreeMap::new(),
             pass_env: PassEnv::default(),
@@ -138,6 +156,8 @@ impl Default for AgentSpec {
             limit: None,
             memory: None,
             completion: CompletionRule::default(),
+            signs: Vec::new(),
+            events: None,
             proved: false,
         }
     }
@@ -147,5 +167,22 @@ impl AgentSpec {
     /// Whether an attempt of it can be started here.
     pub const fn is_installed(&self) -> bool {
         self.found.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_of_an_older_journal_is_read() {
+        let agent: AgentSpec = serde_json::from_str(
+            r#"{"name":"mine","kind":"program","program":"mine","found":null,"args":["x"],"prompt":"file",
+                "env":{},"pass_env":[],"success_codes":[0],"limit":null,"memory":null,
+                "completion":"required","proved":false}"#,
+        )
+        .unwrap();
+        assert_eq!((agent.signs.len(), agent.events, agent.resume_args.len()), (0, None, 0));
+        assert_eq!(agent.prompt, PromptChannel::File);
     }
 }

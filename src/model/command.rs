@@ -55,6 +55,10 @@ pub struct CommandSpec {
     pub files: Vec<FileToWrite>,
     /// Folders that are ours alone and go when the attempt has ended.
     pub remove_after: Vec<PathBuf>,
+    /// The folder, ours alone, in which the agent keeps a session that another attempt can go on with.
+    /// Whoever had the attempt started keeps it while that may be, and removes it then. None: its
+    /// sessions cannot be gone on with.
+    pub session_data: Option<PathBuf>,
     /// How it is asked to stop.
     pub stop_signal: StopSignal,
     /// How long it may take to stop, where the adapter knows better than the run's setting.

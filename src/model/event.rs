@@ -251,6 +251,9 @@ pub enum EventBody {
         rung: Rung,
         /// When it has had its time.
         deadline_at: Timestamp,
+        /// The session of an earlier attempt that it goes on with; none: it begins a new one.
+        #[serde(default)]
+        session: Option<String>,
     },
     /// The agent said how far it is.
     AttemptProgressed {
@@ -284,6 +287,10 @@ pub enum EventBody {
         reading: Option<Reading>,
         /// The agent's own summary, where its completion is valid.
         summary: Option<String>,
+        /// Whether its session (`session_id` of the reading) was kept, so that the next attempt can
+        /// go on with it.
+        #[serde(default)]
+        session_kept: bool,
         /// What the judge made of it.
         verdict: Verdict,
     },
@@ -372,6 +379,7 @@ mod tests {
                     provider: None,
                 },
                 deadline_at: Timestamp(9),
+                session: None,
             },
         };
         let value = serde_json::to_value(&event).unwrap();

@@ -6,9 +6,11 @@
 //! [`view::RunView`] stand here too, because every other room relies on the same ones.
 
 pub mod agent;
+pub mod agent_output;
 pub mod check;
 pub mod command;
 pub mod completion;
+pub mod doctor;
 pub mod event;
 pub mod exit;
 pub mod failure;

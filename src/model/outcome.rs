@@ -141,4 +141,6 @@ pub struct AttemptFacts {
     pub claims: Vec<PathFact>,
     /// Whether the agent changed its own plan file.
     pub plan_changed: bool,
+    /// Whether its session was kept, so that another attempt can go on with it.
+    pub session_kept: bool,
 }

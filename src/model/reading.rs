@@ -7,7 +7,8 @@ use super::failure::FailureKind;
 use super::outcome::Outcome;
 
 /// Which stream of a process a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Standard output.
     Stdout,

@@ -37,6 +37,9 @@ pub struct AttemptResult {
     pub failure: Option<FailureKind>,
     /// What was seen of the failure.
     pub seen: Option<String>,
+    /// The session of an earlier attempt that it went on with; null: it began a new one.
+    #[serde(default)]
+    pub session: Option<String>,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
@@ -154,6 +157,7 @@ impl RunResult {
                             status: attempt.status,
                             failure: attempt.failure().map(|failure| failure.kind),
                             seen: attempt.failure().map(|failure| failure.seen.clone()),
+                            session: attempt.session.clone(),
                             started_at: attempt.started_at,
                             ended_at: attempt.ended_at,
                             cost_usd: cost,

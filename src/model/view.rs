@@ -29,6 +29,9 @@ pub struct AttemptView {
     pub started_at: Timestamp,
     /// When it has had its time.
     pub deadline_at: Timestamp,
+    /// The session of an earlier attempt that it goes on with.
+    #[serde(default)]
+    pub session: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// How its process ended.
@@ -37,6 +40,9 @@ pub struct AttemptView {
     pub reading: Option<Reading>,
     /// The agent's own summary.
     pub summary: Option<String>,
+    /// Whether its session was kept for the next attempt under the same supervisor.
+    #[serde(default)]
+    pub session_kept: bool,
     /// What the judge made of it.
     pub verdict: Option<Verdict>,
 }
@@ -45,6 +51,20 @@ impl AttemptView {
     /// Why it failed.
     pub fn failure(&self) -> Option<&Failure> {
         self.verdict.as_ref().and_then(|verdict| verdict.failure.as_ref())
+    }
+
+    /// Whether it was to go on with a session and the agent did not even get that far: the session is
+    /// gone, or its data are damaged. Nothing was tried then.
+    pub fn lost_its_session(&self) -> bool {
+        let untold = || {
+            let reading = self.reading.as_ref()?;
+            Some(reading.session_id.is_none() && reading.turns.is_none_or(|turns| turns == 0))
+        };
+        let by_itself = || self.outcome.as_ref().is_some_and(|outcome| outcome.stopped.is_none());
+        self.session.is_some()
+            && self.status == AttemptStatus::Failed
+            && by_itself()
+            && untold().unwrap_or(false)
     }
 }
 
@@ -352,6 +372,10 @@ impl RunView {
         // What was off for the rest of the run was so for the process that ended.
         self.rests.retain(|_, rest| rest.until.is_some());
         self.layers_off.clear();
+        // So are the data of sessions: no supervisor takes over those of another.
+        for attempt in self.tasks.iter_mut().flat_map(|task| &mut task.attempts) {
+            attempt.session_kept = false;
+        }
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of event; splitting would hide one")]
@@ -366,7 +390,7 @@ impl RunView {
             return Err(ViewError::IllegalStep { seq, task: task.id.clone(), from, to });
         }
         match &event.body {
-            EventBody::AttemptStarted { attempt, rung, deadline_at, .. } => {
+            EventBody::AttemptStarted { attempt, rung, deadline_at, session, .. } => {
                 let expected = task.attempts.last().map_or(1, |last| last.attempt + 1);
                 let open = task.attempts.last().is_some_and(|last| last.status == AttemptStatus::Running);
                 if *attempt != expected || open {
@@ -378,17 +402,28 @@ impl RunView {
                     status: AttemptStatus::Running,
                     started_at: event.at,
                     deadline_at: *deadline_at,
+                    session: session.clone(),
                     ended_at: None,
                     outcome: None,
                     reading: None,
                     summary: None,
+                    session_kept: false,
                     verdict: None,
                 });
                 task.retry_at = None;
                 task.next = None;
                 task.progress = None;
             }
-            EventBody::AttemptEnded { attempt, status, outcome, reading, summary, verdict, .. } => {
+            EventBody::AttemptEnded {
+                attempt,
+                status,
+                outcome,
+                reading,
+                summary,
+                session_kept,
+                verdict,
+                ..
+            } => {
                 let current = task
                     .attempts
                     .last_mut()
@@ -401,6 +436,7 @@ impl RunView {
                 current.outcome.clone_from(outcome);
                 current.reading.clone_from(reading);
                 current.summary.clone_from(summary);
+                current.session_kept = *session_kept;
                 current.verdict = Some(verdict.clone());
             }
             EventBody::VerificationStarted { attempt, .. } | EventBody::AttemptProgressed { attempt, .. } => {

@@ -35,7 +35,7 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
     let the = Commands::of(spec, task);
     let steps = match kind {
         FailureKind::AgentNotFound => vec![
-            models("which agents are found here"),
+            step("orchestrate doctor", "which agents are found, and how to get the rest"),
             the.another_layer("again, by an agent that is there"),
             the.retry("again, once it is installed"),
         ],
@@ -43,6 +43,7 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             vec![the.logs("what it printed"), the.another_layer("again, by another agent")]
         }
         FailureKind::NotLoggedIn => vec![
+            step("orchestrate doctor", "which logins can be seen, and how to log in"),
             the.logs("what it printed"),
             the.retry("again, once it is logged in"),
             the.another_layer("again, by another model"),
@@ -111,7 +112,7 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             vec![models("which layers cost nothing"), the.another_layer("again, by another model")]
         }
         FailureKind::NoLayerLeft => vec![
-            models("which agents and providers could be used"),
+            step("orchestrate doctor", "which agents and providers could be used"),
             step("orchestrate resume", "go on, once a provider is back"),
         ],
         FailureKind::PaymentNotApproved => vec![

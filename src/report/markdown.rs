@@ -109,6 +109,9 @@ fn story(out: &mut String, attempt: &AttemptResult, last_words: Option<&str>) {
         write!(line, " ({})", prose(seen)).expect("writing to a string cannot fail");
     }
     push(out, &format!("{line}\n"));
+    if let Some(session) = &attempt.session {
+        push(out, &format!("It was to go on with session {}.\n", code(session)));
+    }
     if !attempt.witnesses.is_empty() {
         push(out, "| witness | says | saw |");
         push(out, "| --- | --- | --- |");

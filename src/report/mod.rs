@@ -7,7 +7,7 @@
 //! - [`live()`]: a terminal, lines that stay and a region that is redrawn
 //! - [`plain()`], [`quiet()`], [`silent()`]: logs
 //! - [`ndjson()`]: one event a line
-//! - [`summary()`], [`status()`], [`runs()`], [`why()`]: what commands print
+//! - [`summary()`], [`status()`], [`runs()`], [`why()`], [`doctor()`]: what commands print
 //! - [`result_json`], [`event_json`], [`markdown()`]: documents
 //! - [`advice()`]: what to do about a failure, in one place
 //!
@@ -18,6 +18,7 @@
 //! silence a reporter.
 
 mod advice;
+mod doctor;
 mod document;
 mod lines;
 mod live;
@@ -47,6 +48,7 @@ use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 
 pub use advice::{Step, advice, steps};
+pub use doctor::{DoctorAmount, doctor};
 pub use document::{event_json, line_json, result_json};
 pub use markdown::markdown;
 pub use region::{Doing, region};

@@ -219,7 +219,7 @@ impl Sample {
     pub(super) fn begin(&mut self, task: &str, rung: Rung) -> &mut Self {
         let attempt = self.attempt(task) + 1;
         let deadline_at = Timestamp(self.now.0 + 2_700_000);
-        self.push(EventBody::AttemptStarted { task_id: id(task), attempt, rung, deadline_at })
+        self.push(EventBody::AttemptStarted { task_id: id(task), attempt, rung, deadline_at, session: None })
     }
 
     pub(super) fn end(&mut self, task: &str, status: AttemptStatus, verdict: Verdict) -> &mut Self {
@@ -239,6 +239,7 @@ impl Sample {
             outcome: Some(outcome),
             reading: Some(reading),
             summary: None,
+            session_kept: false,
             verdict,
         })
     }
@@ -342,7 +343,7 @@ pub(super) fn picture() -> Sample {
     run.push(EventBody::WarningRaised {
         code: "agent-missing".to_owned(),
         message: "gemini is not installed: layer 1 is left out".to_owned(),
-        hint: Some("orchestrate models".to_owned()),
+        hint: Some("orchestrate doctor".to_owned()),
     });
     run.begin("T001", rung(3)).begin("T004", rung(2)).at(8).limited("T004", 2, 4);
     run.begin("T006", rung(2)).at(16).limited("T006", 2, 4).at(38).begin("T006", rung(4));
@@ -415,7 +416,7 @@ pub(super) fn every_kind() -> Sample {
     run.push(EventBody::WarningRaised {
         code: "agent-missing".to_owned(),
         message: "gemini is not installed: layer 1 is left out\u{1b}[31m".to_owned(),
-        hint: Some("orchestrate models".to_owned()),
+        hint: Some("orchestrate doctor".to_owned()),
     });
     run.begin("T001", rung(3)).at(5);
     run.push(EventBody::AttemptProgressed { task_id: id("T001"), attempt: 1, message: "half".to_owned() });

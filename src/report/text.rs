@@ -262,6 +262,24 @@ pub fn tokens(number: u64) -> String {
     }
 }
 
+/// A number of bytes: `12 KiB`, `512 MiB`, `1.1 GiB`.
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    // In tenths of the unit, rounded.
+    let mut tenths = (u128::from(number) * 10 + 512) / 1024;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths = (tenths + 512) / 1024;
+        unit += 1;
+    }
+    // Tenths are worth a look only where the number is small.
+    if unit < 2 || tenths >= 1_000 {
+        format!("{} {}", (tenths + 5) / 10, UNITS[unit])
+    } else {
+        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    }
+}
+
 /// A number with its noun: `1 task`, `7 tasks`.
 pub fn count_of(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -350,6 +368,16 @@ mod tests {
             [(0, "0"), (999, "999"), (1_000, "1k"), (214_300, "214k"), (999_499, "999k"), (1_249_999, "1.2M")]
         {
             assert_eq!(tokens(number), text);
+        }
+        for (number, text) in [
+            (0, "0 KiB"),
+            (12_288, "12 KiB"),
+            (717 << 20, "717 MiB"),
+            (1126 << 20, "1.1 GiB"),
+            (200 << 30, "200 GiB"),
+            (u64::MAX, "16777216 TiB"),
+        ] {
+            assert_eq!(bytes(number), text);
         }
         assert_eq!(count_of(1, "task"), "1 task");
         assert_eq!(count_of(0, "task"), "0 tasks");

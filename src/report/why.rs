@@ -134,6 +134,9 @@ fn attempt_lines(
         AttemptStatus::Succeeded | AttemptStatus::Failed => {}
     }
     lines.push(head);
+    if let Some(session) = words::session_of(attempt, style) {
+        row(lines, "session", "", &session, "", style);
+    }
     let decided = attempt.verdict.as_ref().and_then(|verdict| verdict.decided_by);
     let mut told_move = false;
     let witnesses = || attempt.verdict.iter().flat_map(|verdict| &verdict.witnesses);

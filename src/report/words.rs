@@ -111,6 +111,16 @@ pub(super) fn held(reasons: &[HeldReason], style: &Style) -> String {
     reasons.join(", ")
 }
 
+/// `goes on with ses_x`: of an attempt that did not begin a session of its own.
+pub(super) fn session_of(attempt: &AttemptView, style: &Style) -> Option<String> {
+    let session = style.clean(attempt.session.as_deref()?);
+    Some(if attempt.lost_its_session() {
+        format!("could not go on with {session}: the next one is new, and no retry is used up")
+    } else {
+        format!("goes on with {session}")
+    })
+}
+
 /// Why a task is not done, or nothing where it is or is under way.
 pub(super) fn why_not(view: &RunView, task: &TaskView, style: &Style) -> String {
     match task.status {

@@ -6,7 +6,6 @@ use crate::model::completion::Completion;
 use crate::model::event::EventBody;
 use crate::model::failure::{FailureKind, Remedy};
 use crate::model::ids::{AttemptKey, TaskId};
-use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, StopReason};
 use crate::model::run::{Isolation, TickMode};
 use crate::model::status::AttemptStatus;
@@ -16,7 +15,7 @@ use crate::model::view::TaskView;
 use super::effect::Effect;
 use super::judge::{Checks, Judgement, Question, judge, stopped_while_verifying};
 use super::retry::{Aftermath, Next, aftermath, decide};
-use super::{Phase, Scheduler, Stage};
+use super::{Phase, Scheduler, Stage, sessions};
 
 impl Scheduler {
     /// The place of the task whose attempt `key` is under way and at this stage.
@@ -183,15 +182,15 @@ impl Scheduler {
         if let Some(round) = &mut self.round {
             round.remove(&place);
         }
-        let (outcome, reading, summary) = match flight.facts {
+        let (outcome, reading, summary, session_kept) = match flight.facts {
             Some(facts) => {
                 let summary = match facts.completion {
                     CompletionFact::Valid { completion } => Some(summary(*completion)),
                     CompletionFact::Missing | CompletionFact::Invalid { .. } => None,
                 };
-                (Some(facts.outcome), Some(facts.reading), summary)
+                (Some(facts.outcome), Some(facts.reading), summary, facts.session_kept)
             }
-            None => (None, None, None),
+            None => (None, None, None, false),
         };
         self.record(EventBody::AttemptEnded {
             task_id: key.task,
@@ -200,6 +199,7 @@ impl Scheduler {
             outcome,
             reading,
             summary,
+            session_kept,
             verdict: judgement.verdict,
         });
         self.settle(place);
@@ -329,10 +329,11 @@ fn summary(completion: Completion) -> String {
     completion.summary
 }
 
-/// What the next attempt of a task is told: what went wrong, and a person's word.
-pub(super) fn note(task: &TaskView) -> Option<String> {
+/// What the next attempt of a task is told: what went wrong, and a person's word. One that goes on
+/// with a session knows what it did.
+pub(super) fn note(task: &TaskView, goes_on: bool) -> Option<String> {
     let mut lines = Vec::new();
-    if let Some(last) = task.last_attempt() {
+    if let Some(last) = sessions::last_try(task) {
         let number = last.attempt;
         let agent = &last.rung.agent;
         match (last.status, last.failure()) {
@@ -354,21 +355,14 @@ pub(super) fn note(task: &TaskView) -> Option<String> {
             }
             (AttemptStatus::Running | AttemptStatus::Succeeded, _) => {}
         }
-        lines.push(
-            "What it did so far is in the workspace: look at it first and go on from there.".to_owned(),
-        );
+        if !goes_on {
+            lines.push(
+                "What it did so far is in the workspace: look at it first and go on from there.".to_owned(),
+            );
+        }
     }
     if let Some(say) = &task.say {
         lines.push(format!("A word from the person who runs this: {say}"));
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-/// The session of the attempt before, where the same agent goes on at the same layer.
-pub(super) fn session(task: &TaskView, rung: &Rung) -> Option<String> {
-    let last = task.last_attempt()?;
-    if last.rung.agent != rung.agent || last.rung.layer != rung.layer {
-        return None;
-    }
-    last.reading.as_ref()?.session_id.clone()
 }

@@ -25,7 +25,7 @@ pub enum Effect {
         timeout: Span,
         /// For its prompt: what went wrong before, and what a person said.
         note: Option<String>,
-        /// The session of the attempt before, where the same agent goes on at the same layer.
+        /// The session of the attempt before with which it goes on.
         session: Option<String>,
     },
     /// Stop the process of an attempt; its end is still reported. For an attempt that is being

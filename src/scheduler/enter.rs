@@ -56,6 +56,7 @@ impl Scheduler {
                     outcome: None,
                     reading: None,
                     summary: None,
+                    session_kept: false,
                     verdict: lost(),
                 });
             }
@@ -132,7 +133,7 @@ impl Scheduler {
                 [layer] => format!("layer {layer} is left out"),
                 [..] => format!("layers {} are left out", numbers.join(", ")),
             };
-            let hint = Some("orchestrate models".to_owned());
+            let hint = Some("orchestrate doctor".to_owned());
             self.warn("agent-missing", format!("`{agent}` is not installed: {rest}"), hint);
         }
     }

@@ -9,8 +9,8 @@
 //!
 //! A task's way: `enter` holds, skips and queues it; `queue` says whose turn it is and `starts`
 //! starts it; `ladder` says where it runs, `slots` whether it may; `attempts` takes in how it ended;
-//! `judge` makes a verdict of what the `witnesses` say; `retry` says what follows, `ends` what that
-//! means for others; `finish` sums the run up. `people` is what a person asks for.
+//! `judge` makes a verdict of what the `witnesses` say; `retry` says what follows, `sessions` whether
+//! that goes on with a conversation, `ends` what it means for others; `finish` sums the run up. `people` is what a person asks for.
 //!
 //! **Invariant:** no IO, no clock, no `async`, no map whose order differs between runs, no chance
 //! but the seed of the run's settings. The same inputs give the same effects.
@@ -38,6 +38,7 @@ pub mod names;
 mod people;
 mod queue;
 pub mod retry;
+mod sessions;
 mod slots;
 mod starts;
 #[cfg(test)]

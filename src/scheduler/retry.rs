@@ -13,6 +13,7 @@
 //! | `stalled`, `hierarchy_violation` | - | next layer | no, once per layer and while another is untried |
 //! | `context_overflow` | - | next layer with a larger context; none: the task fails | no, once per layer |
 //! | `lost` | - | same layer at once | no, three times |
+//! | any, of a session that could not be gone on with | - | same layer at once, in a new session | no |
 //! | `merge_conflict` | - | same layer | no, once |
 //! | `reported_blocked`, limits | - | none | - |
 //! | all others | - | same layer, the last one on the next layer | yes |
@@ -106,6 +107,7 @@ impl Tally {
                     tally.lost += 1;
                     tally.lost > FREE_LOSSES
                 }
+                AttemptStatus::Failed if attempt.lost_its_session() => false,
                 AttemptStatus::Failed => match attempt.failure() {
                     Some(failure) => tally.charge(failure.kind, &attempt.rung, ladder),
                     None => true,
@@ -176,6 +178,9 @@ pub fn aftermath(attempts: &[AttemptView], ladder: &Ladder) -> Aftermath {
     let Some((last, kind)) = attempts.last().and_then(|last| last.failure().map(|f| (last, f.kind))) else {
         return Aftermath::Nothing;
     };
+    if last.lost_its_session() {
+        return Aftermath::Nothing;
+    }
     let sign = last.reading.as_ref().and_then(|reading| reading.terminal_error.as_ref());
     let ended = last.ended_at.unwrap_or(last.started_at);
     let rest = |length: Option<Duration>| match &last.rung.provider {
@@ -258,6 +263,10 @@ pub fn decide(
         last.failure().cloned().unwrap_or_else(|| Failure::new(FailureKind::Lost, "nobody saw its end"));
     let tally = Tally::of(attempts, ladder);
     let outside = last.rung.layer.is_none();
+    if last.lost_its_session() {
+        // Nothing was tried, and a new session needs nothing of the old one.
+        return same_or_next(last, ladder, sky, &tally, sky.now);
+    }
     let remedy = failure.kind.remedy();
     if remedy == Remedy::Never
         || (outside && failure.kind == FailureKind::AgentNotFound)

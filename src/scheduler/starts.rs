@@ -14,7 +14,7 @@ use super::effect::Effect;
 use super::ladder::{Choice, Ladder, Pick, Pins, Standing, Step, pick};
 use super::queue::{LineKey, Rank};
 use super::retry::{Next, decide_again};
-use super::{Flight, Phase, Scheduler, Stage};
+use super::{Flight, Phase, Scheduler, Stage, sessions};
 
 /// The priority of a task that names none.
 const USUAL_PRIORITY: u8 = 5;
@@ -228,13 +228,19 @@ impl Scheduler {
         self.queue.remove(self.rank(place));
         let task = &self.view.tasks[place];
         let attempt = task.attempts.last().map_or(1, |last| last.attempt + 1);
-        let note = attempts::note(task);
-        let session = attempts::session(task, &rung);
+        let session = sessions::session(task, &rung);
+        let note = attempts::note(task, session.is_some());
         let timeout = self.task(place).timeout;
         let task_id = self.id(place);
         let key = AttemptKey::new(task_id.clone(), attempt);
         let deadline_at = self.now + timeout.0;
-        self.record(EventBody::AttemptStarted { task_id, attempt, rung: rung.clone(), deadline_at });
+        self.record(EventBody::AttemptStarted {
+            task_id,
+            attempt,
+            rung: rung.clone(),
+            deadline_at,
+            session: session.clone(),
+        });
         self.slots.start(&rung, &self.spec);
         let flight =
             Flight { attempt, rung: rung.clone(), stage: Stage::Running, facts: None, own: Vec::new() };

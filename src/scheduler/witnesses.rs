@@ -135,9 +135,14 @@ pub(super) fn events(question: &Question<'_>) -> Said {
     if let Some(sign) = &reading.terminal_error {
         return Said::disagrees(Events, sign.kind, sign_text(sign));
     }
-    match question.agent().map(|agent| agent.kind) {
+    let agent = question.agent();
+    let rules = agent.and_then(|agent| agent.events.as_ref());
+    let tells_errors = rules.is_some_and(|rules| !rules.errors.is_empty() || rules.done.is_some());
+    match agent.map(|agent| agent.kind) {
         Some(AdapterKind::Command) => return Said::not_asked(Events, "a command has no events"),
-        Some(AdapterKind::Program) | None if reading.turns.is_none() && reading.proper_end.is_none() => {
+        Some(AdapterKind::Program) | None
+            if !tells_errors && reading.turns.is_none() && reading.proper_end.is_none() =>
+        {
             return Said::cannot_see(Events, "its output has no events");
         }
         Some(AdapterKind::Kilo | AdapterKind::Opencode | AdapterKind::Cline | AdapterKind::Program)

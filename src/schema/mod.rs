@@ -46,6 +46,8 @@ pub enum SchemaKind {
     Control,
     /// What is printed where there is no result.
     Error,
+    /// What `doctor` says of a machine.
+    Doctor,
 }
 
 /// One way in which a document does not follow its schema.
@@ -69,7 +71,7 @@ impl fmt::Display for Violation {
 
 impl SchemaKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Completion,
         Self::TaskStatus,
         Self::TaskReport,
@@ -80,6 +82,7 @@ impl SchemaKind {
         Self::Lease,
         Self::Control,
         Self::Error,
+        Self::Doctor,
     ];
 
     /// The name by which it is asked for, and the start of its file's name.
@@ -95,6 +98,7 @@ impl SchemaKind {
             Self::Lease => "lease",
             Self::Control => "control",
             Self::Error => "error",
+            Self::Doctor => "doctor",
         }
     }
 
@@ -118,6 +122,7 @@ impl SchemaKind {
             Self::Lease => include_str!("../../schemas/lease.schema.json"),
             Self::Control => include_str!("../../schemas/control.schema.json"),
             Self::Error => include_str!("../../schemas/error.schema.json"),
+            Self::Doctor => include_str!("../../schemas/doctor.schema.json"),
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::model::check::PlanCheck;
 use crate::model::completion::{Completion, CompletionStatus};
+use crate::model::doctor::Doctor;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::record::{Control, Lease, SharedIndex, TaskReport, TaskStatusRecord};
@@ -24,6 +25,7 @@ fn from_types(kind: SchemaKind) -> String {
         SchemaKind::Lease => derived::<Lease>("lease/v1", Side::Written),
         SchemaKind::Control => derived::<Control>("control/v1", Side::Read),
         SchemaKind::Error => derived::<ErrorDocument>("error/v1", Side::Written),
+        SchemaKind::Doctor => derived::<Doctor>("doctor/v1", Side::Written),
     }
 }
 

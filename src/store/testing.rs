@@ -162,6 +162,7 @@ pub(crate) fn attempt_started(id: &str, attempt: u32) -> EventBody {
         attempt,
         rung: rung(),
         deadline_at: Timestamp(9_000_000),
+        session: None,
     }
 }
 
@@ -194,6 +195,7 @@ pub(crate) fn attempt_ended(id: &str, attempt: u32, status: AttemptStatus) -> Ev
         outcome: None,
         reading: None,
         summary: Some("did it".to_owned()),
+        session_kept: false,
         verdict: verdict((status != AttemptStatus::Succeeded).then(failure)),
     }
 }

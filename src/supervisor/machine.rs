@@ -1,11 +1,19 @@
-//! What can be said of this machine: processes by their mark of birth, memory that is left.
+//! What can be said of this machine: processes by their mark of birth, memory and room on a disk that
+//! is left.
 
 #[cfg(windows)]
-pub use super::windows::{available_memory, process_alive, process_started};
+pub use super::windows::{available_memory, free_space, process_alive, process_started};
 #[cfg(target_os = "linux")]
 pub use linux::{available_memory, process_alive, process_started};
 #[cfg(all(unix, not(target_os = "linux")))]
 pub use plain::{available_memory, process_alive, process_started};
+
+/// Bytes that we may still write to the file system of a folder that is there. None: it cannot be told.
+#[cfg(unix)]
+pub fn free_space(folder: &std::path::Path) -> Option<u64> {
+    let told = rustix::fs::statvfs(folder).ok()?;
+    told.f_bavail.checked_mul(told.f_frsize)
+}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -98,6 +106,13 @@ mod linux {
             let (boot, _) = started.split_once(':').unwrap();
             assert!(process_alive(own, &format!("{boot}:1:1")), "another namespace cannot be seen");
             assert_eq!(process_started(u32::MAX), None);
+        }
+
+        #[test]
+        fn room_on_a_disk_is_told_of_folders_that_are_there() {
+            let folder = tempfile::tempdir().unwrap();
+            assert!(crate::supervisor::free_space(folder.path()).is_some());
+            assert_eq!(crate::supervisor::free_space(&folder.path().join("none")), None);
         }
 
         #[test]

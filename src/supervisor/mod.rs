@@ -61,7 +61,7 @@ use crate::model::outcome::{CheckResult, CompletionFact, Ending, Outcome, StopRe
 use crate::model::reading::{OutputReader, Reading};
 
 pub use guard::{GUARD, guard_gone, stand_guard};
-pub use machine::{available_memory, process_alive, process_started};
+pub use machine::{available_memory, free_space, process_alive, process_started};
 
 /// The variable by which the members of a tree are known: `<run>/<task code>/<attempt>`.
 pub const MARK: &str = "ORCHESTRATE_MARK";

@@ -9,6 +9,7 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, CreationFlags, JobObject, K
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use windows_sys::Win32::Foundation::{CloseHandle, FILETIME};
+use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, GetExitCodeProcess, GetProcessTimes, OpenProcess,
@@ -124,6 +125,20 @@ pub fn process_alive(pid: u32, started: &str) -> bool {
 /// None: it cannot be told.
 pub fn available_memory() -> Option<u64> {
     None
+}
+
+/// Bytes that we may still write to the volume of a folder that is there. None: it cannot be told.
+#[expect(unsafe_code, reason = "the system's call has no safe form")]
+pub fn free_space(folder: &std::path::Path) -> Option<u64> {
+    use std::os::windows::ffi::OsStrExt as _;
+    let name: Vec<u16> = folder.as_os_str().encode_wide().chain([0]).collect();
+    let mut free = 0;
+    // SAFETY: the name ends with a zero and outlives the call, as does the number that is written to;
+    // the numbers that are not asked for may be null.
+    let told = unsafe {
+        GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, std::ptr::null_mut(), std::ptr::null_mut())
+    };
+    (told != 0).then_some(free)
 }
 
 #[expect(unsafe_code, reason = "the system's call has no safe form")]

@@ -26,18 +26,19 @@ pub enum Ignoring {
 
 /// Keeps our files in `state_dir` (which is there) out of the user's commits.
 ///
-/// A `.gitignore` that is not ours, or that git tracks, is left alone.
+/// A `.gitignore` that is not ours, or that git tracks, is left alone. `git` is the program, absolute;
+/// none: it is not installed.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub fn keep_out_of_commits(state_dir: &Path) -> Result<Ignoring, WorkspaceError> {
+pub fn keep_out_of_commits(state_dir: &Path, git: Option<&Path>) -> Result<Ignoring, WorkspaceError> {
     let file = state_dir.join(".gitignore");
     let found = match fs::read_to_string(&file) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(WorkspaceError::io("read", &file, error)),
     };
-    let is_tracked = is_tracked(state_dir, Path::new(".gitignore"));
+    let is_tracked = is_tracked(git, state_dir, Path::new(".gitignore"));
     if !is_tracked {
         match found.as_deref().map(|text| text.replace("\r\n", "\n")) {
             Some(text) if text == OWN_IGNORE => return Ok(Ignoring::OwnFile),
@@ -50,7 +51,7 @@ pub fn keep_out_of_commits(state_dir: &Path) -> Result<Ignoring, WorkspaceError>
             }
         }
     }
-    exclude(state_dir)
+    exclude(git, state_dir)
 }
 
 fn create_private(path: &Path) -> std::io::Result<fs::File> {
@@ -62,10 +63,10 @@ fn create_private(path: &Path) -> std::io::Result<fs::File> {
 }
 
 /// Adds our files to `.git/info/exclude`, once.
-fn exclude(state_dir: &Path) -> Result<Ignoring, WorkspaceError> {
+fn exclude(git: Option<&Path>, state_dir: &Path) -> Result<Ignoring, WorkspaceError> {
     let (Some(top), Some(list)) = (
-        ask(state_dir, &["rev-parse", "--show-toplevel"]),
-        ask(state_dir, &["rev-parse", "--git-path", "info/exclude"]),
+        ask(git, state_dir, &["rev-parse", "--show-toplevel"]),
+        ask(git, state_dir, &["rev-parse", "--git-path", "info/exclude"]),
     ) else {
         return Ok(Ignoring::Nothing);
     };
@@ -98,22 +99,22 @@ fn exclude(state_dir: &Path) -> Result<Ignoring, WorkspaceError> {
 }
 
 /// Whether git tracks a file, seen from `directory`. Without git or a repository nothing is.
-pub fn is_tracked(directory: &Path, file: &Path) -> bool {
-    ask_for(directory, |git| {
+fn is_tracked(git: Option<&Path>, directory: &Path, file: &Path) -> bool {
+    ask_for(git, directory, |git| {
         git.args(["ls-files", "--error-unmatch", "-z", "--"]).arg(file);
     })
     .is_some()
 }
 
 /// What git answers; none: it is not there, or refuses.
-fn ask(directory: &Path, arguments: &[&str]) -> Option<String> {
-    ask_for(directory, |git| {
+fn ask(git: Option<&Path>, directory: &Path, arguments: &[&str]) -> Option<String> {
+    ask_for(git, directory, |git| {
         git.args(arguments);
     })
 }
 
-fn ask_for(directory: &Path, add_arguments: impl FnOnce(&mut Command)) -> Option<String> {
-    let mut git = Command::new("git");
+fn ask_for(git: Option<&Path>, directory: &Path, add_arguments: impl FnOnce(&mut Command)) -> Option<String> {
+    let mut git = Command::new(git?);
     git.arg("-C").arg(directory);
     add_arguments(&mut git);
     // A hook of git's that started us has set these for another repository.
@@ -135,6 +136,11 @@ fn ask_for(directory: &Path, add_arguments: impl FnOnce(&mut Command)) -> Option
 mod tests {
     use super::*;
 
+    /// The one of the machine that the tests run on.
+    fn git() -> &'static Path {
+        Path::new("git")
+    }
+
     struct Repository {
         _keep: tempfile::TempDir,
         root: PathBuf,
@@ -155,7 +161,7 @@ mod tests {
         }
 
         fn git(&self, arguments: &[&str]) -> String {
-            ask(&self.root, arguments).unwrap_or_else(|| panic!("git {arguments:?}"))
+            ask(Some(git()), &self.root, arguments).unwrap_or_else(|| panic!("git {arguments:?}"))
         }
 
         fn untracked(&self) -> String {
@@ -171,9 +177,18 @@ mod tests {
     #[test]
     fn our_own_file_hides_what_is_ours() {
         let repository = Repository::new(true);
-        assert_eq!(keep_out_of_commits(&repository.state).unwrap(), Ignoring::OwnFile);
-        assert_eq!(keep_out_of_commits(&repository.state).unwrap(), Ignoring::OwnFile);
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::OwnFile);
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::OwnFile);
         assert_eq!(repository.untracked(), "");
+    }
+
+    #[test]
+    fn without_git_there_are_no_commits_to_keep_out_of() {
+        let repository = Repository::new(true);
+        assert!(!is_tracked(None, &repository.state, Path::new(".gitignore")));
+        assert_eq!(keep_out_of_commits(&repository.state, None).unwrap(), Ignoring::OwnFile);
+        fs::write(repository.state.join(".gitignore"), "mine\n").unwrap();
+        assert_eq!(keep_out_of_commits(&repository.state, None).unwrap(), Ignoring::Nothing);
     }
 
     #[test]
@@ -182,9 +197,9 @@ mod tests {
         let file = repository.state.join(".gitignore");
         fs::write(&file, "*.log\n").unwrap();
         repository.git(&["add", "-A"]);
-        assert!(is_tracked(&repository.state, Path::new(".gitignore")));
+        assert!(is_tracked(Some(git()), &repository.state, Path::new(".gitignore")));
         for _ in 0..2 {
-            assert_eq!(keep_out_of_commits(&repository.state).unwrap(), Ignoring::Exclude);
+            assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::Exclude);
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "*.log\n");
         assert_eq!(repository.untracked(), "A  plans/agent-shared/.gitignore");
@@ -196,14 +211,14 @@ mod tests {
     fn a_file_of_the_users_is_left_alone_too() {
         let repository = Repository::new(true);
         fs::write(repository.state.join(".gitignore"), "*\n").unwrap();
-        assert_eq!(keep_out_of_commits(&repository.state).unwrap(), Ignoring::Exclude);
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::Exclude);
     }
 
     #[test]
     fn without_a_repository_our_file_is_written_all_the_same() {
         let repository = Repository::new(false);
-        assert!(!is_tracked(&repository.state, Path::new(".gitignore")));
-        assert_eq!(keep_out_of_commits(&repository.state).unwrap(), Ignoring::OwnFile);
+        assert!(!is_tracked(Some(git()), &repository.state, Path::new(".gitignore")));
+        assert_eq!(keep_out_of_commits(&repository.state, Some(git())).unwrap(), Ignoring::OwnFile);
         assert_eq!(fs::read_to_string(repository.state.join(".gitignore")).unwrap(), OWN_IGNORE);
     }
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use orchestrate::agents::{self, AdapterError, AttemptContext};
 use orchestrate::model::agent::{AgentSpec, PromptChannel};
+use orchestrate::model::agent_output::{SignKind, SignPattern};
 use orchestrate::model::command::{CommandSpec, Input, StopSignal};
 use orchestrate::model::failure::FailureKind;
 use orchestrate::model::layer::Rung;
+use orchestrate::model::reading::Stream;
 use orchestrate::model::task::TaskSpec;
 use orchestrate::model::time::Span;
 use serde_json::{Value, json};
@@ -118,7 +120,8 @@ fn opencode() {
     assert_eq!(spec.directory, Path::new("/cache/ws"));
     assert_eq!(spec.input, Input::File(PathBuf::from("/run/t/1/prompt.md")));
     assert_eq!((spec.folders, spec.files), (vec![PathBuf::from("/cache/data")], vec![]));
-    assert_eq!(spec.remove_after, [Path::new("/cache/data")]);
+    assert_eq!(spec.session_data.as_deref(), Some(Path::new("/cache/data")));
+    assert_eq!(spec.remove_after, Vec::<PathBuf>::new());
     assert_eq!((spec.stop_signal, spec.grace), (StopSignal::Terminate, None));
 }
 
@@ -353,6 +356,45 @@ fn command() {
 }
 
 #[test]
+fn the_script_that_a_program_is_to_run_comes_before_all_else() {
+    for name in ["kilo", "opencode", "cline", "gemini", "agy"] {
+        let mut attempt = Attempt::new(name, "openrouter", "openrouter/minimax/m2:free");
+        let prompt = tempfile::NamedTempFile::new().unwrap();
+        prompt.path().clone_into(&mut attempt.prompt_file);
+        let without = attempt.command().unwrap();
+        attempt.agent.found_args = vec!["--no-warnings".to_owned(), "/lib/tool.js".to_owned()];
+        let with = attempt.command().unwrap();
+        assert_eq!(words(&with)[..2], ["--no-warnings", "/lib/tool.js"], "{name}");
+        assert_eq!(words(&with)[2..], words(&without), "{name}");
+        assert_eq!(with.program, without.program);
+    }
+}
+
+#[test]
+fn an_agent_of_an_older_journal_has_no_script() {
+    let mut agent = serde_json::to_value(sample::agent("kilo")).unwrap();
+    assert!(agent.as_object_mut().unwrap().remove("found_args").is_none(), "left out where there is none");
+    let agent: AgentSpec = serde_json::from_value(agent).unwrap();
+    assert_eq!(agent, sample::agent("kilo"));
+}
+
+/// Where batch files are what they are.
+#[cfg(windows)]
+#[test]
+fn cmd_is_not_given_what_it_cannot_take() {
+    let mut attempt = Attempt::new("agy", "google", "gemini-2.5-pro");
+    attempt.agent.found = Some(PathBuf::from("C:\\tools\\agy.cmd"));
+    let prompt = tempfile::NamedTempFile::new().unwrap();
+    prompt.path().clone_into(&mut attempt.prompt_file);
+    std::fs::write(prompt.path(), "one line").unwrap();
+    assert!(attempt.command().is_ok());
+    std::fs::write(prompt.path(), "two\nlines").unwrap();
+    let error = attempt.command().expect_err("two lines");
+    assert_eq!(error.kind(), FailureKind::UsageError);
+    assert!(error.to_string().contains("set `program` of the agent"), "{error}");
+}
+
+#[test]
 fn programs_by_their_templates() {
     let mut attempt = Attempt::new("gemini", "google", "gemini-2.5-pro");
     let spec = attempt.command().unwrap();
@@ -384,6 +426,31 @@ fn programs_by_their_templates() {
         words(&attempt.command().unwrap()),
         ["--at=/cache/ws", "T003 {model}{x}{", "/run/t/1/completion.json"]
     );
+}
+
+#[test]
+fn a_session_is_gone_on_with_by_arguments_of_its_own() {
+    let mut attempt = Attempt::new("claude", "anthropic", "m");
+    assert!(!words(&attempt.command().unwrap()).contains(&"--resume"));
+    attempt.session = Some("s-{model}".to_owned());
+    let spec = attempt.command().unwrap();
+    assert!(words(&spec).ends_with(&["--verbose", "--resume", "s-{model}"]), "{spec:?}");
+}
+
+#[test]
+fn a_pattern_that_cannot_be_used_starts_nothing() {
+    let mut attempt = Attempt::new("gemini", "google", "m");
+    for (pattern, words) in [("a(b", "unclosed group"), (".*", "nearly every line")] {
+        attempt.agent.signs = vec![SignPattern {
+            pattern: pattern.to_owned(),
+            kind: SignKind::RateLimited,
+            stream: Stream::Stderr,
+            also_on_success: false,
+        }];
+        assert_eq!(attempt.kind(), FailureKind::UsageError);
+        let told = attempt.command().unwrap_err().to_string();
+        assert!(told.contains(pattern) && told.contains(words), "{told}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! and the real programs themselves against a scripted provider.
 
 mod commands;
+mod custom;
 mod prompts;
 mod real;
 mod sample;

@@ -14,6 +14,7 @@ struct Words<'a> {
     agent: &'a AgentSpec,
     note: Option<&'a str>,
     rule: CompletionRule,
+    goes_on: bool,
 }
 
 fn prompt(words: &Words<'_>) -> String {
@@ -31,6 +32,7 @@ fn prompt(words: &Words<'_>) -> String {
         completion: Path::new("/root/runs/01JRUN/tasks/%54003/2/completion.json"),
         workspace: Path::new("/cache/ws"),
         note: words.note,
+        goes_on: words.goes_on,
         agent: words.agent,
         completion_rule: words.rule,
     })
@@ -60,6 +62,7 @@ fn the_whole_prompt() {
         agent: &agent,
         note: Some("`cargo test` failed"),
         rule: CompletionRule::Required,
+        goes_on: false,
     };
     // With INSTA_UPDATE=always the file is written anew.
     insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -68,10 +71,33 @@ fn the_whole_prompt() {
 }
 
 #[test]
+fn the_next_message_of_a_session_is_short_and_names_its_own_attempt() {
+    let task = full_task();
+    let agent = sample::agent("opencode");
+    let words = Words {
+        task: &task,
+        agent: &agent,
+        note: Some("Attempt 1 (opencode) failed: verify_failed: `cargo test` exits 1: 2 tests failed"),
+        rule: CompletionRule::Required,
+        goes_on: true,
+    };
+    let text = prompt(&words);
+    assert!(!text.contains("## The task\n"), "it knows the task");
+    assert!(text.contains("/tasks/%54003/2/completion.json") && text.contains("\"attempt\": 2"));
+    insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("prompt_again", text);
+    });
+    let silent = prompt(&Words { note: None, ..words });
+    assert!(silent.contains("did not succeed"));
+}
+
+#[test]
 fn all_agents_get_the_same_but_for_what_they_trip_over() {
     let task = full_task();
     let [kilo, opencode, gemini, cline] = ["kilo", "opencode", "gemini", "cline"].map(sample::agent);
-    let text = |agent| prompt(&Words { task: &task, agent, note: None, rule: CompletionRule::Required });
+    let text = |agent| {
+        prompt(&Words { task: &task, agent, note: None, rule: CompletionRule::Required, goes_on: false })
+    };
     assert_eq!(text(&kilo), text(&opencode));
     assert_eq!(text(&gemini), text(&opencode));
     assert!(text(&opencode).contains("- [ ] ask @coder\n"));
@@ -85,7 +111,13 @@ fn all_agents_get_the_same_but_for_what_they_trip_over() {
 fn the_path_of_the_completion_stands_alone_and_the_skeleton_is_a_completion() {
     let task = sample::task("T/1 ž", "x", "");
     let agent = sample::agent("kilo");
-    let text = prompt(&Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required });
+    let text = prompt(&Words {
+        task: &task,
+        agent: &agent,
+        note: None,
+        rule: CompletionRule::Required,
+        goes_on: false,
+    });
     let path = "/root/runs/01JRUN/tasks/%54003/2/completion.json";
     assert_eq!(text.split_whitespace().find(|word| word.ends_with("completion.json")), Some(path));
     let (_, rest) = text.split_once("```json\n").unwrap();
@@ -101,7 +133,7 @@ fn the_path_of_the_completion_stands_alone_and_the_skeleton_is_a_completion() {
 fn without_a_completion_nothing_is_said_of_one() {
     let task = sample::task("a", "b", "c");
     let agent = sample::agent("kilo");
-    let text = |rule| prompt(&Words { task: &task, agent: &agent, note: None, rule });
+    let text = |rule| prompt(&Words { task: &task, agent: &agent, note: None, rule, goes_on: false });
     assert!(!text(CompletionRule::None).contains("completion"));
     assert!(text(CompletionRule::Optional).contains("you may say"));
     assert!(text(CompletionRule::Required).contains("counts as failed"));
@@ -122,7 +154,13 @@ fn no_body_can_become_an_option_a_command_or_a_mention() {
         &long,
     ] {
         let task = sample::task("T1", "--title", body);
-        let text = prompt(&Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required });
+        let text = prompt(&Words {
+            task: &task,
+            agent: &agent,
+            note: None,
+            rule: CompletionRule::Required,
+            goes_on: false,
+        });
         assert!(text.starts_with("# Task T1: --title\n"));
         assert!(text.contains(body), "the body is there verbatim");
     }

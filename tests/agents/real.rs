@@ -100,7 +100,7 @@ fn run_against(server: &ModelServer, name: &str, model: &str, body: &str, files:
         ("local", format!("local/{model}"), '@')
     };
     let caller = caller_environment(home.path());
-    agent.found = find::find_program(&agent, &caller, root.path());
+    find::fill_in(&mut agent, &caller, root.path());
     let mut variables = environment::child_environment(&caller, &agent, None).variables;
     let completion = completion_path(root.path());
     variables.insert("ORCHESTRATE_COMPLETION".to_owned(), completion.to_string_lossy().into_owned());
@@ -111,6 +111,7 @@ fn run_against(server: &ModelServer, name: &str, model: &str, body: &str, files:
     std::fs::create_dir_all(&folder).expect("the attempt's folder");
     let prompt_file = folder.join("prompt.md");
     let prompt = build(&PromptInput {
+        goes_on: false,
         task: &task,
         preamble: "Goal: greet.",
         plan_title: "Greetings",
@@ -340,10 +341,11 @@ fn the_program_behind_a_script_is_what_is_started() {
     let caller = caller_environment(home.path());
     for (name, ends) in [("kilo", "bin/.kilo"), ("opencode", "bin/opencode.exe")] {
         let found = find::find_program(&sample::agent(name), &caller, home.path()).expect(name);
-        assert!(found.ends_with(ends), "{}", found.display());
+        assert!(found.program.ends_with(ends), "{found:?}");
+        assert!(found.args.is_empty(), "{found:?}");
     }
     let cline = find::find_program(&sample::agent("cline"), &caller, home.path()).expect("cline");
     let mut start = [0; 2];
-    std::fs::File::open(cline).unwrap().read_exact(&mut start).unwrap();
+    std::fs::File::open(cline.program).unwrap().read_exact(&mut start).unwrap();
     assert_ne!(&start, b"#!");
 }

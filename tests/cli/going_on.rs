@@ -6,21 +6,21 @@ use std::process::Child;
 use crate::project::{Project, Ran};
 
 /// Reads a run's stderr up to the line that contains `words`, and gives the rest back at the end.
-struct Followed {
+pub(crate) struct Followed {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
     told: String,
 }
 
 impl Followed {
-    fn start(project: &Project, arguments: &[&str]) -> Self {
+    pub(crate) fn start(project: &Project, arguments: &[&str]) -> Self {
         let mut child = project.spawn(arguments);
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr, told: String::new() }
     }
 
     #[track_caller]
-    fn until(&mut self, words: &str) {
+    pub(crate) fn until(&mut self, words: &str) {
         loop {
             let mut line = String::new();
             assert!(self.stderr.read_line(&mut line).unwrap() > 0, "no {words:?} in\n{}", self.told);
@@ -31,7 +31,7 @@ impl Followed {
         }
     }
 
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         self.stderr.read_to_string(&mut self.told).unwrap();
         let mut ran = Ran::of(&self.child.wait_with_output().unwrap());
         ran.stderr = self.told;
@@ -40,7 +40,7 @@ impl Followed {
 
     /// Kills the process that supervises: the one that was started guards it.
     #[cfg(unix)]
-    fn kill_supervisor(&self) {
+    pub(crate) fn kill_supervisor(&self) {
         let guard = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
         let supervisor: i32 = children.split_whitespace().next().unwrap().parse().unwrap();
@@ -49,7 +49,7 @@ impl Followed {
     }
 
     #[cfg(unix)]
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }

@@ -14,10 +14,14 @@ mod project;
 
 mod agent_side;
 mod bad_input;
+mod custom_agents;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod going_on;
 mod looking;
 mod main_job;
 mod many;
+#[cfg(unix)]
+mod sessions;
 mod verdicts;

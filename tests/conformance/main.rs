@@ -182,7 +182,8 @@ fn found(clis: &[&'static str], before: &[PathBuf], behind: &[PathBuf]) -> Vec<F
     let version = |cli: &'static str| {
         let agent = presets::builtin().into_iter().find(|agent| agent.name == cli)?;
         let program = find::find_program(&agent, &variables, home.path())?;
-        let output = Command::new(program)
+        let output = Command::new(program.program)
+            .args(program.args)
             .arg("--version")
             .env_clear()
             .envs(&variables)

@@ -3,6 +3,9 @@
 //! It reads `ORCHESTRATE_RUN`, `ORCHESTRATE_TASK`, `ORCHESTRATE_ATTEMPT` and
 //! `ORCHESTRATE_COMPLETION` as a real agent would, and is deterministic. After its last behaviour it exits 0.
 //!
+//! Where `FAKE_AGENT_SCRIPTS` is set, its arguments are those of the program that it stands in for:
+//! what it does are the lines of the file `TASK.ATTEMPT` in that folder then.
+//!
 //! | argument | what it does |
 //! | --- | --- |
 //! | `pass`, `failed`, `blocked` | leaves that completion, written whole and renamed into place |
@@ -27,6 +30,7 @@
 //! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it |
 //! | `wait-for:PATH` | goes on when the file is there |
 //! | `stdin` | prints what it reads there |
+//! | `arguments` | prints its arguments, joined by blanks |
 //! | `env:NAME` | prints `NAME=value`, or `NAME is not set` |
 
 #![expect(clippy::disallowed_methods, reason = "an agent reads its environment and waits for time")]
@@ -46,7 +50,10 @@ use serde_json::{Value, json};
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() {
-    let behaviours: Vec<String> = env::args().skip(1).collect();
+    let behaviours = behaviours().unwrap_or_else(|error| {
+        drop(writeln!(io::stderr(), "fake-agent: no script: {error}"));
+        std::process::exit(70);
+    });
     for (place, behaviour) in behaviours.iter().enumerate() {
         if behaviour == "ignore-term" {
             go_on_deaf(&behaviours[place + 1..]);
@@ -56,6 +63,14 @@ fn main() {
             std::process::exit(70);
         }
     }
+}
+
+fn behaviours() -> Result<Vec<String>, Box<dyn Error>> {
+    let Ok(folder) = env::var("FAKE_AGENT_SCRIPTS") else {
+        return Ok(env::args().skip(1).collect());
+    };
+    let script = format!("{}.{}", variable("ORCHESTRATE_TASK")?, attempt()?);
+    Ok(fs::read_to_string(Path::new(&folder).join(script))?.lines().map(str::to_owned).collect())
 }
 
 fn behave(behaviour: &str) -> Outcome {
@@ -95,6 +110,7 @@ fn behave(behaviour: &str) -> Outcome {
         "write" | "edit" => change(name, value),
         "wait-for" => wait_for(Path::new(value)),
         "stdin" => echo_input(),
+        "arguments" => say(&env::args().skip(1).collect::<Vec<_>>().join(" ")),
         "env" => {
             say(&env::var(value)
                 .map_or_else(|_| format!("{value} is not set"), |text| format!("{value}={text}")))

@@ -28,29 +28,3 @@ fn one_agent_that_fails_does_not_hold_up_the_others() {
     assert_eq!(result["tasks"][0]["failure"], "not_logged_in", "{result:#}");
     assert_eq!(result["tasks"][1]["status"], "failed", "{result:#}");
 }
-
-#[test]
-fn a_retry_by_the_same_agent_begins_afresh_and_knows_what_went_wrong() {
-    if !real_agents::are_installed(&["opencode"]) {
-        return;
-    }
-    let server = ModelServer::start().expect("the scripted provider");
-    let project = project_with(&server, &["opencode"], "ok-writer");
-    // The check says no once.
-    project.write(
-        "plan.md",
-        "- [ ] T001 Write it\n  - Agent: opencode\n  - Retries: 1\n  - Timeout: 3m\n\
-         \x20 - Verify: `test -e tried || { touch tried; false; }`\n\n  %write made.txt x\n\
-         \x20 %write {{\\S+/completion\\.json}} {\"schema\":\"completion/v1\",\"run_id\":\"{{\"run_id\": ?\"(\\w+)\"}}\",\
-         \"task_id\":\"T001\",\"attempt\":{{\"attempt\": ?(\\d+)}},\"status\":\"succeeded\",\"summary\":\"made\"}\n",
-    );
-    let ran = project.run(["--plan", "plan.md", "--output", "json"]);
-    let result = ran.json();
-    let attempts = result["tasks"][0]["attempts"].as_array().unwrap();
-    assert_eq!(attempts.len(), 2, "{result:#}");
-    assert_eq!(attempts[0]["failure"], "verify_failed", "{result:#}");
-    assert_eq!(attempts[1]["status"], "succeeded", "{result:#}");
-    let folder = attempts[1]["completion"].as_str().unwrap().trim_end_matches("completion.json");
-    let prompt = project.read(&format!("{folder}prompt.md"));
-    assert!(prompt.contains("test -e tried"), "the second prompt tells of the check\n{prompt}");
-}

@@ -17,5 +17,7 @@ mod project;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod real_agents;
 
+mod doctor;
 mod failing;
+mod sessions;
 mod working;

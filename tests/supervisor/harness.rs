@@ -156,6 +156,7 @@ impl Bench {
             folders: Vec::new(),
             files: Vec::new(),
             remove_after: Vec::new(),
+            session_data: None,
             stop_signal: StopSignal::Terminate,
             grace: None,
             success_codes: vec![0],

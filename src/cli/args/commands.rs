@@ -303,6 +303,20 @@ pub struct CompletionsCommand {
     pub shell: clap_complete::Shell,
 }
 
+/// `orchestrate doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate doctor                 what is installed and logged in, and what to do about the rest
+  orchestrate doctor -v              with the path of each program
+  orchestrate doctor -q              only what is not well
+  orchestrate doctor --output json | jq '.agents[] | {name, version, standing}'
+
+Agents are asked for their version, and nobody for anything else: a key that is there may still be
+refused. Ends with 0 if a run would work, 3 if the configuration is invalid, 5 if no agent or not
+the project's folder can be used, 6 if state cannot be kept.")]
+pub struct DoctorCommand {}
+
 /// `orchestrate models`.
 #[derive(Debug, Clone, Args)]
 pub struct ModelsCommand {

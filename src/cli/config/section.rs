@@ -338,6 +338,16 @@ impl<'t> Section<'t> {
         Some(Self { shown: format!("in `[{name}]`"), name, pattern, range, table, known: Vec::new() })
     }
 
+    /// A value that was taken before, as a table.
+    pub(super) fn as_table(
+        &self,
+        notes: &mut Notes<'_>,
+        key: &'static str,
+        value: Spanned<DeValue<'t>>,
+    ) -> Option<Self> {
+        self.table_of(notes, key, key, value)
+    }
+
     /// A table of tables by names of the user's own.
     pub(super) fn named_tables(&mut self, notes: &mut Notes<'_>, key: &'static str) -> Vec<(String, Self)> {
         self.table(notes, key).map_or_else(Vec::new, |section| {
@@ -418,7 +428,7 @@ impl<'t> Section<'t> {
             .as_array()
             .is_some_and(|array| array.iter().all(|item| item.get_ref().is_table()));
         if !all_tables {
-            let hints = vec![format!("write `[[{key}]]` above each")];
+            let hints = vec![format!("write `[[{}]]` above each", self.key(key))];
             let found = kind(value.get_ref());
             let message = format!("`{}` has to be a list of tables, not {found}", self.key(key));
             notes.problem(&value.span(), message, hints);
@@ -427,14 +437,17 @@ impl<'t> Section<'t> {
         let DeValue::Array(array) = value.into_inner() else {
             return None;
         };
+        let name = self.key(key);
+        let pattern =
+            if self.pattern.is_empty() { format!("{key}[]") } else { format!("{}.{key}[]", self.pattern) };
         let mut sections = Vec::new();
         for (number, item) in array.into_iter().enumerate() {
             let range = item.span();
             if let DeValue::Table(table) = item.into_inner() {
                 sections.push(Self {
-                    name: format!("{}.{}", self.key(key), number + 1),
-                    pattern: format!("{key}[]"),
-                    shown: format!("in `[[{key}]]`"),
+                    name: format!("{name}.{}", number + 1),
+                    pattern: pattern.clone(),
+                    shown: format!("in `[[{name}]]`"),
                     range,
                     table,
                     known: Vec::new(),

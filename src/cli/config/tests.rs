@@ -3,7 +3,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::model::agent_output::{SignKind, Wanted};
 use crate::model::layer::Cost;
+use crate::model::reading::Stream;
 
 const FULL: &str = r#"version = 1
 project = "My App"
@@ -105,6 +107,35 @@ mode = "warn"
 when = ["run_ended"]
 command = "notify-send"
 form = "plain"
+
+[[agents.mine.signs]]
+pattern = 'retry in (?<retry_after>\d+)s'
+kind = "rate_limited"
+stream = "stdout"
+also_on_success = true
+
+[agents.mine.events]
+stream = "stderr"
+session = "session.id"
+model = { path = "model", when = { type = "init" } }
+turns = { path = "turns", when = {} }
+doing = { path = ["tool", 'input\.0.name'], when = { type = "tool" } }
+text = { path = "text", when = { type = "text" }, join = true }
+tokens = { input = ["in", "cached"], output = "out", when = { type = "end" }, sum = true }
+cost = { path = "usd", when = { type = "end" }, sum = true }
+done = { when = { type = "end", "error.code" = 0, ok = true } }
+
+[[agents.mine.events.errors]]
+when = { type = "error" }
+message = "error.message"
+status = "error.status"
+retry_after = "error.after"
+kind = "exited"
+recoverable = true
+
+[agents.again]
+program = "again"
+resume_args = ["--resume", "{session}"]
 "#;
 
 /// Every mistake on a line, its hints below it.
@@ -150,6 +181,17 @@ fn every_key_is_read() {
     assert_eq!(config.models.fallbacks["b"], ["a"]);
     assert_eq!(config.providers["p"].budget_usd_per_month, Some(20.0));
     assert_eq!(config.workspace.ports, Some(3));
+    let signs = config.agents["mine"].signs.as_ref().unwrap();
+    assert_eq!((signs[0].kind, signs[0].stream), (SignKind::RateLimited, Stream::Stdout));
+    let events = config.agents["mine"].events.as_ref().unwrap();
+    assert_eq!(events.stream, Stream::Stderr);
+    let session = events.session.as_ref().unwrap();
+    assert_eq!((session.path[0].to_string(), session.when.len()), ("session.id".to_owned(), 0));
+    assert_eq!(events.doing.as_ref().unwrap().path[1].parts(), ["input.0", "name"]);
+    let done: Vec<&Wanted> = events.done.as_ref().unwrap().when.values().collect();
+    assert_eq!(done, [&Wanted::Number(0), &Wanted::Flag(true), &Wanted::Text("end".to_owned())]);
+    assert!(events.errors[0].recoverable);
+    assert_eq!(config.agents["again"].resume_args.as_ref().unwrap().len(), 2);
     assert_eq!(config.ownership.mode, Some(OwnershipMode::Warn));
     assert_eq!(config.alerts[0].when, ["run_ended"]);
     assert_eq!(config.line("run.jobs"), Some(6));
@@ -177,7 +219,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
 10:2+5 unknown table `agent` at the top
     did you mean `agents`?
 14:1+5 unknown key `model` in `[agents.kilo]`
-    known here: kind, program, args, prompt, env, pass_env, success_codes, limit, memory, completion
+    known here: kind, program, args, resume_args, prompt, env, pass_env, success_codes, limit, memory, completion, signs, events
 "
     );
 }
@@ -231,6 +273,78 @@ fn layers_prices_and_payment_are_looked_at() {
 24:1+8 `models.approve_paid` needs a `reason`
     write `reason = \"…\"` below it
 26:1+10 an alert needs either `webhook` or `command`
+"
+    );
+}
+
+#[test]
+fn signs_of_agents_are_looked_at() {
+    assert_eq!(
+        mistakes(
+            "version = 1\n[agents.x]\nprogram = 'x'\nsigns = [\n  { pattern = 'a(b', kind = 'overloaded' },\n  { pattern = '.*', kind = 'rate_limit' },\n  { pattern = 'quota' },\n  { pattern = '', kind = 'exited', stram = 'stdout' },\n  { pattern = 'quota', kind = 'lost', stream = 'both', also_on_success = 1 },\n]\n[agents.y]\nsigns = 'quota'\n[agents.z.signs]\npattern = 'quota'\n"
+        ),
+        "\
+5:15+5 `agents.x.signs.1.pattern` cannot be used: unclosed group
+    write a regular expression in single quotes, a backslash before what is meant as it stands
+6:15+4 `agents.x.signs.2.pattern` cannot be used: it is found in nearly every line
+    write words that only an error has, such as `HTTP 429|rate limit reached`
+6:28+12 `agents.x.signs.2.kind` has to be `\"usage_error\"`, `\"not_logged_in\"`, `\"out_of_credits\"`, `\"rate_limited\"`, `\"overloaded\"`, `\"provider_unreachable\"`, `\"model_unknown\"`, `\"context_overflow\"`, `\"permission_rejected\"` or `\"exited\"`, not `rate_limit`
+    did you mean `\"rate_limited\"`?
+7:3+21 `kind` is missing in `[[agents.x.signs]]`
+    write `{ pattern = \"rate limit\", kind = \"rate_limited\" }`
+8:15+2 `agents.x.signs.4.pattern` is empty
+8:36+5 unknown key `stram` in `[[agents.x.signs]]`
+    did you mean `stream`?
+9:31+6 `agents.x.signs.5.kind` has to be `\"usage_error\"`, `\"not_logged_in\"`, `\"out_of_credits\"`, `\"rate_limited\"`, `\"overloaded\"`, `\"provider_unreachable\"`, `\"model_unknown\"`, `\"context_overflow\"`, `\"permission_rejected\"` or `\"exited\"`, not `lost`
+9:48+6 `agents.x.signs.5.stream` has to be `\"stdout\"` or `\"stderr\"`, not `both`
+9:74+1 `agents.x.signs.5.also_on_success` has to be `true` or `false`, not a whole number
+12:9+7 `agents.y.signs` has to be a list of tables, not text
+    write `[[agents.y.signs]]` above each
+13:1+16 `agents.z.signs` has to be a list of tables, not a table
+    write `[[agents.z.signs]]` above each
+"
+    );
+}
+
+#[test]
+fn rules_for_events_are_looked_at() {
+    assert_eq!(
+        mistakes(
+            "version = 1\n[agents.x.events]\nsession = 'a..b'\nmodel = 3\nturns = { when = { type = 'x' } }\ndoing = { path = [] }\ntext = { path = 'a\\b', whn = {} }\ntokens = { sum = true }\ncost = { path = ['a', 2] }\ndone = {}\nerrors = [\n  { message = 'm' },\n  { when = { error.code = 1 }, kind = 'overload' },\n  { when = { type = 1.5, '.x' = true } },\n]\n[agents.y.events]\nstream = 'stderr'\n[agents.z.events]\nsesion = 'x'\nerrors = { when = { type = 'x' } }\n"
+        ),
+        "\
+3:11+6 `a..b` is no path of a field: a name is missing
+    write names joined by dots, such as `error.message`; a dot in a name is `\\.`
+4:9+1 `agents.x.events.model` has to be the path of a field, or `{ path = …, when = { … } }`, not a whole number
+5:9+25 `path` is missing in `[agents.x.events.turns]`
+    write names joined by dots, such as `path = \"error.message\"`
+6:9+13 `path` is missing in `[agents.x.events.doing]`
+    write names joined by dots, such as `path = \"error.message\"`
+7:17+5 `a\\b` is no path of a field: a backslash stands before neither a dot nor a backslash
+    write names joined by dots, such as `error.message`; a dot in a name is `\\.`
+7:24+3 unknown key `whn` in `[agents.x.events.text]`
+    did you mean `when`?
+8:10+14 `input` and `output` are missing in `[agents.x.events.tokens]`
+    write `{ input = \"usage.input\", output = \"usage.output\" }`
+9:23+1 `agents.x.events.cost.path` has to be the path of a field, not a whole number
+    write names joined by dots, such as `error.message`; a dot in a name is `\\.`
+10:8+2 `when` is missing in `[agents.x.events.done]`
+    say which records are meant, such as `when = { type = \"error\" }`
+12:3+17 `when` is missing in `[[agents.x.events.errors]]`
+    say which records are meant, such as `when = { type = \"error\" }`
+13:14+5 `agents.x.events.errors.2.when.error` has to be text, a whole number, `true` or `false`, not a table
+    write the path in quotes: `\"error.…\" = …`
+13:39+10 `agents.x.events.errors.2.kind` has to be `\"usage_error\"`, `\"not_logged_in\"`, `\"out_of_credits\"`, `\"rate_limited\"`, `\"overloaded\"`, `\"provider_unreachable\"`, `\"model_unknown\"`, `\"context_overflow\"`, `\"permission_rejected\"` or `\"exited\"`, not `overload`
+    did you mean `\"overloaded\"`?
+14:21+3 `agents.x.events.errors.3.when.type` has to be text, a whole number, `true` or `false`, not a fraction
+14:33+4 `.x` is no path of a field: a name is missing
+    write names joined by dots, such as `error.message`; a dot in a name is `\\.`
+16:1+17 `agents.y.events` names nothing to read
+    name at least `errors`, `done` or `text`
+19:1+6 unknown key `sesion` in `[agents.z.events]`
+    did you mean `session`?
+20:10+25 `agents.z.events.errors` has to be a list of tables, not a table
+    write `[[agents.z.events.errors]]` above each
 "
     );
 }
@@ -294,6 +408,16 @@ fn the_schema_knows_the_same_keys_as_the_reader() {
         ("run", definition("RunTable")),
         ("redis", definition("RedisTable")),
         ("agents.*", definition("AgentTable")),
+        ("agents.*.signs[]", definition("SignPattern")),
+        ("agents.*.events", definition("EventRules")),
+        ("agents.*.events.model", definition("FieldRule")),
+        ("agents.*.events.turns", definition("FieldRule")),
+        ("agents.*.events.doing", definition("FieldRule")),
+        ("agents.*.events.text", definition("TextRule")),
+        ("agents.*.events.tokens", definition("TokenRule")),
+        ("agents.*.events.cost", definition("CostRule")),
+        ("agents.*.events.done", definition("DoneRule")),
+        ("agents.*.events.errors[]", definition("ErrorRule")),
         ("roles.*", definition("Role")),
         ("layers[]", definition("Layer")),
         ("layers[].price", definition("Price")),
@@ -307,7 +431,7 @@ fn the_schema_knows_the_same_keys_as_the_reader() {
         let known: BTreeSet<String> = notes.known[table].iter().map(|key| (*key).to_owned()).collect();
         assert_eq!(known, properties, "[{table}]");
     }
-    assert_eq!(notes.known.len(), 13);
+    assert_eq!(notes.known.len(), 23);
     assert_eq!(schema["required"], serde_json::json!(["version"]));
     assert_eq!(schema["additionalProperties"], false);
 }

@@ -44,15 +44,36 @@ fn program(name: &str) -> AgentSpec {
 
 fn lay_over(agent: &mut AgentSpec, table: &AgentTable) {
     if let Some(kind) = table.kind {
-        agent.proved &= kind == agent.kind;
+        if kind != agent.kind {
+            agent.proved = false;
+            // What a preset says of its own output holds for no other adapter.
+            agent.signs.clear();
+            agent.events = None;
+            agent.resume_args.clear();
+        }
         agent.kind = kind;
     }
     if let Some(program) = &table.program {
-        agent.found = agent.found.take().filter(|_| agent.program.as_ref() == Some(program));
+        if agent.program.as_ref() != Some(program) {
+            agent.found = None;
+            agent.found_args.clear();
+        }
         agent.program = Some(program.clone());
     }
     if let Some(args) = &table.args {
         agent.args.clone_from(args);
+        // How a preset's output reads depends on its arguments, and so does its way back.
+        agent.events = None;
+        agent.resume_args.clear();
+    }
+    if let Some(args) = &table.resume_args {
+        agent.resume_args.clone_from(args);
+    }
+    if let Some(signs) = &table.signs {
+        agent.signs.clone_from(signs);
+    }
+    if let Some(events) = &table.events {
+        agent.events = Some(events.clone());
     }
     if let Some(prompt) = table.prompt {
         agent.prompt = prompt;
@@ -79,6 +100,22 @@ fn fault(agent: &AgentSpec) -> Option<(String, String)> {
         return Some((format!("the agent `{name}` has no program"), hint));
     }
     let is_own = agent.kind == AdapterKind::Program;
+    let describes = !agent.signs.is_empty() || agent.events.is_some() || !agent.resume_args.is_empty();
+    if describes && !is_own {
+        return Some((
+            format!("the agent `{name}` has an adapter, which reads its output by itself"),
+            "leave out `signs`, `events` and `resume_args`, or describe a program under another name"
+                .to_owned(),
+        ));
+    }
+    if !agent.resume_args.is_empty()
+        && !agent.resume_args.iter().any(|argument| argument.contains("{session}"))
+    {
+        return Some((
+            format!("the agent `{name}` goes on with a session, and no argument names it"),
+            "put `{session}` into `resume_args`".to_owned(),
+        ));
+    }
     let has_file = agent.args.iter().any(|argument| argument.contains("{prompt_file}"));
     if is_own && agent.prompt == PromptChannel::File && !has_file {
         return Some((

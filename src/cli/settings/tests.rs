@@ -3,6 +3,7 @@ use crate::cli::args::reading::AgentChoice;
 use crate::cli::args::run::IsolationChoice;
 use crate::cli::config::read;
 use crate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
+use crate::model::agent_output::EventRules;
 use crate::model::layer::{Cost, default_layers};
 use crate::model::run::{Isolation, TickMode};
 
@@ -12,6 +13,7 @@ fn preset(name: &str, kind: AdapterKind) -> AgentSpec {
         kind,
         program: Some(name.to_owned()),
         found: Some(PathBuf::from(format!("/bin/{name}"))),
+        found_args: vec!["/lib/script.js".to_owned()],
         memory: Some(1),
         proved: true,
         ..AgentSpec::default()
@@ -274,6 +276,7 @@ fn agents_are_presets_changed_and_joined_by_both_files() {
     let kilo = &settings.agents["kilo"];
     assert_eq!((kilo.kind, kilo.limit, kilo.memory), (AdapterKind::Kilo, Some(2), Some(1 << 30)));
     assert_eq!((kilo.program.as_deref(), kilo.found.as_ref()), (Some("kilo-next"), None));
+    assert!(kilo.found_args.is_empty(), "they belong to the program");
     assert_eq!(kilo.env, BTreeMap::from([("A".into(), "p".into()), ("B".into(), "u".into())]));
     assert!(kilo.proved);
     assert!(settings.agents["cline"].is_installed());
@@ -448,4 +451,44 @@ fn paths_are_read_from_where_they_were_written() {
         .settled();
     assert_eq!(settings.state_dir, Path::new("/home/me/My.App/.agents"));
     assert_eq!(settings.reports, [Path::new("/home/me/My.App/src/out/r.json")]);
+}
+
+#[test]
+fn rules_for_output_follow_the_arguments_they_were_written_for() {
+    let with_preset = |text: &str| {
+        Case::project(text).with_sources(|sources| {
+            let mut mine = preset("gemini", AdapterKind::Program);
+            mine.events = Some(EventRules::default());
+            mine.resume_args = vec!["{session}".to_owned()];
+            let mut presets = sources.presets.clone();
+            presets[0] = mine;
+            settings(&Sources { presets, ..sources.clone() }).unwrap().agents["gemini"].clone()
+        })
+    };
+    let kept = with_preset("[agents.gemini]\nlimit = 1\n");
+    assert!(kept.events.is_some() && kept.resume_args.len() == 1);
+    let own = with_preset("[agents.gemini]\nargs = ['--output-format', 'text']\n");
+    assert!(own.events.is_none() && own.resume_args.is_empty());
+    let other = with_preset("[agents.gemini]\nkind = 'kilo'\n");
+    assert!(other.events.is_none() && other.resume_args.is_empty() && !other.proved);
+    let both = with_preset(
+        "[agents.gemini]\nargs = ['x']\nevents = { session = 's' }\nsigns = [{ pattern = 'quota', kind = 'out_of_credits' }]\n",
+    );
+    assert!(both.events.is_some_and(|events| events.session.is_some()));
+    assert_eq!(both.signs.len(), 1);
+}
+
+#[test]
+fn output_is_described_for_programs_alone() {
+    assert_eq!(
+        Case::project(
+            "[agents.kilo]\nsigns = [{ pattern = 'quota', kind = 'out_of_credits' }]\n[agents.mine]\nprogram = 'mine'\nresume_args = ['--resume']\n"
+        )
+        .mistakes(),
+        "\
+`orchestrate.toml:2`: the agent `kilo` has an adapter, which reads its output by itself
+    leave out `signs`, `events` and `resume_args`, or describe a program under another name
+`orchestrate.toml:4`: the agent `mine` goes on with a session, and no argument names it
+    put `{session}` into `resume_args`"
+    );
 }

@@ -192,6 +192,7 @@ fn every_failure_has_something_to_do() {
     |orchestrate logs T006                what it tried
     ");
     assert_snapshot!(joined(&advice(FailureKind::NotLoggedIn, &run.spec, task)), @r"
+    |orchestrate doctor                   which logins can be seen, and how to log in
     |orchestrate logs T006                what it printed
     |orchestrate retry T006               again, once it is logged in
     |orchestrate retry T006 --layer 5     again, by another model
@@ -208,7 +209,7 @@ fn status_of_a_live_a_dead_and_an_ended_run() {
     assert_snapshot!(framed(&status(&run.spec, &run.view, Liveness::Alive, &SCREEN, at(170))), @r#"
     |run 01JD8Q3ZK7V0N4M2E6T9QW5XRB   running for 2m 50s by anvil:4711
     |    plans/phase3.md   Phase 3
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ✗ T006  Accessibility aud…  cline · minimax-m2.1     2m 02s  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written
     |  ▶ T002  Hash passwords      opencode · big-pickle       58s
@@ -220,7 +221,7 @@ fn status_of_a_live_a_dead_and_an_ended_run() {
     assert_snapshot!(framed(&status(&run.spec, &run.view, Liveness::Dead, &SCREEN, at(900))), @r#"
     |run 01JD8Q3ZK7V0N4M2E6T9QW5XRB   its supervisor anvil:4711 is gone, last seen 12m ago
     |    plans/phase3.md   Phase 3
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ✗ T006  Accessibility aud…  cline · minimax-m2.1     2m 02s  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written
     |  ▶ T002  Hash passwords      opencode · big-pickle   its end was not seen
@@ -234,7 +235,7 @@ fn status_of_a_live_a_dead_and_an_ended_run() {
     assert_snapshot!(framed(&status(&run.spec, &run.view, Liveness::Ended, &SCREEN, at(900))), @r#"
     |run 01JD8Q3ZK7V0N4M2E6T9QW5XRB   failed, exit 1, 2m ago
     |    plans/phase3.md   Phase 3
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ✓ T002  Hash passwords      opencode · big-pickle    3m 08s
     |  ✓ T003  Issue tokens        kilo · glm-4.7           6m 40s
@@ -345,6 +346,7 @@ fn what_to_do_names_only_commands_that_exist() {
     run.at(200);
     let known = [
         "orchestrate models",
+        "orchestrate doctor",
         "orchestrate logs ",
         "orchestrate retry ",
         "orchestrate resume",

@@ -98,7 +98,7 @@ fn the_report_for_people() {
     |
     |## Warnings
     |
-    |- agent-missing: gemini is not installed: layer 1 is left out (orchestrate models)
+    |- agent-missing: gemini is not installed: layer 1 is left out (orchestrate doctor)
     |
     |## Commands
     |

@@ -35,7 +35,7 @@ fn every_kind_of_event_in_lines_that_stay() {
     assert_snapshot!(lasting(&every_kind(), &SCREEN), @r#"
     |    plans/phase3.md: 9 tasks (1 done before, 6 to run), 4 at once, worktrees, free layers 1 to 5
     |  ! T008  Odd box             held: unknown-marker `%`
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
     |  ! T001: its box in plans/phase3.md was not ticked: the line was changed meanwhile
     |  ↻ T004  Write the guide     opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
@@ -61,7 +61,7 @@ fn every_kind_of_event_without_unicode() {
     assert_snapshot!(lasting(&every_kind(), &ASCII), @r#"
     |    plans/phase3.md: 9 tasks (1 done before, 6 to run), 4 at once, worktrees, free layers 1 to 5
     |  warn  T008  Odd box         held: unknown-marker `%`
-    |  warn  gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  warn  gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ok    T001  Create the...   kilo / glm-4.7           1m 12s
     |  warn  T001: its box in plans/phase3.md was not ticked: the line was changed meanwhile
     |  retry T004  Write the g...  opencode: 429, rests 60s; now layer 4, cline / minimax-m2.1
@@ -92,7 +92,7 @@ fn every_kind_of_event_in_a_log() {
     |0:00  plans/phase3.md: 9 tasks (1 done before, 6 to run), 4 at once, worktrees, free layers 1 to 5
     |0:00  held     T005  gate "approval"
     |0:00  held     T008  unknown-marker `%`
-    |0:00  warning  gemini is not installed: layer 1 is left out  (orchestrate models)
+    |0:00  warning  gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |0:00  start    T001  Create the users table  (kilo · glm-4.7, layer 3)
     |1:12  done     T001  1m 12s
     |1:12  warning  T001: its box in plans/phase3.md was not ticked: the line was changed meanwhile
@@ -133,7 +133,7 @@ fn every_kind_of_event_quietly() {
     reporter.tick(&run.spec, &run.view, at(100_000));
     assert_snapshot!(framed(&page.text()), @r#"
     |0:00  held     T008  unknown-marker `%`
-    |0:00  warning  gemini is not installed: layer 1 is left out  (orchestrate models)
+    |0:00  warning  gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |1:12  warning  T001: its box in plans/phase3.md was not ticked: the line was changed meanwhile
     |1:20  warning  openrouter is off for this run: not_logged_in: 401 "No auth credentials found"
     |1:20  warning  layer 3 is off for this run: model_unknown: model not found: glm-4.7

@@ -2,6 +2,7 @@
 //! blanks before and after it count.
 
 mod commands;
+mod doctor;
 mod documents;
 mod ends;
 mod events;

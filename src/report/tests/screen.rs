@@ -32,7 +32,7 @@ fn the_picture_of_a_run() {
     let run = picture();
     assert_snapshot!(lasting(&run, &SCREEN), @r#"
     |    plans/phase3.md: 7 tasks (1 done before), 4 at once, worktrees, free layers 1 to 5
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ↻ T004  Write the guide     opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ↻ T006  Accessibility aud…  opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ✓ T001  Create the users…   kilo · glm-4.7           1m 12s
@@ -176,7 +176,7 @@ fn a_screen_has_lines_that_stay_above_a_region() {
     let parser = screen(&page.text(), 24, 110);
     assert_snapshot!(shown(&parser), @r#"
     |    plans/phase3.md: 7 tasks (1 done before), 4 at once, worktrees, free layers 1 to 5
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ↻ T004  Write the guide         opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ↻ T006  Accessibility audit     opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ✓ T001  Create the users table  kilo · glm-4.7           1m 12s
@@ -192,7 +192,7 @@ fn a_screen_has_lines_that_stay_above_a_region() {
     reporter.suspend();
     assert_snapshot!(shown(&screen(&page.text(), 24, 110)), @r#"
     |    plans/phase3.md: 7 tasks (1 done before), 4 at once, worktrees, free layers 1 to 5
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ↻ T004  Write the guide         opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ↻ T006  Accessibility audit     opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ✓ T001  Create the users table  kilo · glm-4.7           1m 12s
@@ -210,7 +210,7 @@ fn a_screen_has_lines_that_stay_above_a_region() {
     let parser = screen(&page.text(), 30, 110);
     assert_snapshot!(shown(&parser), @r#"
     |    plans/phase3.md: 7 tasks (1 done before), 4 at once, worktrees, free layers 1 to 5
-    |  ! gemini is not installed: layer 1 is left out  (orchestrate models)
+    |  ! gemini is not installed: layer 1 is left out  (orchestrate doctor)
     |  ↻ T004  Write the guide         opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ↻ T006  Accessibility audit     opencode: 429, rests 60s; now layer 4, cline · minimax-m2.1
     |  ✓ T001  Create the users table  kilo · glm-4.7           1m 12s

@@ -256,6 +256,7 @@ pub(super) fn good(key: &AttemptKey) -> AttemptFacts {
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,
+        session_kept: true,
     }
 }
 
@@ -278,6 +279,7 @@ pub(super) fn error(kind: FailureKind) -> AttemptFacts {
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,
+        session_kept: false,
     }
 }
 
@@ -290,6 +292,7 @@ pub(super) fn stopped(reason: StopReason) -> AttemptFacts {
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,
+        session_kept: false,
     }
 }
 

@@ -7,6 +7,7 @@ mod model;
 mod order_and_checks;
 mod plans;
 mod promises;
+mod session_table;
 mod speed;
 mod stories;
 mod world;
