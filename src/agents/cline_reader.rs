@@ -114,7 +114,8 @@ impl Reader {
             "error" => {
                 let message = event["error"]["message"].as_str().unwrap_or("an error without a message");
                 let sign = error_sign(event["errorClass"].as_str(), message, SignSource::Event);
-                if event["recoverable"] == true {
+                // It stops itself at a loop and calls that recoverable all the same.
+                if event["recoverable"] == true && sign.kind != FailureKind::Stalled {
                     self.notes.push(sign);
                 } else if self.errors.len() < ERRORS {
                     self.errors.push(sign);
@@ -294,6 +295,8 @@ fn kind_of_words(message: &str) -> FailureKind {
         FailureKind::NoCompletion
     } else if WRONG_CALLS.iter().any(|words| message.starts_with(words)) {
         FailureKind::UsageError
+    } else if message.starts_with("Detected ") && message.contains(" consecutive identical calls to ") {
+        FailureKind::Stalled
     } else {
         kind_of_message(message).unwrap_or(FailureKind::Exited)
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use orchestrate::agents::{self, AttemptContext, presets};
+use orchestrate::agents::{self, AttemptContext, presets, versions};
 use orchestrate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
 use orchestrate::model::command::{CommandSpec, Input, StopSignal};
 use orchestrate::model::time::Span;
@@ -25,10 +25,8 @@ use super::scenarios::{CLIS, Scenario};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
-    package: String,
     apart: String,
     limits: String,
-    session: String,
     leaves: String,
     refusals: String,
 }
@@ -49,9 +47,8 @@ fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<St
     );
     text.push_str(&known()?);
     text.push_str(
-        "\n## Presets\n\nThese are command lines after their makers' documents, **not proved here**: of their output \
-         only the exit code is understood, and the last lines are kept for a person to read. Any other program is \
-         described in the configuration in the same way.\n\n| preset | command line | prompt | |\n| --- | --- | --- | --- |\n",
+        "\n## Presets\n\nThese are data after their makers' documents, **not proved here**: the programs were not run. \
+         Any other program is described in the configuration in the same way.\n\n| preset | command line | prompt | |\n| --- | --- | --- | --- |\n",
     );
     for agent in presets::builtin().iter().filter(|agent| agent.kind == AdapterKind::Program) {
         let line = format!("{} {}", agent.name, agent.args.join(" "));
@@ -92,7 +89,6 @@ fn days(kept: &[Kept]) -> String {
 fn known() -> io::Result<String> {
     let facts: BTreeMap<String, Facts> =
         toml::from_str(include_str!("agents.toml")).map_err(io::Error::other)?;
-    let pins = std::fs::read_to_string(root().join("scripts/agents"))?;
     let mut lines: Vec<Vec<String>> = vec![vec![String::new()], vec!["---".to_owned()]];
     let names = [
         "package",
@@ -105,22 +101,23 @@ fn known() -> io::Result<String> {
         "refusals of the provider",
         "own limits",
         "asked to stop by",
-        "a session can be continued",
+        "a session is gone on with",
         "leaves behind",
     ];
     lines.extend(names.map(|name| vec![name.to_owned()]));
     for cli in CLIS {
         let facts = facts.get(cli).ok_or_else(|| io::Error::other(format!("agents.toml lacks {cli}")))?;
-        let version = pinned(&pins, &facts.package)
-            .ok_or_else(|| io::Error::other(format!("scripts/agents does not pin {}", facts.package)))?;
         let agent = agent(cli);
+        let proved = versions::PROVED.into_iter().find(|(kind, ..)| *kind == agent.kind);
+        let (_, package, version) =
+            proved.ok_or_else(|| io::Error::other(format!("no version of {cli} is proved")))?;
         let spec = command(&agent)?;
         let memory = agent.memory.map_or("not measured".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         let column = [
             format!("`{cli}`"),
             "---".to_owned(),
-            format!("`{}`", facts.package),
-            version,
+            format!("`{package}`"),
+            version.to_string(),
             format!("`{cli} {}`", line(&spec)),
             variables(&spec),
             prompt(&spec),
@@ -129,7 +126,7 @@ fn known() -> io::Result<String> {
             facts.refusals.clone(),
             facts.limits.clone(),
             stop(&spec),
-            facts.session.clone(),
+            session(&spec),
             facts.leaves.clone(),
         ];
         for (line, cell) in lines.iter_mut().zip(column) {
@@ -202,6 +199,15 @@ fn prompt(spec: &CommandSpec) -> String {
     }
 }
 
+fn session(spec: &CommandSpec) -> String {
+    match spec.session_data {
+        Some(_) => {
+            "by a retry on the same layer, while the folder of the attempt that began it is kept".to_owned()
+        }
+        None => "no".to_owned(),
+    }
+}
+
 fn stop(spec: &CommandSpec) -> String {
     let signal = match spec.stop_signal {
         StopSignal::Terminate => "SIGTERM",
@@ -211,14 +217,6 @@ fn stop(spec: &CommandSpec) -> String {
         Some(grace) => format!("{signal}, {grace} before it is killed"),
         None => format!("{signal}, the run's `grace` before it is killed"),
     }
-}
-
-/// The version of a package in the list of those that are installed.
-fn pinned(script: &str, package: &str) -> Option<String> {
-    let wanted = format!("{package}@");
-    let words = script.lines().filter(|line| line.starts_with("packages="));
-    let mut words = words.flat_map(|line| line.split(['(', ')', ' ']));
-    words.find_map(|word| word.strip_prefix(&wanted).map(str::to_owned))
 }
 
 fn root() -> PathBuf {
