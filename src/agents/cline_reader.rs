@@ -116,11 +116,13 @@ impl Reader {
             }
             "error" => {
                 let message = event["error"]["message"].as_str().unwrap_or("an error without a message");
-                if event["recoverable"] == true {
+                let told = error_sign(event["errorClass"].as_str(), message, SignSource::Event);
+                // It stops itself at a loop and calls that recoverable all the same.
+                if event["recoverable"] == true && told.kind != FailureKind::Stalled {
                     // A tool failed: its words may be anybody's and mean no kind of failure of ours.
                     self.notes.push(sign(FailureKind::Exited, SignSource::Event, message));
                 } else if self.errors.len() < ERRORS {
-                    self.errors.push(error_sign(event["errorClass"].as_str(), message, SignSource::Event));
+                    self.errors.push(told);
                 }
                 None
             }
@@ -330,6 +332,8 @@ fn kind_of_words(message: &str) -> FailureKind {
         FailureKind::NoCompletion
     } else if WRONG_CALLS.iter().any(|words| message.starts_with(words)) {
         FailureKind::UsageError
+    } else if message.starts_with("Detected ") && message.contains(" consecutive identical calls to ") {
+        FailureKind::Stalled
     } else {
         kind_of_message(message).unwrap_or(FailureKind::Exited)
     }

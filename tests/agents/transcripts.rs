@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use orchestrate::agents;
+use orchestrate::model::failure::FailureKind;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, Reading, Stream};
 
@@ -243,6 +244,24 @@ fn equal_tool_calls_without_end_are_hopeless_and_different_ones_are_not() {
         hopeless_after((0..100).map(|turn| format!("turn {turn}")).collect::<Vec<_>>().into_iter()),
         None
     );
+}
+
+#[test]
+fn a_loop_at_which_cline_stops_itself_is_a_stall() {
+    let lines = [
+        r#"{"ts":"","type":"agent_event","event":{"type":"error","error":{"name":"Error","message":"Detected 5 consecutive identical calls to `run_commands`; stopping to avoid a loop."},"recoverable":true}}"#,
+        r#"{"ts":"","type":"run_result","finishReason":"aborted","text":"","iterations":5}"#,
+        r#"{"ts":"","type":"run_aborted","reason":"external_abort","message":"aborted by another client"}"#,
+    ];
+    let mut reader = agents::reader(&sample::agent("cline"), None);
+    for line in lines {
+        assert!(!matches!(reader.line(Stream::Stdout, line.as_bytes()), Some(LineNews::Hopeless(_))));
+    }
+    let ended = Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+    let reading = reader.finish(&ended);
+    let sign = reading.terminal_error.expect("an error");
+    assert_eq!((sign.kind, reading.proper_end), (FailureKind::Stalled, Some(false)));
+    assert!(sign.message.contains("consecutive identical calls"), "{}", sign.message);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use orchestrate::agents::{self, AttemptContext, presets};
+use orchestrate::agents::{self, AttemptContext, presets, versions};
 use orchestrate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
 use orchestrate::model::command::{CommandSpec, Input, StopSignal};
 use orchestrate::model::time::Span;
@@ -25,42 +25,30 @@ use super::scenarios::{CLIS, Scenario};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
-    package: String,
     apart: String,
     limits: String,
-    session: String,
     leaves: String,
     refusals: String,
 }
 
-/// Writes the document of the last answer of every row.
+/// Writes the document of the last answer of every row. Rows that were never run are named so.
 pub(crate) fn write(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<()> {
-    let missing: Vec<String> = scenarios
-        .iter()
-        .flat_map(|scenario| CLIS.map(|cli| (scenario, cli)))
-        .filter(|(scenario, cli)| scenario.is_for(cli))
-        .map(|(scenario, cli)| format!("{cli}::{}", scenario.name))
-        .filter(|name| kept.iter().all(|kept| kept.row.name() != *name))
-        .collect();
-    if !missing.is_empty() {
-        let message = format!("it shows all rows, and these were not run: {}", missing.join(" "));
-        return Err(io::Error::other(message));
-    }
     std::fs::write(root().join("docs/agents.md"), text(scenarios, found, kept)?)
 }
 
 fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<String> {
     let rows: Vec<Row> = kept.iter().map(|kept| kept.row.clone()).collect();
+    let due = scenarios.iter().flat_map(|scenario| CLIS.map(|cli| scenario.is_for(cli)));
+    let missing = due.filter(|is_for| *is_for).count().saturating_sub(rows.len());
     let mut text = String::from(
         "# Agents\n\nMade by `scripts/conformance --write`; what is changed here by hand is lost.\n\n\
          ## What is known of each\n\n\
-         Measured with the versions named, on Linux. `doctor` and `check` tell what is found on a machine.\n\n",
+         Measured with the versions named, on Linux. Words in capitals stand for what differs between attempts.\n\n",
     );
     text.push_str(&known()?);
     text.push_str(
-        "\n## Presets\n\nThese are command lines after their makers' documents, **not proved here**: of their output \
-         only the exit code is understood, and the last lines are kept for a person to read. Any other program is \
-         described in the configuration in the same way.\n\n| preset | command line | prompt | |\n| --- | --- | --- | --- |\n",
+        "\n## Presets\n\nThese are data after their makers' documents, **not proved here**: the programs were not run. \
+         Any other program is described in the configuration in the same way.\n\n| preset | command line | prompt | |\n| --- | --- | --- | --- |\n",
     );
     for agent in presets::builtin().iter().filter(|agent| agent.kind == AdapterKind::Program) {
         let line = format!("{} {}", agent.name, agent.args.join(" "));
@@ -80,7 +68,7 @@ fn text(scenarios: &[Scenario], found: &[Found], kept: &[Kept]) -> io::Result<St
          against a scripted provider: what the attempts ended as, and after how many seconds the command had ended. \
          `none` is an attempt that succeeded, with its work there; a task without its work never did, and no process \
          was left running. Rows run beside each other, so the seconds are those of a busy machine.\n\n\
-         Last run: {}, {}, on {} cores: {} rows, {failed} failed.\n",
+         Last run: {}, {}, on {} cores: {} rows, {failed} failed, {missing} not run.\n",
         days(kept),
         versions.join(", "),
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -101,7 +89,6 @@ fn days(kept: &[Kept]) -> String {
 fn known() -> io::Result<String> {
     let facts: BTreeMap<String, Facts> =
         toml::from_str(include_str!("agents.toml")).map_err(io::Error::other)?;
-    let pins = std::fs::read_to_string(root().join("scripts/agents"))?;
     let mut lines: Vec<Vec<String>> = vec![vec![String::new()], vec!["---".to_owned()]];
     let names = [
         "package",
@@ -114,23 +101,24 @@ fn known() -> io::Result<String> {
         "refusals of the provider",
         "own limits",
         "asked to stop by",
-        "a session can be continued",
+        "a session is gone on with",
         "leaves behind",
     ];
     lines.extend(names.map(|name| vec![name.to_owned()]));
     for cli in CLIS {
         let facts = facts.get(cli).ok_or_else(|| io::Error::other(format!("agents.toml lacks {cli}")))?;
-        let version = pinned(&pins, &facts.package)
-            .ok_or_else(|| io::Error::other(format!("scripts/agents does not pin {}", facts.package)))?;
         let agent = agent(cli);
+        let proved = versions::PROVED.into_iter().find(|(kind, ..)| *kind == agent.kind);
+        let (_, package, version) =
+            proved.ok_or_else(|| io::Error::other(format!("no version of {cli} is proved")))?;
         let spec = command(&agent)?;
         let memory = agent.memory.map_or("not measured".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         let column = [
             format!("`{cli}`"),
             "---".to_owned(),
-            format!("`{}`", facts.package),
-            version,
-            format!("`{cli} {}`", spec.args.join(" ")),
+            format!("`{package}`"),
+            version.to_string(),
+            format!("`{cli} {}`", line(&spec)),
             variables(&spec),
             prompt(&spec),
             memory,
@@ -138,7 +126,7 @@ fn known() -> io::Result<String> {
             facts.refusals.clone(),
             facts.limits.clone(),
             stop(&spec),
-            facts.session.clone(),
+            session(&spec),
             facts.leaves.clone(),
         ];
         for (line, cell) in lines.iter_mut().zip(column) {
@@ -186,6 +174,13 @@ fn command(agent: &AgentSpec) -> io::Result<CommandSpec> {
     .map_err(io::Error::other)
 }
 
+/// The arguments as they would be typed.
+fn line(spec: &CommandSpec) -> String {
+    let typed =
+        spec.args.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
+    typed.collect::<Vec<String>>().join(" ")
+}
+
 fn variables(spec: &CommandSpec) -> String {
     let names: Vec<String> =
         spec.env.keys().filter(|name| *name != "PWD").map(|name| format!("`{name}`")).collect();
@@ -197,9 +192,19 @@ fn prompt(spec: &CommandSpec) -> String {
         Input::File(_) => "standard input, to its end",
         Input::Empty => "its last argument",
     };
-    match spec.args.last() {
-        Some(sentence) if sentence.contains(' ') => format!("{told}, behind the sentence of its argument"),
-        Some(_) | None => told.to_owned(),
+    match spec.args.as_slice() {
+        // A last word that is no option's value.
+        [.., before, _] if !before.starts_with('-') => format!("{told}, behind the sentence of its argument"),
+        _ => told.to_owned(),
+    }
+}
+
+fn session(spec: &CommandSpec) -> String {
+    match spec.session_data {
+        Some(_) => {
+            "by a retry on the same layer, while the folder of the attempt that began it is kept".to_owned()
+        }
+        None => "no".to_owned(),
     }
 }
 
@@ -212,14 +217,6 @@ fn stop(spec: &CommandSpec) -> String {
         Some(grace) => format!("{signal}, {grace} before it is killed"),
         None => format!("{signal}, the run's `grace` before it is killed"),
     }
-}
-
-/// The version of a package in the list of those that are installed.
-fn pinned(script: &str, package: &str) -> Option<String> {
-    let wanted = format!("{package}@");
-    let words = script.lines().filter(|line| line.starts_with("packages="));
-    let mut words = words.flat_map(|line| line.split(['(', ')', ' ']));
-    words.find_map(|word| word.strip_prefix(&wanted).map(str::to_owned))
 }
 
 fn root() -> PathBuf {

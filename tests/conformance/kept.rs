@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::Row;
 use super::matrix::Found;
+use super::scenarios::Scenario;
 
 /// A row with when and with which version it was run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,8 +22,8 @@ pub(crate) struct Kept {
 }
 
 /// Puts rows in the place of earlier ones, and returns all that were run with the versions that are
-/// there.
-pub(crate) fn update(found: &[Found], rows: &[Row]) -> io::Result<Vec<Kept>> {
+/// there, of scenarios that there are.
+pub(crate) fn update(scenarios: &[Scenario], found: &[Found], rows: &[Row]) -> io::Result<Vec<Kept>> {
     let path = path();
     let mut all: Vec<Kept> = match std::fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
@@ -36,6 +37,10 @@ pub(crate) fn update(found: &[Found], rows: &[Row]) -> io::Result<Vec<Kept>> {
         let version = version_of(&row.cli).cloned().unwrap_or_default();
         all.push(Kept { day: day.clone(), version, row: row.clone() });
     }
+    all.retain(|kept| {
+        let of = |scenario: &Scenario| scenario.name == kept.row.scenario && scenario.is_for(&kept.row.cli);
+        scenarios.iter().any(of)
+    });
     std::fs::write(path, serde_json::to_string_pretty(&all)?)?;
     all.retain(|kept| version_of(&kept.row.cli) == Some(&kept.version));
     Ok(all)

@@ -89,12 +89,13 @@ fn main() -> ExitCode {
 
 fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, &str)>) -> ExitCode {
     let (before, behind) = folders(&options.programs);
-    let found = found(&before, &behind);
-    let missing: Vec<&str> = CLIS
+    let wanted: Vec<&'static str> = CLIS
         .into_iter()
-        .filter(|cli| rows.iter().any(|(_, wanted)| wanted == cli))
-        .filter(|cli| found.iter().all(|found| found.cli != *cli))
+        .filter(|cli| options.write || rows.iter().any(|(_, wanted)| wanted == cli))
         .collect();
+    let found = found(&wanted, &before, &behind);
+    let missing: Vec<&str> =
+        wanted.into_iter().filter(|cli| found.iter().all(|found| found.cli != *cli)).collect();
     if !missing.is_empty() || real_agents::python().is_none() {
         let what = if missing.is_empty() { "python3".to_owned() } else { missing.join(", ") };
         let message = format!("{what} not found: scripts/agents installs the agents");
@@ -124,7 +125,11 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
         &jobs,
         limits,
         |(scenario, cli), started| attempt::run(scenario, cli, &server, (&before, &behind), started),
-        tell,
+        |row| {
+            tell(row);
+            // Kept at once, since a run may be ended before its end; whether it could be is seen there.
+            drop(kept::update(scenarios, &found, std::slice::from_ref(row)));
+        },
     );
     let wall = began.elapsed();
     println!("\n{}", matrix::table(scenarios, &found, &rows));
@@ -137,7 +142,7 @@ fn conform(options: &Options, scenarios: &[Scenario], mut rows: Vec<(&Scenario, 
         println!("{}", row.evidence);
     }
     println!("conformance: {} rows in {} s, {} failed", rows.len(), wall.as_secs(), failed.len());
-    let kept = match kept::update(&found, &rows) {
+    let kept = match kept::update(scenarios, &found, &[]) {
         Ok(kept) => kept,
         Err(error) => return wrong(&format!("cannot keep the rows: {error}")),
     };
@@ -171,8 +176,8 @@ fn folders(programs: &Programs) -> (Vec<PathBuf>, Vec<PathBuf>) {
     }
 }
 
-/// The CLIs that are there, with what they say of their version.
-fn found(before: &[PathBuf], behind: &[PathBuf]) -> Vec<Found> {
+/// Those of the CLIs that are there, with what they say of their version.
+fn found(clis: &[&'static str], before: &[PathBuf], behind: &[PathBuf]) -> Vec<Found> {
     let home = tempfile::tempdir().expect("a home");
     let variables = real_agents::environment_with(home.path(), before, behind);
     let version = |cli: &'static str| {
@@ -191,5 +196,5 @@ fn found(before: &[PathBuf], behind: &[PathBuf]) -> Vec<Found> {
         let version = text.lines().last().unwrap_or_default().trim().to_owned();
         Some(Found { cli, version })
     };
-    CLIS.into_iter().filter_map(version).collect()
+    clis.iter().copied().filter_map(version).collect()
 }

@@ -20,7 +20,9 @@ fn cell(row: &Row) -> String {
 
 /// The table for a terminal.
 pub(crate) fn table(scenarios: &[Scenario], found: &[Found], rows: &[Row]) -> String {
-    let cells = cells(scenarios, found, rows, cell);
+    let shown: Vec<&Scenario> =
+        scenarios.iter().filter(|scenario| rows.iter().any(|row| row.scenario == scenario.name)).collect();
+    let cells = cells(&shown, found, rows, cell);
     let columns = cells.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
@@ -34,13 +36,14 @@ pub(crate) fn table(scenarios: &[Scenario], found: &[Found], rows: &[Row]) -> St
     text
 }
 
-/// The table for a document.
+/// The table for a document, with every scenario.
 pub(crate) fn markdown(scenarios: &[Scenario], found: &[Found], rows: &[Row]) -> String {
-    let mut cells = cells(scenarios, found, rows, |row| {
+    let all: Vec<&Scenario> = scenarios.iter().collect();
+    let mut cells = cells(&all, found, rows, |row| {
         let word = if row.problems.is_empty() { "" } else { " **FAIL**" };
         format!("{}, {:.0} s{word}", row.kinds(), row.seconds)
     });
-    for (cells, scenario) in cells.iter_mut().skip(1).zip(shown(scenarios, rows)) {
+    for (cells, scenario) in cells.iter_mut().skip(1).zip(scenarios) {
         cells[0] = format!("`{}`", scenario.name);
         cells.insert(1, scenario.sees.clone());
     }
@@ -56,7 +59,7 @@ pub(crate) fn markdown(scenarios: &[Scenario], found: &[Found], rows: &[Row]) ->
 }
 
 fn cells(
-    scenarios: &[Scenario],
+    scenarios: &[&Scenario],
     found: &[Found],
     rows: &[Row],
     cell: impl Fn(&Row) -> String,
@@ -68,19 +71,14 @@ fn cells(
         .collect();
     let mut cells = vec![vec!["scenario".to_owned()]];
     cells[0].extend(clis.iter().map(|found| format!("{} {}", found.cli, found.version)));
-    for scenario in shown(scenarios, rows) {
+    for scenario in scenarios {
         let mut line = vec![scenario.name.clone()];
         line.extend(clis.iter().map(|found| {
             let row = rows.iter().find(|row| row.cli == found.cli && row.scenario == scenario.name);
             let why = scenario.elsewhere.as_deref().filter(|_| !scenario.is_for(found.cli));
-            row.map_or_else(|| why.map_or("-".to_owned(), |why| format!("- ({why})")), &cell)
+            row.map_or_else(|| why.map_or("not run".to_owned(), |why| format!("- ({why})")), &cell)
         }));
         cells.push(line);
     }
     cells
-}
-
-/// The scenarios that were run, in their order.
-fn shown<'a>(scenarios: &'a [Scenario], rows: &'a [Row]) -> impl Iterator<Item = &'a Scenario> {
-    scenarios.iter().filter(|scenario| rows.iter().any(|row| row.scenario == scenario.name))
 }

@@ -4,6 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a process that was started may take to be seen.
+const SEEN: Duration = Duration::from_secs(20);
+
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Left {
@@ -26,7 +31,8 @@ pub(crate) fn are_seen() -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let child = Command::new("sleep").arg("60").env("PROJECT", folder.path()).current_dir("/").spawn();
     let mut child = child.expect("`sleep` starts");
-    let seen = matches!(left(folder.path(), Duration::ZERO), Left::Some(found) if found.len() == 1);
+    // For a moment a new process shows neither environment nor command line.
+    let seen = waits_until(SEEN, || now(folder.path()).len() == 1);
     child.kill().expect("it can be ended");
     child.wait().expect("its end");
     seen && left(folder.path(), Duration::ZERO) == Left::Nothing
@@ -38,20 +44,23 @@ pub(crate) fn left(root: &Path, patience: Duration) -> Left {
     if !can_tell() {
         return Left::CannotTell;
     }
-    // Nothing tells when a process that is nobody's child here has gone.
+    if waits_until(patience, || now(root).is_empty()) { Left::Nothing } else { Left::Some(now(root)) }
+}
+
+/// Asks again and again until the answer is yes or `patience` has passed. Nothing tells when a
+/// process that is nobody's child here has gone.
+fn waits_until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
     let (_held, never) = std::sync::mpsc::channel::<()>();
-    let pause = Duration::from_millis(100);
     let mut waited = Duration::ZERO;
     loop {
-        let left = now(root);
-        if left.is_empty() {
-            return Left::Nothing;
+        if is_so() {
+            return true;
         }
         if waited >= patience {
-            return Left::Some(left);
+            return false;
         }
-        let _ = never.recv_timeout(pause);
-        waited += pause;
+        let _ = never.recv_timeout(PAUSE);
+        waited += PAUSE;
     }
 }
 
