@@ -40,7 +40,8 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         folders: Vec::new(),
         files: Vec::new(),
         remove_after: Vec::new(),
-        session_data: None,
+        // It keeps its sessions itself, wherever that is; what counts is that it can go on with one.
+        session_data: (!context.agent.resume_args.is_empty()).then(|| context.data.to_owned()),
         stop_signal: StopSignal::Terminate,
         grace: None,
         success_codes: context.agent.success_codes.clone(),

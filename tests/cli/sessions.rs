@@ -110,6 +110,40 @@ fn a_retry_goes_on_with_the_session_and_leaves_no_data() {
 }
 
 #[test]
+fn a_described_program_goes_on_with_its_session_by_its_own_arguments() {
+    let project = project();
+    let program = project.write(
+        "acme",
+        r#"#!/bin/sh
+cat > /dev/null
+echo "$*" > "args-$ORCHESTRATE_ATTEMPT"
+echo '{"session":"s'"$ORCHESTRATE_ATTEMPT"'"}'
+printf '{"schema":"completion/v1","run_id":"%s","task_id":"%s","attempt":%s,"status":"succeeded","summary":"did it"}' \
+  "$ORCHESTRATE_RUN" "$ORCHESTRATE_TASK" "$ORCHESTRATE_ATTEMPT" > "$ORCHESTRATE_COMPLETION"
+"#,
+    );
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    project.write(
+        "orchestrate.toml",
+        format!(
+            "version = 1\n\n[agents.stand-in]\nprogram = '{}'\nargs = [\"--quiet\"]\nresume_args = [\"--resume\", \"{{session}}\"]\n\n\
+             [agents.stand-in.events]\nsession = \"session\"\n",
+            program.display()
+        ),
+    );
+    project.write("no", "");
+    let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(0);
+    let attempts = attempts(&ran.json());
+    assert_eq!(attempts.len(), 2, "{attempts:#?}");
+    assert_eq!(attempts[1]["session"], "s1");
+    assert_eq!(
+        (project.read("args-1").trim(), project.read("args-2").trim()),
+        ("--quiet", "--quiet --resume s1")
+    );
+    assert_eq!(data(&project), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn a_session_is_known_and_gone_on_with_when_our_deadline_ended_it() {
     let project = project();
     project.write("wait", "");
