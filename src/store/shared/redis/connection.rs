@@ -108,8 +108,14 @@ impl Connection {
 
     /// Sends one command and waits for its answer.
     pub(super) fn command(&mut self, command: &Cmd) -> Result<Value, Trouble> {
-        self.inner.send_packed_command(&command.get_packed_command())?;
-        self.answer()?
+        let Err(unsent) = self.inner.send_packed_command(&command.get_packed_command()) else {
+            return self.answer()?;
+        };
+        // A server that turns a client away says why and closes: its word may lie there unread.
+        match self.answer() {
+            Ok(Err(told)) => Err(told),
+            Ok(Ok(_)) | Err(_) => Err(unsent.into()),
+        }
     }
 
     /// Sends commands at once and waits for their answers.

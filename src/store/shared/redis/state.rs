@@ -26,7 +26,7 @@ pub(in crate::store) enum TimeOf {
     /// The server's: the one clock that all its clients share.
     Server,
     /// The caller's, as for the embedded store: for tests, which make time pass.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     Caller,
 }
 
@@ -86,11 +86,14 @@ impl RedisState {
     }
 
     /// The time as scripts are told it; nothing: the server's own.
-    #[cfg_attr(not(test), expect(unused_variables, reason = "only tests bring a time of their own"))]
+    #[cfg_attr(
+        not(all(test, unix)),
+        expect(unused_variables, reason = "only tests bring a time of their own")
+    )]
     fn time(&self, now: Timestamp) -> String {
         match self.time {
             TimeOf::Server => String::new(),
-            #[cfg(test)]
+            #[cfg(all(test, unix))]
             TimeOf::Caller => now.0.to_string(),
         }
     }
@@ -376,7 +379,7 @@ impl SharedState for RedisState {
         // By the server's clock a lease is renewed for its whole length.
         let (from, length) = match self.time {
             TimeOf::Server => (Timestamp(0), LEASE),
-            #[cfg(test)]
+            #[cfg(all(test, unix))]
             TimeOf::Caller => (Timestamp(0), lease.until.since(Timestamp(0))),
         };
         let mut batch = Batch::new("", &lease.run_id, lease.fence);
