@@ -41,7 +41,7 @@ impl Connection {
             if let Some(user) = &address.user {
                 auth.arg(user);
             }
-            self.command(auth.arg(password))?;
+            self.command(auth.arg(password)).map_err(|trouble| without(password, trouble))?;
         }
         // A server at its limit says so to the first command, whatever it is.
         self.command(&redis::cmd("PING"))?;
@@ -136,6 +136,15 @@ impl Connection {
             Err(error) if error.code().is_some() => Ok(Err(error.into())),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// A server that does not know `AUTH` repeats what it was sent.
+fn without(password: &str, trouble: Trouble) -> Trouble {
+    if let Trouble::Other(told) = trouble {
+        Trouble::Other(told.replace(password, crate::masking::MASK))
+    } else {
+        trouble
     }
 }
 

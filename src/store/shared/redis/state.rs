@@ -150,6 +150,41 @@ impl RedisState {
         Ok(entries.first().and_then(stream_entry).map_or(0, |(number, _)| number))
     }
 
+    /// The number of the last entry of a stream and the texts under some keys, all of one moment.
+    pub(super) fn snapshot(
+        &self,
+        stream: &str,
+        texts: &[String],
+    ) -> Result<(u64, Vec<Option<String>>), StoreError> {
+        let mut commands = vec![redis::cmd("MULTI")];
+        let mut last = redis::cmd("XREVRANGE");
+        last.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+        commands.push(last);
+        if !texts.is_empty() {
+            let mut get = redis::cmd("MGET");
+            get.arg(texts);
+            commands.push(get);
+        }
+        commands.push(redis::cmd("EXEC"));
+        let answers = self.connection.borrow_mut().pipeline(&commands);
+        let mut answers = answers.map_err(|trouble| self.fault(trouble))?;
+        let executed = answers.pop().unwrap_or(Ok(Value::Nil)).map_err(|trouble| self.fault(trouble))?;
+        let Value::Array(parts) = executed else { return Ok((0, vec![None; texts.len()])) };
+        // What is under the stream's key may be something else.
+        let last = match parts.first() {
+            Some(Value::Array(entries)) => {
+                entries.first().and_then(stream_entry).map_or(0, |(number, _)| number)
+            }
+            Some(_) | None => 0,
+        };
+        let mut found: Vec<Option<String>> = match parts.get(1) {
+            Some(Value::Array(values)) => values.iter().map(text_of).collect(),
+            Some(_) | None => Vec::new(),
+        };
+        found.resize(texts.len(), None);
+        Ok((last, found))
+    }
+
     /// Takes `key` away, whatever it is.
     pub(super) fn remove(&self, key: &str) -> Result<(), StoreError> {
         self.command(redis::cmd("DEL").arg(key)).map(drop)
