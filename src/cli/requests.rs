@@ -44,7 +44,7 @@ pub async fn approve(context: &Context, command: &ApproveCommand) -> Result<Exit
     let alive = run.liveness(context)? == Liveness::Alive;
     if command.resume && !alive {
         context.ui.note(&format!("gate \"{gate}\" of run {id} is approved"));
-        return resume::go_on(context, run, Going::default()).await;
+        return Box::pin(resume::go_on(context, run, Going::default())).await;
     }
     if alive {
         context.ui.note(&format!("gate \"{gate}\" of run {id} is approved, and the run goes on"));

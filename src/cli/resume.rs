@@ -41,7 +41,7 @@ pub async fn resume(context: &Context, command: &ResumeCommand) -> Result<ExitCo
         allow_paid: command.allow_paid.then(|| command.reason.clone()).flatten(),
         retry: None,
     };
-    go_on(context, run, going).await
+    Box::pin(go_on(context, run, going)).await
 }
 
 /// `orchestrate retry`: asks the supervisor of a run that goes on, else goes on itself.
@@ -81,7 +81,7 @@ pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode
         ));
     }
     let retry = Some(Input::Retry { tasks, layer, agent, say });
-    go_on(context, run, Going { retry, ..Going::default() }).await
+    Box::pin(go_on(context, run, Going { retry, ..Going::default() })).await
 }
 
 /// Takes over a run that nobody supervises and drives it to its end.
