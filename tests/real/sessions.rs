@@ -131,6 +131,7 @@ fn kilo_goes_on_with_its_session() {
 }
 
 /// The check takes the session's data away or damages them: the retry is not lost by that.
+#[cfg(unix)]
 fn begins_anew_without(agent: &str, before_no: &str) {
     if !real_agents::are_installed(&[agent]) {
         return;
