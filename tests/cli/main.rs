@@ -28,5 +28,6 @@ mod redis;
 #[path = "../support/redis_server.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
+#[cfg(unix)]
 mod sessions;
 mod verdicts;
