@@ -19,6 +19,7 @@ pub mod logs;
 pub mod look;
 pub mod requests;
 pub mod resume;
+mod rights;
 pub mod run;
 pub mod settings;
 pub mod shared;

@@ -18,6 +18,7 @@ use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 use crate::model::view::RunView;
 use crate::schema;
+use crate::store::Grant;
 use crate::supervisor::{Accept, AttemptJob, CheckTicket};
 
 /// How long an agent that has left a valid completion may go on before it is ended.
@@ -34,6 +35,9 @@ pub struct Surroundings {
     pub program_folder: Option<PathBuf>,
     /// The working directory: paths are told so that they can be pasted there.
     pub directory: PathBuf,
+    /// What no child's environment may hold, whatever it is called there: the password of the run's
+    /// own shared state.
+    pub secrets: Vec<String>,
 }
 
 /// One attempt as the scheduler asks for it.
@@ -53,6 +57,8 @@ pub struct AttemptOrder<'a> {
     pub session: Option<&'a str>,
     /// Where its agent keeps its data: a new folder, or that of the session.
     pub data: &'a Path,
+    /// The user that it has in the shared state.
+    pub grant: Option<&'a Grant>,
 }
 
 /// Makes everything an attempt needs and says how it is started.
@@ -161,6 +167,7 @@ fn attempt_environment(
     let key = agents::environment::provider_key(agent, order.rung.provider.as_deref(), &spec.providers);
     let mut variables =
         agents::environment::child_environment(&surroundings.environment, agent, key).variables;
+    keep_secret(&mut variables, &surroundings.secrets);
     add_to_path(&mut variables, surroundings.program_folder.as_deref());
     let own = [
         ("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned()),
@@ -173,6 +180,10 @@ fn attempt_environment(
         ("PWD", workspace.to_string_lossy().into_owned()),
     ];
     variables.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    if let Some(grant) = order.grant {
+        variables.insert("ORCHESTRATE_REPORT_URL".to_owned(), grant.url.clone());
+        variables.insert("REDIS_PREFIX".to_owned(), grant.prefix.clone());
+    }
     variables
 }
 
@@ -189,6 +200,7 @@ pub fn check_environment(
         }
         None => BTreeMap::new(),
     };
+    keep_secret(&mut variables, &surroundings.secrets);
     add_to_path(&mut variables, surroundings.program_folder.as_deref());
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned());
@@ -200,6 +212,22 @@ pub fn check_environment(
         set("ORCHESTRATE_ATTEMPT", key.attempt.to_string());
     }
     variables
+}
+
+/// Shorter ones are looked for as whole values, for they are parts of ordinary words.
+const SHORTEST_PART: usize = 6;
+
+/// Leaves out what holds a secret under whatever name: `CACHE_URL` may be the run's own Redis too. A
+/// folder whose name is like a password is none.
+fn keep_secret(variables: &mut BTreeMap<String, String>, secrets: &[String]) {
+    let holds = |value: &str, secret: &String| {
+        value == secret
+            || (secret.len() >= SHORTEST_PART && value.contains(secret.as_str()))
+            // The password's place in an address.
+            || value.contains(&format!(":{secret}@"))
+    };
+    let is_folder = |name: &str| ["PATH", "HOME"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    variables.retain(|name, value| is_folder(name) || !secrets.iter().any(|secret| holds(value, secret)));
 }
 
 /// Lets agents call `orchestrate complete`, behind everything the user's own PATH names.

@@ -22,6 +22,7 @@ pub mod keys;
 mod number;
 mod reading;
 mod repair;
+mod rights;
 mod shared;
 mod sharing;
 mod verify;
@@ -39,7 +40,7 @@ use crate::model::ids::RunId;
 
 pub use error::StoreError;
 pub use shared::redis::{
-    Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
+    Address, AddressError, Doubt, Entry, Grant, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;
@@ -65,6 +66,8 @@ pub struct Store {
     masker: Masker,
     /// What is written to a Redis too.
     mirror: Option<Mirror>,
+    /// What is to be told of attempts that start without a user of their own in it.
+    ungranted: Vec<SharedNews>,
 }
 
 impl Store {
@@ -74,7 +77,14 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default(), mirror: None })
+        Ok(Self {
+            connection,
+            path,
+            held: BTreeMap::new(),
+            masker: Masker::default(),
+            mirror: None,
+            ungranted: Vec::new(),
+        })
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -92,6 +102,7 @@ impl Store {
             held: BTreeMap::new(),
             masker: Masker::default(),
             mirror: None,
+            ungranted: Vec::new(),
         }))
     }
 
