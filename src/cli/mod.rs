@@ -96,6 +96,12 @@ fn guard(
         | Command::Models(_)
         | Command::Doctor(_) => false,
     };
+    if supervises
+        && environment::may_hold_password(environment)
+        && let Err(error) = supervisor::close_to_others()
+    {
+        tracing::warn!(%error, "agents can read the variables of this process, and so the password of Redis");
+    }
     if !supervises || environment.contains_key(supervisor::GUARD) {
         return None;
     }

@@ -36,6 +36,7 @@ impl Engine {
                     self.revoke(&key);
                     return vec![not_started(key, &error)];
                 }
+                return self.ungranted(&key);
             }
             Effect::Stop { key, reason } => self.supervisor.stop(&key, reason),
             Effect::Verify { key, commands, timeout } => {

@@ -16,11 +16,21 @@ impl Engine {
     pub(super) fn grant(&mut self, key: &AttemptKey) -> Option<Grant> {
         match self.parts.store.grant(&self.parts.spec, key) {
             Ok(grant) => grant,
-            Err(why) => {
-                self.ungranted.insert(key.clone(), why);
+            Err(error) => {
+                self.ungranted.insert(key.clone(), error.to_string());
                 None
             }
         }
+    }
+
+    /// What a person is told of an attempt that has just started without one.
+    pub(super) fn ungranted(&self, key: &AttemptKey) -> Vec<Input> {
+        let told = self.ungranted.get(key).map(|why| Input::Warn {
+            code: "redis-no-user".to_owned(),
+            message: format!("rights: advisory: an attempt starts without a user of its own in Redis: {why}"),
+            hint: Some("it cannot report through Redis; its completion file counts as ever".to_owned()),
+        });
+        told.into_iter().collect()
     }
 
     /// Takes the user of an attempt away.
@@ -62,13 +72,6 @@ fn warning(news: SharedNews) -> Input {
             Some(
                 "a server that evicts or loses keys keeps shared state for a while only: see its `maxmemory-policy`",
             ),
-        ),
-        SharedNews::Ungranted { address, trouble } => warn(
-            "redis-no-user",
-            format!(
-                "rights: advisory: an attempt starts without a user of its own in Redis at `{address}`: {trouble}"
-            ),
-            Some("it cannot report through Redis; its completion file counts as ever"),
         ),
     }
 }

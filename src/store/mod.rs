@@ -66,8 +66,6 @@ pub struct Store {
     masker: Masker,
     /// What is written to a Redis too.
     mirror: Option<Mirror>,
-    /// What is to be told of attempts that start without a user of their own in it.
-    ungranted: Vec<SharedNews>,
 }
 
 impl Store {
@@ -77,14 +75,7 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self {
-            connection,
-            path,
-            held: BTreeMap::new(),
-            masker: Masker::default(),
-            mirror: None,
-            ungranted: Vec::new(),
-        })
+        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default(), mirror: None })
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -102,7 +93,6 @@ impl Store {
             held: BTreeMap::new(),
             masker: Masker::default(),
             mirror: None,
-            ungranted: Vec::new(),
         }))
     }
 

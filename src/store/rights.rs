@@ -3,8 +3,8 @@
 use crate::model::ids::AttemptKey;
 use crate::model::run::RunSpec;
 
-use super::Store;
-use super::shared::redis::{Doubt, Grant, Mirror, SharedNews};
+use super::shared::redis::{Doubt, Grant, Mirror};
+use super::{Store, StoreError};
 
 impl Store {
     /// Why the rights of agents in the Redis are no more than advice, as far as the server itself
@@ -22,20 +22,12 @@ impl Store {
     /// round trip.
     ///
     /// # Errors
-    /// Why there is none where others have theirs; [`Store::shared_news`] tells it too. Without a Redis,
-    /// and where no attempt gets one (see [`Store::doubts`]), it is just none.
-    pub fn grant(&mut self, spec: &RunSpec, key: &AttemptKey) -> Result<Option<Grant>, String> {
+    /// [`StoreError::Redis`]: why there is none where others have theirs. Without a Redis, and where no
+    /// attempt gets one (see [`Store::doubts`]), it is just none.
+    pub fn grant(&mut self, spec: &RunSpec, key: &AttemptKey) -> Result<Option<Grant>, StoreError> {
         let Some(mirror) = &mut self.mirror else { return Ok(None) };
-        match mirror.grant(spec, key) {
-            None => Ok(None),
-            Some(Ok(grant)) => Ok(Some(grant)),
-            Some(Err(trouble)) => {
-                let told = trouble.to_string();
-                let address = mirror.address().to_string();
-                self.ungranted.push(SharedNews::Ungranted { address, trouble });
-                Err(told)
-            }
-        }
+        let granted = mirror.grant(spec, key).transpose();
+        granted.map_err(|trouble| StoreError::Redis { address: mirror.address().to_string(), trouble })
     }
 
     /// Takes the user of an attempt away. To be called however it ended, and when it was not started.

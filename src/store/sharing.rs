@@ -29,9 +29,7 @@ impl Store {
     pub fn shared_news(&mut self) -> Result<Vec<SharedNews>, StoreError> {
         let Some(mirror) = &self.mirror else { return Ok(Vec::new()) };
         mirror.refused()?;
-        let mut news = mirror.news();
-        news.append(&mut self.ungranted);
-        Ok(news)
+        Ok(mirror.news())
     }
 
     /// The next fence of the project whose keys begin with `prefix`: above every one before, and at

@@ -14,13 +14,18 @@ const PASSWORD: &str = "s3cr3t:of/the run";
 /// The same as addresses have it.
 const ESCAPED: &str = "s3cr3t%3Aof%2Fthe%20run";
 
-/// A plan whose only task tells what it sees and then waits.
+/// A plan whose first task tells what it sees and then waits.
 const TELLS: &str = "\
 ### Task 1: Tells
 
 - Agent: command
-- Command: `env > seen; tr '\\0' ' ' < /proc/$$/cmdline >> seen; env; mv seen env; while ! test -e go; do sleep 0.05; done`
+- Command: `env > seen; tr '\\0' ' ' < /proc/$$/cmdline >> seen; test $(id -u) = 0 || cat /proc/$PPID/environ > theirs; env; mv seen env; while ! test -e go; do sleep 0.05; done`
 - Verify: `env > verify-env`
+
+### Task 2: Follows
+
+- Agent: command
+- Command: `touch two`
 ";
 
 /// How long a test waits for what has to come.
@@ -173,7 +178,7 @@ fn users_go_with_a_stop_and_after_a_crash_at_the_next_start() {
     until("the agent", || project.has("env"));
     assert_eq!(users(&now()).len(), 1);
     let _ = project.run(["stop"]).expect(0);
-    let _ = run.end().expect(143);
+    let _ = run.end().expect(130);
     assert_eq!(users(&now()), [""; 0]);
 
     std::fs::remove_file(project.root().join("env")).unwrap();
@@ -229,6 +234,29 @@ fn a_password_that_agents_can_read_is_told() {
     assert!(seen(&project, "ORCHESTRATE_REPORT_URL").is_some(), "it has its user all the same");
     let listed = project.run(["why", "1"]).expect(0).says_somewhere(words);
     assert!(!listed.stdout.contains("pass-of-boss"), "{}", listed.stdout);
+}
+
+#[test]
+fn attempts_start_without_users_while_the_server_is_gone() {
+    let Some(mut server) = RedisServer::start() else { return };
+    let mut project = checkout(TELLS);
+    project.write(
+        "plan.md",
+        TELLS.to_owned() + "\n### Task 3: Too\n\n- Agent: command\n- Command: `env > three`\n",
+    );
+    project.set("ORCHESTRATE_REDIS_URL", server.url());
+    let mut run = Followed::start(&project, &["--plan", "plan.md", "--no-tick", "-j", "1"]);
+    run.until("start");
+    until("the agent", || project.has("env"));
+    server.kill();
+    project.write("go", "");
+    let words = "an attempt starts without a user of its own in Redis";
+    let ran = run.end().expect(0).says(words);
+    assert_eq!(ran.stderr.matches(words).count(), 1, "{}", ran.stderr);
+    assert!(!project.read("three").contains("ORCHESTRATE_REPORT_URL"));
+    let _ = project
+        .run(["why", "3", "--run", ran.run_id()])
+        .says_somewhere("it started without a user of its own");
 }
 
 trait SaysSomewhere {

@@ -45,13 +45,6 @@ pub enum SharedNews {
         /// How many.
         keys: u64,
     },
-    /// An attempt starts without a user of its own.
-    Ungranted {
-        /// Where it is, without the password.
-        address: String,
-        /// Why.
-        trouble: Trouble,
-    },
 }
 
 /// What the run and the writer share.

@@ -2,9 +2,8 @@
 //! not answer keeps nobody longer than they want to wait.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::super::address::Address;
@@ -39,8 +38,21 @@ enum Order {
 pub(super) struct Keeper {
     orders: Sender<Order>,
     ended: Receiver<()>,
-    /// The last that was asked of the server came to nothing.
-    down: Arc<AtomicBool>,
+    down: Down,
+}
+
+/// Why the last that was asked of the server came to nothing; none: it was answered.
+#[derive(Debug, Clone, Default)]
+struct Down(Arc<Mutex<Option<Trouble>>>);
+
+impl Down {
+    fn get(&self) -> Option<Trouble> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, trouble: Option<Trouble>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 impl Keeper {
@@ -48,13 +60,13 @@ impl Keeper {
     pub(super) fn begin(address: Address) -> Result<Self, Trouble> {
         let (orders, incoming) = mpsc::channel();
         let (end, ended) = mpsc::channel();
-        let down = Arc::new(AtomicBool::new(false));
+        let down = Down::default();
         let worker = Worker {
             address,
             connection: None,
             standing: BTreeMap::new(),
             leftover: BTreeSet::new(),
-            down: Arc::clone(&down),
+            down: down.clone(),
         };
         std::thread::Builder::new()
             .name("redis-rights".to_owned())
@@ -70,14 +82,14 @@ impl Keeper {
     /// Has a user made, and waits for it. Where the server did not answer the last time it is not
     /// waited for again.
     pub(super) fn make(&self, user: &str, rules: Vec<String>) -> Result<(), Trouble> {
-        if self.down.load(Ordering::Acquire) {
+        if let Some(trouble) = self.down.get() {
             self.order(Order::Look);
-            return Err(Trouble::Slow);
+            return Err(trouble);
         }
         let (answer, answered) = mpsc::channel();
         self.order(Order::Make { user: user.to_owned(), rules, answer });
         let made = answered.recv_timeout(WAIT).unwrap_or_else(|_| {
-            self.down.store(true, Ordering::Release);
+            self.down.set(Some(Trouble::Slow));
             Err(Trouble::Slow)
         });
         if made.is_err() {
@@ -122,7 +134,7 @@ struct Worker {
     standing: BTreeMap<String, Vec<String>>,
     /// Users that are to go.
     leftover: BTreeSet<String>,
-    down: Arc<AtomicBool>,
+    down: Down,
 }
 
 impl Worker {
@@ -147,7 +159,7 @@ impl Worker {
                         self.say(again).ok();
                     }
                     Order::Look => {
-                        if !looked && self.down.load(Ordering::Acquire) {
+                        if !looked && self.down.get().is_some() {
                             looked = true;
                             self.say(vec![redis::cmd("PING")]).ok();
                         }
@@ -202,7 +214,9 @@ impl Worker {
         if kept && self.connection.is_none() {
             said = self.send(&commands);
         }
-        self.down.store(self.connection.is_none(), Ordering::Release);
+        // What the server answers, be it a no, it answers.
+        let unanswered = if self.connection.is_none() { said.as_ref().err().cloned() } else { None };
+        self.down.set(unanswered);
         if said.is_ok() {
             self.leftover.clear();
         }
