@@ -158,7 +158,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
         rights_doubt: rights::joined(&doubts),
         guard: context.environment.get(supervisor::GUARD).cloned(),
     })?;
-    let end = engine.drive(first).await?;
+    let end = Box::pin(engine.drive(first)).await?;
     if context.output == OutputForm::Json {
         let result = result_of(&spec, &end.view, &folders);
         context.ui.data(&report::result_json(&result))?;

@@ -111,5 +111,5 @@ impl Rights {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

@@ -142,10 +142,8 @@ impl Survey {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(text_of).collect(),
-        _ => Vec::new(),
-    }
+    let Value::Array(items) = value else { return Vec::new() };
+    items.iter().filter_map(text_of).collect()
 }
 
 fn time(value: &Value) -> Option<Timestamp> {
