@@ -196,7 +196,8 @@ fn show_check(
     explain: bool,
 ) -> Result<ExitCode, CliError> {
     let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown);
-    check.withheld = withheld::withheld(&context.environment, settings, &read.resolved.tasks);
+    check.withheld =
+        withheld::withheld(&context.environment, &shared::secrets(context), settings, &read.resolved.tasks);
     let doubts = rights::looked_at(context).unwrap_or_default();
     check.rights_doubts = doubts.iter().map(|doubt| doubt.why.clone()).collect();
     match context.output {

@@ -217,17 +217,23 @@ pub fn check_environment(
 /// Shorter ones are looked for as whole values, for they are parts of ordinary words.
 const SHORTEST_PART: usize = 6;
 
-/// Leaves out what holds a secret under whatever name: `CACHE_URL` may be the run's own Redis too. A
-/// folder whose name is like a password is none.
+/// Leaves out what holds a secret.
 fn keep_secret(variables: &mut BTreeMap<String, String>, secrets: &[String]) {
-    let holds = |value: &str, secret: &String| {
+    variables.retain(|name, value| !holds_secret(name, value, secrets));
+}
+
+/// Whether a variable holds one of these secrets, under whatever name: `CACHE_URL` may be the run's
+/// own Redis too. A folder whose name is like a password is none.
+pub fn holds_secret(name: &str, value: &str, secrets: &[String]) -> bool {
+    if ["PATH", "HOME"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return false;
+    }
+    secrets.iter().any(|secret| {
         value == secret
             || (secret.len() >= SHORTEST_PART && value.contains(secret.as_str()))
             // The password's place in an address.
             || value.contains(&format!(":{secret}@"))
-    };
-    let is_folder = |name: &str| ["PATH", "HOME"].iter().any(|known| name.eq_ignore_ascii_case(known));
-    variables.retain(|name, value| is_folder(name) || !secrets.iter().any(|secret| holds(value, secret)));
+    })
 }
 
 /// Lets agents call `orchestrate complete`, behind everything the user's own PATH names.
@@ -282,4 +288,24 @@ pub fn write_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     file.write_all(content).with_context(failed)?;
     file.persist(path).map_err(|error| error.error).with_context(failed)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_under_any_name() {
+        let holds = |name: &str, value: &str| holds_secret(name, value, &["hush-hush".to_owned()]);
+        assert!(
+            holds("CACHE", "redis://u:hush-hush@h") && holds("X", "hush-hush") && holds("X", "a hush-hush b")
+        );
+        assert!(
+            !holds("X", "hush") && !holds("PATH", "/opt/hush-hush/bin") && !holds("home", "/home/hush-hush")
+        );
+        let short = |value: &str| holds_secret("X", value, &["ab".to_owned()]);
+        assert!(short("ab") && short("redis://:ab@h"));
+        assert!(!short("cab"), "it would be found in words");
+        assert!(!holds_secret("X", "", &[]));
+    }
 }

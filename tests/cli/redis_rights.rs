@@ -113,6 +113,8 @@ fn an_agent_has_a_user_of_its_own_and_nobody_sees_the_runs_password() {
         .set("OTHER", PASSWORD);
     let checked = project.run(["check", "plan.md", "--output", "json"]).expect(0);
     assert_eq!(checked.json()["rights_doubts"], serde_json::json!([]));
+    let withheld = checked.json()["withheld"]["command"].to_string();
+    assert!(withheld.contains("CACHE_URL") && withheld.contains("OTHER"), "{withheld}");
     let _ = project.run(["doctor"]).says_somewhere("a user of its own for each attempt");
 
     let mut run = Followed::start(&project, &["--plan", "plan.md", "-vv"]);
@@ -257,6 +259,37 @@ fn attempts_start_without_users_while_the_server_is_gone() {
     let _ = project
         .run(["why", "3", "--run", ran.run_id()])
         .says_somewhere("it started without a user of its own");
+}
+
+#[test]
+fn a_supervisor_that_was_replaced_takes_nobody_elses_users_along() {
+    let Some(server) = RedisServer::start() else { return };
+    let (mut here, mut there) = (checkout(TELLS), checkout(TELLS));
+    here.set("ORCHESTRATE_REDIS_URL", server.url());
+    there.set("ORCHESTRATE_REDIS_URL", server.url());
+    let now = || server.say(&["ACL", "USERS"]);
+    let mut late = Followed::start(&here, &["--plan", "plan.md"]);
+    late.until("start");
+    until("the agent", || here.has("env"));
+    let old = users(&now()).join("");
+    late.signal_supervisor(rustix::process::Signal::STOP);
+    let run = seen(&here, "ORCHESTRATE_RUN").unwrap();
+    // Its lease has run out, as if it had slept for half a minute.
+    let key = format!("shop:run:{run}:lease");
+    let mut lease: serde_json::Value = serde_json::from_str(&server.get(&key).unwrap()).unwrap();
+    lease["until"] = "2020-01-01T00:00:00.000Z".into();
+    server.say(&["SET", &key, &lease.to_string()]);
+    let mut next = Followed::start(&there, &["--plan", "plan.md"]);
+    next.until("start");
+    until("the agent", || there.has("env"));
+    let new = users(&now()).join("");
+    assert_ne!(old, new, "the agent of the run that slept has no rights any more");
+    late.signal_supervisor(rustix::process::Signal::CONT);
+    let _ = late.end().expect(7);
+    assert_eq!(users(&now()), [new.as_str()]);
+    there.write("go", "");
+    let _ = next.end().expect(0);
+    assert_eq!(users(&now()), [""; 0]);
 }
 
 trait SaysSomewhere {

@@ -189,6 +189,29 @@ fn a_server_that_does_not_answer_is_waited_for_once() {
 }
 
 #[test]
+fn a_server_that_is_silent_costs_one_wait_and_keeps_no_user() {
+    let Some(server) = RedisServer::start() else { return };
+    let mut rights = rights(&server, 0);
+    let spec = testing::spec("01RUN", &["T1", "T2"]);
+    let _grant = granted(&mut rights, &spec, "T1");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let failed = [rights.grant(&spec, &first("T2")), rights.grant(&spec, &first("T2"))];
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    for failed in failed {
+        assert_eq!(failed.unwrap().map(drop), Err(Trouble::Slow));
+    }
+    let only_one = |_| {
+        std::thread::park_timeout(Duration::from_millis(10));
+        users(&server) == 1
+    };
+    // It came too late, and goes again.
+    assert!((0..1_000).any(only_one));
+    drop(rights);
+    assert_eq!(users(&server), 0);
+}
+
+#[test]
 fn a_server_that_was_started_anew_gets_its_users_back() {
     let Some(mut server) = RedisServer::start() else { return };
     let mut rights = rights(&server, 0);
