@@ -194,7 +194,9 @@ fn a_server_that_is_silent_costs_one_wait_and_keeps_no_user() {
     let mut rights = rights(&server, 0);
     let spec = testing::spec("01RUN", &["T1", "T2"]);
     let _grant = granted(&mut rights, &spec, "T1");
-    let pid = rustix::process::Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
+    let told = server.say(&["INFO", "server"]);
+    let pid = told.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok());
+    let pid = pid.and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     let failed = [rights.grant(&spec, &first("T2")), rights.grant(&spec, &first("T2"))];
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
