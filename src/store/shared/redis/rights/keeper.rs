@@ -187,7 +187,6 @@ impl Worker {
     }
 
     fn make(&mut self, user: &str, rules: Vec<String>) -> Result<(), Trouble> {
-        self.leftover.remove(user);
         let made = self.say(vec![set_user(user, &rules)]);
         if made.is_ok() {
             self.standing.insert(user.to_owned(), rules);
@@ -204,7 +203,8 @@ impl Worker {
             for user in &self.leftover {
                 remove.arg(user);
             }
-            commands.push(remove);
+            // First: one of these may be made again by what follows, without who is logged in as it.
+            commands.insert(0, remove);
         }
         if commands.is_empty() {
             return Ok(());

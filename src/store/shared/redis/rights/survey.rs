@@ -27,6 +27,8 @@ pub enum Doubt {
     Unmanaged(Trouble),
     /// Its default user has no password, so everybody may do what that one may.
     Open,
+    /// The run is in this other database than the first, and whoever comes in begins in that.
+    First(u32),
 }
 
 impl fmt::Display for Doubt {
@@ -36,6 +38,9 @@ impl fmt::Display for Doubt {
                 write!(f, "agents get no users of their own in Redis: {trouble}")
             }
             Self::Open => f.write_str("the default user of Redis has no password"),
+            Self::First(database) => {
+                write!(f, "agents of database {database} reach keys of the same names in database 0 too")
+            }
         }
     }
 }
@@ -48,6 +53,7 @@ impl Doubt {
                 "the user of the run needs `+acl|setuser +acl|deluser +acl|users +acl|getuser`, and a server from Redis 7 on"
             }
             Self::Open => "give it one: `requirepass`, or `ACL SETUSER default resetpass`",
+            Self::First(_) => "use database 0: whoever comes in begins there, whatever its rights are",
         }
     }
 }
@@ -86,6 +92,9 @@ impl Survey {
         let is_open = default.map_or_else(|_| state.address().password.is_none(), |user| is_open(&user));
         if is_open {
             doubts.push(Doubt::Open);
+        }
+        if database > 0 {
+            doubts.push(Doubt::First(database));
         }
         Self { doubts, users: names }
     }

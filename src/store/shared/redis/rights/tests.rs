@@ -297,6 +297,7 @@ fn what_keeps_rights_from_holding_is_seen() {
     let mut admin = Connection::open(&boss("boss"), SOON).unwrap();
     answer(&mut admin, &["ACL", "SETUSER", "default", "resetpass", "off"]).unwrap();
     assert_eq!(look(boss("boss")), []);
+    assert_eq!(look(Address { database: 3, ..boss("boss") }), [Doubt::First(3)]);
     let none =
         Rights::begin(boss("plain"), vec![Doubt::Unmanaged(Trouble::Slow)]).grant(&spec("T1"), &first("T1"));
     assert_eq!(none, None);
