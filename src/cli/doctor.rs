@@ -24,6 +24,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, RootReason};
 use crate::cli::look;
+use crate::cli::rights;
 use crate::cli::settings::Settings;
 use crate::cli::shared;
 use crate::model::agent::{AdapterKind, AgentSpec, PassEnv};
@@ -387,6 +388,9 @@ async fn state(context: &Context, settings: &Settings) -> Vec<DoctorFact> {
             Err(error) => Err((error.message.clone(), error.hints.clone())),
         };
         facts.push(surroundings::redis(asked.required, &context.prefix, &look));
+        if let Ok(shared::Found::There(redis)) = &looked {
+            facts.extend(surroundings::rights(&rights::doubts_of(context, redis)));
+        }
     }
     facts
 }

@@ -46,6 +46,13 @@ pub fn capture() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Whether these variables may hold the password of a Redis that is ours.
+pub fn may_hold_password(variables: &BTreeMap<String, String>) -> bool {
+    ["ORCHESTRATE_REDIS_URL", "REDIS_URL", "REDIS_PASSWORD"]
+        .iter()
+        .any(|name| variables.get(*name).is_some_and(|value| !value.is_empty()))
+}
+
 /// The user's folders; none: there is no home.
 pub fn folders() -> Option<Folders> {
     let base = Xdg::new().ok()?;

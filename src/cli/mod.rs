@@ -19,6 +19,7 @@ pub mod logs;
 pub mod look;
 pub mod requests;
 pub mod resume;
+mod rights;
 pub mod run;
 pub mod settings;
 pub mod shared;
@@ -95,6 +96,12 @@ fn guard(
         | Command::Models(_)
         | Command::Doctor(_) => false,
     };
+    if supervises
+        && environment::may_hold_password(environment)
+        && let Err(error) = supervisor::close_to_others()
+    {
+        tracing::warn!(%error, "agents can read the variables of this process, and so the password of Redis");
+    }
     if !supervises || environment.contains_key(supervisor::GUARD) {
         return None;
     }

@@ -16,6 +16,7 @@ use crate::cli::args::run::{
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
+use crate::cli::rights;
 use crate::cli::settings::Settings;
 use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim, Driven};
@@ -195,12 +196,17 @@ fn show_check(
     explain: bool,
 ) -> Result<ExitCode, CliError> {
     let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown);
-    check.withheld = withheld::withheld(&context.environment, settings, &read.resolved.tasks);
+    check.withheld =
+        withheld::withheld(&context.environment, &shared::secrets(context), settings, &read.resolved.tasks);
+    let doubts = rights::looked_at(context).unwrap_or_default();
+    check.rights_doubts = doubts.iter().map(|doubt| doubt.why.clone()).collect();
     match context.output {
         OutputForm::Human => {
             let style =
                 CheckStyle { width: context.ui.stdout.width, explain, color: context.ui.stdout.color };
-            let shown = plan::render_check(&check, style) + &withheld::block(&check.withheld);
+            let shown = plan::render_check(&check, style)
+                + &withheld::block(&check.withheld)
+                + &rights::block(&doubts);
             context.ui.data(&masking::mask(&shown))?;
             read.show_diagnostics(context);
         }

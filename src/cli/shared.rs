@@ -62,6 +62,13 @@ fn reach<T>(
     }
 }
 
+/// The password of the Redis that was asked for, in all its forms; empty: it has none, or there is no
+/// such Redis.
+pub fn secrets(context: &Context) -> Vec<String> {
+    let address = context.redis.as_ref().map(|asked| address(context, asked));
+    address.and_then(Result::ok).map(|address| address.secrets()).unwrap_or_default()
+}
+
 fn address(context: &Context, asked: &RedisAsked) -> Result<Address, CliError> {
     let file = std::fs::read_to_string(context.root.join(".env")).unwrap_or_default();
     Address::complete(&asked.url, &context.environment, &dotenv(&file)).map_err(|error| {

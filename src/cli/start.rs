@@ -8,6 +8,7 @@ use crate::cli::args::OutputForm;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look;
+use crate::cli::rights;
 use crate::cli::ui::terminal_size;
 use crate::engine::ending::result_of;
 use crate::engine::prepare::{Surroundings, make_private_folder};
@@ -130,7 +131,11 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     let workspace = Box::new(Checkout::new(&spec.root, folders.run(), spec.plan_path.as_deref()));
     let program_folder =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));
+    let doubts = rights::doubts(context, &store);
+    let mut first = first;
+    first.extend(rights::warning(&doubts));
     let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
+    let secrets = store.secrets();
     let engine = Engine::new(EngineParts {
         spec: Arc::clone(&spec),
         scheduler,
@@ -143,15 +148,17 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
             home: context.home.clone(),
             program_folder,
             directory: context.directory.clone(),
+            secrets,
         },
         clock: context.clock.not_before(not_before),
         lease: claim.lease,
         requests_seen,
         interactive: context.ui.interactive,
         resumed,
+        rights_doubt: rights::joined(&doubts),
         guard: context.environment.get(supervisor::GUARD).cloned(),
     })?;
-    let end = engine.drive(first).await?;
+    let end = Box::pin(engine.drive(first)).await?;
     if context.output == OutputForm::Json {
         let result = result_of(&spec, &end.view, &folders);
         context.ui.data(&report::result_json(&result))?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agents::environment::{child_environment, provider_key};
 use crate::cli::settings::Settings;
+use crate::engine::prepare::holds_secret;
 use crate::model::task::{Entry, TaskKind, TaskSpec};
 
 /// The block of lines that says it; empty where nothing is withheld.
@@ -19,9 +20,10 @@ pub(super) fn block(withheld: &BTreeMap<String, Vec<String>>) -> String {
     block
 }
 
-/// For each agent that these tasks may use, what none of its attempts gets.
+/// For each agent that these tasks may use, what none of its attempts gets; `secrets` no child gets.
 pub(super) fn withheld(
     caller: &BTreeMap<String, String>,
+    secrets: &[String],
     settings: &Settings,
     tasks: &[TaskSpec],
 ) -> BTreeMap<String, Vec<String>> {
@@ -41,7 +43,9 @@ pub(super) fn withheld(
     for (name, agent) in settings.agents.iter().filter(|(name, _)| used.contains(name.as_str())) {
         let removed = |provider| -> BTreeSet<String> {
             let key = provider_key(agent, provider, &settings.providers);
-            child_environment(caller, agent, key).removed.into_iter().collect()
+            let child = child_environment(caller, agent, key);
+            let secret = child.variables.iter().filter(|(name, value)| holds_secret(name, value, secrets));
+            child.removed.into_iter().chain(secret.map(|(name, _)| name.clone())).collect()
         };
         let layers = settings.layers.iter().filter(|layer| layer.agent == *name);
         let names = layers

@@ -33,8 +33,10 @@ impl Engine {
             Effect::Spawn { key, rung, timeout, note, session } => {
                 let told = Told { note: note.as_deref(), session: session.as_deref() };
                 if let Err(error) = self.spawn(&key, &rung, timeout, told) {
+                    self.revoke(&key);
                     return vec![not_started(key, &error)];
                 }
+                return self.ungranted(&key);
             }
             Effect::Stop { key, reason } => self.supervisor.stop(&key, reason),
             Effect::Verify { key, commands, timeout } => {
@@ -69,8 +71,17 @@ impl Engine {
         self.parts.workspace.begin(task, first.unwrap_or_else(|| self.parts.clock.now()))?;
         let workspace = self.parts.workspace.directory(&key.task);
         let data = self.sessions.folder_of(key, told.session.is_some(), &self.parts.folders);
-        let order =
-            AttemptOrder { key, task, rung, timeout, note: told.note, session: told.session, data: &data };
+        let grant = self.grant(key);
+        let order = AttemptOrder {
+            key,
+            task,
+            rung,
+            timeout,
+            note: told.note,
+            session: told.session,
+            data: &data,
+            grant: grant.as_ref(),
+        };
         let job = prepare::prepare(
             &spec,
             self.parts.scheduler.view(),
@@ -165,6 +176,7 @@ fn not_started(key: AttemptKey, error: &anyhow::Error) -> Input {
         claims: Vec::new(),
         plan_changed: false,
         session_kept: false,
+        rights_doubt: None,
     };
     Input::AttemptEnded { key, facts: Box::new(facts) }
 }

@@ -63,6 +63,8 @@ pub struct EngineParts {
     pub interactive: bool,
     /// Whether another process supervised the run before and may have left something.
     pub resumed: bool,
+    /// Why the rights of all its agents in the Redis are no more than advice.
+    pub rights_doubt: Option<String>,
     /// Who guards this process, as its variable names it.
     pub guard: Option<String>,
 }
@@ -87,6 +89,8 @@ pub struct Engine {
     pub(super) active: BTreeSet<AttemptKey>,
     /// For attempts that ended and are not judged yet: whether their completion is the agent's own.
     pub(super) own_completion: BTreeMap<AttemptKey, bool>,
+    /// Attempts that have no user of their own in the Redis where others have one, and why.
+    pub(super) ungranted: BTreeMap<AttemptKey, String>,
     pub(super) plan_state: Option<(SystemTime, u64)>,
     attempt_events: AttemptEvents,
     uses_memory: bool,
@@ -114,6 +118,7 @@ impl Engine {
             tasks,
             active: BTreeSet::new(),
             own_completion: BTreeMap::new(),
+            ungranted: BTreeMap::new(),
             plan_state,
             attempt_events: AttemptEvents::default(),
             uses_memory,

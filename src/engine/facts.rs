@@ -40,11 +40,13 @@ impl Engine {
             }
             Report::Ended { key, ended } => {
                 self.active.remove(&key);
+                let rights_doubt = self.rights_doubt(&key);
+                self.revoke(&key);
                 if let Err(error) = self.keep_tail(&key, &ended) {
                     // The whole output lies in its file; what is missing is the copy for others.
                     tracing::warn!(%key, %error, "the tail of its output is not in the shared state");
                 }
-                let facts = self.facts(&key, *ended);
+                let facts = AttemptFacts { rights_doubt, ..self.facts(&key, *ended) };
                 let own = matches!(facts.completion, CompletionFact::Valid { .. });
                 self.own_completion.insert(key.clone(), own);
                 inputs.push(Input::AttemptEnded { key, facts: Box::new(facts) });
@@ -86,6 +88,7 @@ impl Engine {
             claims: paths.claims,
             plan_changed: paths.plan_changed,
             session_kept: self.sessions.has(&key.task),
+            rights_doubt: None,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 use crate::model::view::RunView;
 use crate::schema;
+use crate::store::Grant;
 use crate::supervisor::{Accept, AttemptJob, CheckTicket};
 
 /// How long an agent that has left a valid completion may go on before it is ended.
@@ -34,6 +35,9 @@ pub struct Surroundings {
     pub program_folder: Option<PathBuf>,
     /// The working directory: paths are told so that they can be pasted there.
     pub directory: PathBuf,
+    /// What no child's environment may hold, whatever it is called there: the password of the run's
+    /// own shared state.
+    pub secrets: Vec<String>,
 }
 
 /// One attempt as the scheduler asks for it.
@@ -53,6 +57,8 @@ pub struct AttemptOrder<'a> {
     pub session: Option<&'a str>,
     /// Where its agent keeps its data: a new folder, or that of the session.
     pub data: &'a Path,
+    /// The user that it has in the shared state.
+    pub grant: Option<&'a Grant>,
 }
 
 /// Makes everything an attempt needs and says how it is started.
@@ -161,6 +167,7 @@ fn attempt_environment(
     let key = agents::environment::provider_key(agent, order.rung.provider.as_deref(), &spec.providers);
     let mut variables =
         agents::environment::child_environment(&surroundings.environment, agent, key).variables;
+    keep_secret(&mut variables, &surroundings.secrets);
     add_to_path(&mut variables, surroundings.program_folder.as_deref());
     let own = [
         ("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned()),
@@ -173,6 +180,10 @@ fn attempt_environment(
         ("PWD", workspace.to_string_lossy().into_owned()),
     ];
     variables.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    if let Some(grant) = order.grant {
+        variables.insert("ORCHESTRATE_REPORT_URL".to_owned(), grant.url.clone());
+        variables.insert("REDIS_PREFIX".to_owned(), grant.prefix.clone());
+    }
     variables
 }
 
@@ -189,6 +200,7 @@ pub fn check_environment(
         }
         None => BTreeMap::new(),
     };
+    keep_secret(&mut variables, &surroundings.secrets);
     add_to_path(&mut variables, surroundings.program_folder.as_deref());
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("ORCHESTRATE_RUN", spec.run_id.as_str().to_owned());
@@ -200,6 +212,28 @@ pub fn check_environment(
         set("ORCHESTRATE_ATTEMPT", key.attempt.to_string());
     }
     variables
+}
+
+/// Shorter ones are looked for as whole values, for they are parts of ordinary words.
+const SHORTEST_PART: usize = 6;
+
+/// Leaves out what holds a secret.
+fn keep_secret(variables: &mut BTreeMap<String, String>, secrets: &[String]) {
+    variables.retain(|name, value| !holds_secret(name, value, secrets));
+}
+
+/// Whether a variable holds one of these secrets, under whatever name: `CACHE_URL` may be the run's
+/// own Redis too. A folder whose name is like a password is none.
+pub fn holds_secret(name: &str, value: &str, secrets: &[String]) -> bool {
+    if ["PATH", "HOME"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return false;
+    }
+    secrets.iter().any(|secret| {
+        value == secret
+            || (secret.len() >= SHORTEST_PART && value.contains(secret.as_str()))
+            // The password's place in an address.
+            || value.contains(&format!(":{secret}@"))
+    })
 }
 
 /// Lets agents call `orchestrate complete`, behind everything the user's own PATH names.
@@ -254,4 +288,24 @@ pub fn write_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     file.write_all(content).with_context(failed)?;
     file.persist(path).map_err(|error| error.error).with_context(failed)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_under_any_name() {
+        let holds = |name: &str, value: &str| holds_secret(name, value, &["hush-hush".to_owned()]);
+        assert!(
+            holds("CACHE", "redis://u:hush-hush@h") && holds("X", "hush-hush") && holds("X", "a hush-hush b")
+        );
+        assert!(
+            !holds("X", "hush") && !holds("PATH", "/opt/hush-hush/bin") && !holds("home", "/home/hush-hush")
+        );
+        let short = |value: &str| holds_secret("X", value, &["ab".to_owned()]);
+        assert!(short("ab") && short("redis://:ab@h"));
+        assert!(!short("cab"), "it would be found in words");
+        assert!(!holds_secret("X", "", &[]));
+    }
 }

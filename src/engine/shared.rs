@@ -1,14 +1,48 @@
 //! What there is to tell of a Redis that the run is written to.
 
 use crate::engine::Engine;
+use crate::model::ids::AttemptKey;
 use crate::scheduler::Input;
-use crate::store::SharedNews;
+use crate::store::{Grant, SharedNews};
 
 impl Engine {
     /// What happened to it since the last look. The error is a refusal: somebody else has the run, or
     /// a task of it.
     pub(super) fn shared_news(&mut self) -> anyhow::Result<Vec<Input>> {
         Ok(self.parts.store.shared_news()?.into_iter().map(warning).collect())
+    }
+
+    /// The user of an attempt that is about to start, where it can have one.
+    pub(super) fn grant(&mut self, key: &AttemptKey) -> Option<Grant> {
+        match self.parts.store.grant(&self.parts.spec, key) {
+            Ok(grant) => grant,
+            Err(error) => {
+                self.ungranted.insert(key.clone(), error.to_string());
+                None
+            }
+        }
+    }
+
+    /// What a person is told of an attempt that has just started without one.
+    pub(super) fn ungranted(&self, key: &AttemptKey) -> Vec<Input> {
+        let told = self.ungranted.get(key).map(|why| Input::Warn {
+            code: "redis-no-user".to_owned(),
+            message: format!("rights: advisory: an attempt starts without a user of its own in Redis: {why}"),
+            hint: Some("it cannot report through Redis; its completion file counts as ever".to_owned()),
+        });
+        told.into_iter().collect()
+    }
+
+    /// Takes the user of an attempt away.
+    pub(super) fn revoke(&mut self, key: &AttemptKey) {
+        self.ungranted.remove(key);
+        self.parts.store.revoke(key);
+    }
+
+    /// Why an attempt's rights are no more than advice.
+    pub(super) fn rights_doubt(&self, key: &AttemptKey) -> Option<String> {
+        let own = self.ungranted.get(key).map(|why| format!("it started without a user of its own: {why}"));
+        own.or_else(|| self.parts.rights_doubt.clone())
     }
 }
 

@@ -23,7 +23,7 @@ const PATTERN: &str = r#"(?x)
         (?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\\"[^"\\\n]*\\"|[^\s"'`,;&<>|(){}\[\]\\]+)
   | \b(?P<start>
         sk-(?:ant-|proj-|or-v1-|svcacct-)? | gh[pousr]_ | github_pat_ | glpat- | xox[a-z]- | xapp- | gsk_ | hf_
-      | npm_ | pypi- | [sr]k_(?:live|test)_ | whsec_ | xai- | pplx- | tvly- | dop_v1_ | ya29\. | SG\. | AKIA | ASIA | AIza
+      | orp_ | npm_ | pypi- | [sr]k_(?:live|test)_ | whsec_ | xai- | pplx- | tvly- | dop_v1_ | ya29\. | SG\. | AKIA | ASIA | AIza
       | eyJ[A-Za-z0-9_-]{5,}\. | AGE-SECRET-KEY-
     )(?P<rest>[A-Za-z0-9._-]{6,})
 "#;

@@ -142,6 +142,10 @@ pub struct PlanCheck {
     pub ignored: Vec<Ignored>,
     /// For each agent that the tasks may use: names of variables that it does not get to see.
     pub withheld: BTreeMap<String, Vec<String>>,
+    /// Why the rights of agents in the Redis that was asked for would be no more than advice; empty: they
+    /// would hold, or there is none to look at.
+    #[serde(default)]
+    pub rights_doubts: Vec<String>,
     /// Length of the longest chain of tasks to run.
     pub longest_chain: u32,
     /// Mistakes and warnings.

@@ -143,4 +143,8 @@ pub struct AttemptFacts {
     pub plan_changed: bool,
     /// Whether its session was kept, so that another attempt can go on with it.
     pub session_kept: bool,
+    /// Why its rights in the shared state were no more than advice; null: they held, or there was none
+    /// to have rights in.
+    #[serde(default)]
+    pub rights_doubt: Option<String>,
 }

@@ -89,6 +89,7 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         ignored: plan.ignored.clone(),
         // What an environment holds back is no matter of the plan: whoever knows one fills it in.
         withheld: BTreeMap::new(),
+        rights_doubts: Vec::new(),
         longest_chain,
         diagnostics: diagnostics.into_iter().map(|diagnostic| diagnostic.to_document(file)).collect(),
     }

@@ -233,6 +233,9 @@ fn notes(question: &Question<'_>, failure: Option<&Failure>) -> Vec<String> {
     if facts.plan_changed {
         notes.push("the agent changed its own plan file".to_owned());
     }
+    if let Some(doubt) = &facts.rights_doubt {
+        notes.push(format!("rights: advisory: {doubt}"));
+    }
     if let CompletionFact::Valid { completion } = &facts.completion
         && completion.status == CompletionStatus::Succeeded
     {

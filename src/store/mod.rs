@@ -22,6 +22,7 @@ pub mod keys;
 mod number;
 mod reading;
 mod repair;
+mod rights;
 mod shared;
 mod sharing;
 mod verify;
@@ -39,7 +40,7 @@ use crate::model::ids::RunId;
 
 pub use error::StoreError;
 pub use shared::redis::{
-    Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
+    Address, AddressError, Doubt, Entry, Grant, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;

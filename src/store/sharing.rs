@@ -16,8 +16,9 @@ use super::{SharedState as _, Store, StoreError, journal, keys};
 
 impl Store {
     /// Has everything from here on written to a Redis too. To be called before the first fence of a
-    /// run is taken.
+    /// run is taken. What is written is masked by the password of that Redis too.
     pub fn share_with(&mut self, mirror: Mirror) {
+        self.masker = Masker::new(mirror.address().secrets());
         self.mirror = Some(mirror);
     }
 
@@ -69,6 +70,7 @@ impl Store {
                         masker: self.masker.clone(),
                         journal: self.path.clone(),
                     };
+                    mirror.survey(&spec.prefix, &spec.run_id, is_alive);
                     mirror.follow(following, restore)?;
                 }
                 Err(_) => mirror.abandon(spec, lease),

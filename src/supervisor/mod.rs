@@ -24,6 +24,7 @@
 
 mod attempt;
 mod check;
+mod closed;
 mod completion;
 mod guard;
 mod leader;
@@ -60,6 +61,7 @@ use crate::model::ids::{AttemptKey, RunId};
 use crate::model::outcome::{CheckResult, CompletionFact, Ending, Outcome, StopReason};
 use crate::model::reading::{OutputReader, Reading};
 
+pub use closed::close_to_others;
 pub use guard::{GUARD, guard_gone, stand_guard};
 pub use machine::{available_memory, free_space, process_alive, process_started};
 

@@ -24,6 +24,8 @@ mod main_job;
 mod many;
 #[cfg(unix)]
 mod redis;
+#[cfg(target_os = "linux")]
+mod redis_rights;
 #[cfg(unix)]
 #[path = "../support/redis_server.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]

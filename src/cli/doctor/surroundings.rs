@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::probe::{Answer, End};
 use crate::agents::versions::Version;
+use crate::cli::rights::Doubted;
 use crate::model::command::is_cmd;
 use crate::model::doctor::{DoctorFact, DoctorNote, Health};
 use crate::report::text::{self, bytes, count_of};
@@ -198,6 +199,18 @@ pub(super) fn redis(
     }
 }
 
+/// Whether agents are kept to their own keys there; a fact for each reason why they are not.
+pub(super) fn rights(doubts: &[Doubted]) -> Vec<DoctorFact> {
+    if doubts.is_empty() {
+        return vec![fact("rights", Health::Ok, "a user of its own for each attempt")];
+    }
+    let told = |doubt: &Doubted| {
+        let text = text::clean(&format!("advisory: {}", doubt.why));
+        cured(fact("rights", Health::Warning, text), doubt.hint.clone())
+    };
+    doubts.iter().map(told).collect()
+}
+
 /// Memory, against the least that an agent needs.
 pub(super) fn memory(available: Option<u64>, cores: Option<u32>, least_needed: Option<u64>) -> DoctorFact {
     let cores = cores.map(|cores| count_of(u64::from(cores), "core") + ", ").unwrap_or_default();
@@ -308,6 +321,15 @@ mod tests {
             told(&[redis(true, "p:", &Ok("redis://h:1".to_owned()))]),
             ["Ok redis redis://h:1, keys begin with `p:`"]
         );
+    }
+
+    #[test]
+    fn rights_are_told_with_each_reason_against_them() {
+        assert_eq!(told(&rights(&[])), ["Ok rights a user of its own for each attempt"]);
+        let doubt = Doubted { why: "it is open".to_owned(), hint: "close it".to_owned() };
+        let facts = rights(&[doubt.clone(), doubt]);
+        assert_eq!(told(&facts), ["Warning rights advisory: it is open"; 2]);
+        assert_eq!(facts[0].note.cure.as_deref(), Some("close it"));
     }
 
     #[test]

@@ -257,6 +257,7 @@ pub(super) fn good(key: &AttemptKey) -> AttemptFacts {
         claims: Vec::new(),
         plan_changed: false,
         session_kept: true,
+        rights_doubt: None,
     }
 }
 
@@ -280,6 +281,7 @@ pub(super) fn error(kind: FailureKind) -> AttemptFacts {
         claims: Vec::new(),
         plan_changed: false,
         session_kept: false,
+        rights_doubt: None,
     }
 }
 
@@ -293,6 +295,7 @@ pub(super) fn stopped(reason: StopReason) -> AttemptFacts {
         claims: Vec::new(),
         plan_changed: false,
         session_kept: false,
+        rights_doubt: None,
     }
 }
 

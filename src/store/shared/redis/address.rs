@@ -82,6 +82,52 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// The whole address with its password, for an environment. Never to be shown.
+    pub fn url(&self) -> String {
+        let mut login = self.user.as_deref().map(escaped).unwrap_or_default();
+        if let Some(password) = &self.password {
+            login = login + ":" + &escaped(password);
+        }
+        if !login.is_empty() {
+            login.push('@');
+        }
+        let bracketed = |host: &str| if host.contains(':') { format!("[{host}]") } else { escaped(host) };
+        match &self.place {
+            Place::Tcp { host, port } => {
+                format!("redis://{login}{}:{port}/{}", bracketed(host), self.database)
+            }
+            Place::Tls { host, port, authorities } => {
+                let file = authorities.as_ref().map(|file| escaped(&file.to_string_lossy()));
+                let file = file.map(|file| format!("?ssl_ca_certs={file}")).unwrap_or_default();
+                format!("rediss://{login}{}:{port}/{}{file}", bracketed(host), self.database)
+            }
+            Place::Unix { path } => {
+                let path = escaped(&path.to_string_lossy()).replace("%2F", "/");
+                format!("unix://{login}{path}?db={}", self.database)
+            }
+        }
+    }
+
+    /// What nobody else may read: the password, as it is and as addresses have it.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets: Vec<String> =
+            self.password.iter().flat_map(|word| [word.clone(), escaped(word)]).collect();
+        secrets.dedup();
+        secrets
+    }
+}
+
+/// `text` with everything that has a meaning in addresses as `%XX`.
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |escaped, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            escaped + char::from(byte).encode_utf8(&mut [0; 4])
+        }
+        other => escaped + &format!("%{other:02X}"),
+    })
+}
+
 /// Why a text is no address that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -451,5 +497,28 @@ mod tests {
         let pairs: Vec<(&str, &str)> =
             read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("A", "1"), ("B", "two # three"), ("C", "x\"y"), ("D", "four"), ("E", "")]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "redis://u:p@host:6380/3",
+            "redis://:p%40%3A%2F%25@[::1]:6379/0",
+            "redis://host/0",
+            "rediss://us%3Aer%2541:p@host:6379/2?ssl_ca_certs=/etc/ca%20x.pem",
+            "unix://u:p@/run/a%20b/redis.sock?db=4",
+            "unix:///run/redis.sock",
+        ] {
+            let address = parsed(text);
+            assert_eq!(parsed(&address.url()), address, "{text}: {}", address.url());
+        }
+        let odd = Address {
+            user: Some("a:b@c/%41 ž".to_owned()),
+            password: Some("#?&=:@/%".to_owned()),
+            ..parsed("h")
+        };
+        assert_eq!(parsed(&odd.url()), odd);
+        assert_eq!(odd.secrets(), ["#?&=:@/%", "%23%3F%26%3D%3A%40%2F%25"]);
+        assert_eq!(parsed("redis://h").secrets(), [""; 0]);
     }
 }

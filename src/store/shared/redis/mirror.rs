@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::masking::Masker;
-use crate::model::ids::TaskId;
+use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::record::Lease;
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
@@ -14,8 +14,10 @@ use crate::store::{LEASE, StoreError, keys};
 use super::address::Address;
 use super::batch::{Batch, Meaning};
 use super::pending::Turn;
+use super::rights::{Doubt, Grant, Rights, Survey};
 use super::scripts::{Call, Script};
 use super::state::{RedisState, lease_text};
+use super::trouble::Trouble;
 use super::writer::{Queue, SharedNews, Writer};
 
 /// How long the end of a run may take to be written.
@@ -58,6 +60,8 @@ pub struct Mirror {
     state: Option<RedisState>,
     /// From then on.
     queue: Option<Arc<Queue>>,
+    /// From the claim on.
+    rights: Option<Rights>,
 }
 
 impl Mirror {
@@ -68,7 +72,7 @@ impl Mirror {
     /// [`StoreError::Redis`], which says what is wrong with it.
     pub fn open(address: Address, ttl: Duration, seed: u64, at_most: Duration) -> Result<Self, StoreError> {
         let state = RedisState::open(address.clone(), ttl, at_most)?;
-        Ok(Self { address, seed, state: Some(state), queue: None })
+        Ok(Self { address, seed, state: Some(state), queue: None, rights: None })
     }
 
     /// Where it is.
@@ -129,6 +133,40 @@ impl Mirror {
         drop(state.run_one(call));
     }
 
+    /// Finds out what rights agents can be given, and removes users that dead runs left. For a run that
+    /// has just been claimed.
+    pub(in crate::store) fn survey(&mut self, prefix: &str, run: &RunId, is_alive: &dyn Fn(&Lease) -> bool) {
+        let Some(state) = &self.state else { return };
+        let survey = Survey::take(state);
+        match survey.clear(state, prefix, run, is_alive) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed users in Redis that earlier runs had left"),
+            Err(error) => tracing::warn!(%error, "users that earlier runs left in Redis stay there"),
+        }
+        self.rights = Some(Rights::begin(self.address.clone(), survey.doubts));
+    }
+
+    /// Why the rights of agents are no more than advice.
+    pub(in crate::store) fn doubts(&self) -> &[Doubt] {
+        self.rights.as_ref().map_or(&[], Rights::doubts)
+    }
+
+    /// Gives an attempt a user of its own; none: there are none here, which the doubts say.
+    pub(in crate::store) fn grant(
+        &mut self,
+        spec: &RunSpec,
+        key: &AttemptKey,
+    ) -> Option<Result<Grant, Trouble>> {
+        self.rights.as_mut()?.grant(spec, key)
+    }
+
+    /// Takes it away again.
+    pub(in crate::store) fn revoke(&mut self, key: &AttemptKey) {
+        if let Some(rights) = &mut self.rights {
+            rights.revoke(key);
+        }
+    }
+
     /// Begins to write what the run comes to. With `restore` the server is compared with the journal
     /// first.
     pub(in crate::store) fn follow(&mut self, following: Following, restore: bool) -> Result<(), StoreError> {
@@ -168,11 +206,21 @@ impl Mirror {
 
     /// What there is to tell since the last look.
     pub(in crate::store) fn news(&self) -> Vec<SharedNews> {
-        self.queue.as_ref().map(|queue| queue.news()).unwrap_or_default()
+        let news = self.queue.as_ref().map(|queue| queue.news()).unwrap_or_default();
+        let forgot = |news: &SharedNews| matches!(news, SharedNews::Back { .. } | SharedNews::Lost { .. });
+        if let Some(rights) = &self.rights
+            && news.iter().any(forgot)
+        {
+            // A server that was started anew knows no users of ours.
+            rights.renew();
+        }
+        news
     }
 
     /// Gives the run up, and waits a moment until all is written. Says whether it is.
     pub(in crate::store) fn finish(&mut self) -> bool {
+        // No attempt runs any more: their users go, and that is waited for.
+        self.rights = None;
         let Some(queue) = &self.queue else { return true };
         queue.add(|pending| pending.release = true);
         queue.finish(AT_THE_END)

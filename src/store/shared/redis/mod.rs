@@ -14,8 +14,8 @@
 //! - Leases run by the server's clock. There is no clock here, and nothing waits without an end.
 //! - Clusters and sentinels are not spoken to: one step touches several keys.
 //!
-//! What it does not do: rights of single agents, folding agents' reports, requests from other
-//! machines. They attach to [`RedisState`].
+//! What it does not do: folding agents' reports, requests from other machines. They attach to
+//! [`RedisState`].
 
 mod address;
 mod backoff;
@@ -24,6 +24,7 @@ mod connection;
 mod mirror;
 mod pending;
 mod restore;
+mod rights;
 mod scripts;
 mod state;
 mod trouble;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use address::{Address, AddressError, Place, dotenv};
 pub use mirror::Mirror;
+pub use rights::{Doubt, Grant};
 pub use state::{Entry, RedisState};
 pub use trouble::Trouble;
 pub use writer::SharedNews;

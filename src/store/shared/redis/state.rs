@@ -14,6 +14,7 @@ use super::super::{Decision, SharedState, StatusWrite};
 use super::address::Address;
 use super::batch::{Batch, Meaning};
 use super::connection::Connection;
+use super::rights::{Doubt, Survey};
 use super::scripts::{Call, Refused, Reply, Script, read, text_of};
 use super::trouble::Trouble;
 
@@ -118,6 +119,17 @@ impl RedisState {
 
     fn command(&self, command: &redis::Cmd) -> Result<Value, StoreError> {
         self.connection.borrow_mut().command(command).map_err(|trouble| self.fault(trouble))
+    }
+
+    /// Sends plain commands in one round trip. Each has an answer of its own.
+    pub(super) fn pipeline(&self, commands: &[redis::Cmd]) -> Result<Vec<Result<Value, Trouble>>, Trouble> {
+        self.connection.borrow_mut().pipeline(commands)
+    }
+
+    /// Why the rights of agents in this server are no more than advice; empty: they hold, as far as the
+    /// server's own say goes. Makes a user that nobody can log in as, and removes it.
+    pub fn doubts(&self) -> Vec<Doubt> {
+        Survey::take(self).doubts
     }
 
     /// The error of this store for a trouble with it.

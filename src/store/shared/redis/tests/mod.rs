@@ -7,7 +7,7 @@
     clippy::disallowed_methods,
     reason = "the program's own tests use more of it; it reads whether tests may be skipped, and bounds its waits"
 )]
-mod redis_server;
+pub(super) mod redis_server;
 
 mod errors;
 mod mirrored;
@@ -28,9 +28,9 @@ use crate::store::{LEASE, SharedState as _, StoreError};
 
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
-fn address(server: &RedisServer) -> Address {
+pub(super) fn address(server: &RedisServer) -> Address {
     Address::parse(&server.url()).unwrap()
 }
 
