@@ -12,6 +12,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, Outcome};
 use crate::model::reading::{Reading, Sign, SignSource};
+use crate::model::report::ReportFact;
 use crate::model::run::RunSpec;
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
@@ -80,6 +81,7 @@ impl Engine {
             &order,
         )?;
         self.sessions.take(key, &job.command)?;
+        self.begin_report(key)?;
         self.active.insert(key.clone());
         self.supervisor.start(job);
         Ok(())
@@ -161,6 +163,7 @@ fn not_started(key: AttemptKey, error: &anyhow::Error) -> Input {
         outcome,
         reading: Reading { terminal_error: refusal, ..Reading::default() },
         completion: CompletionFact::Missing,
+        report: ReportFact::default(),
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,

@@ -77,6 +77,12 @@ pub struct TaskResult {
     pub failure: Option<FailureKind>,
     /// What was seen, what blocks it, why it is held or skipped.
     pub why: Option<String>,
+    /// What its agent reported last of its progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// What is wrong with the report that its agent made since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_problem: Option<String>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptResult>,
 }
@@ -205,6 +211,8 @@ impl RunResult {
                     layer: last.and_then(|attempt| attempt.rung.layer),
                     failure: task.failure.as_ref().map(|failure| failure.kind),
                     why,
+                    progress: task.progress.clone(),
+                    report_problem: task.report_problem.clone(),
                     attempts,
                 }
             })

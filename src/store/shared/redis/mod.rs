@@ -14,8 +14,10 @@
 //! - Leases run by the server's clock. There is no clock here, and nothing waits without an end.
 //! - Clusters and sentinels are not spoken to: one step touches several keys.
 //!
-//! What it does not do: rights of single agents, folding agents' reports, requests from other
-//! machines. They attach to [`RedisState`].
+//! - Agents' reports are looked for by a second thread, which knows nothing of what they mean.
+//!
+//! What it does not do: rights of single agents, requests from other machines. They attach to
+//! [`RedisState`].
 
 mod address;
 mod backoff;
@@ -23,6 +25,7 @@ mod batch;
 mod connection;
 mod mirror;
 mod pending;
+mod reports;
 mod restore;
 mod scripts;
 mod state;
@@ -32,6 +35,7 @@ mod writer;
 
 pub use address::{Address, AddressError, Place, dotenv};
 pub use mirror::Mirror;
+pub use reports::{ReportWake, SharedReport};
 pub use state::{Entry, RedisState};
 pub use trouble::Trouble;
 pub use writer::SharedNews;
