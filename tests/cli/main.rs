@@ -26,7 +26,8 @@ mod many;
 mod redis;
 #[cfg(unix)]
 #[path = "../support/redis_server.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
+#[cfg(unix)]
+mod reports;
 mod sessions;
 mod verdicts;

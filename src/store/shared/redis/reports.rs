@@ -238,8 +238,10 @@ impl Reader {
                     self.reports.take(round, texts);
                 }
                 Err(trouble) => {
-                    if self.failures == 0 {
+                    if self.failures == 0 && trouble.passes() {
                         tracing::debug!(%trouble, "no reports from Redis");
+                    } else if self.failures == 0 {
+                        tracing::warn!(%trouble, "agents' reports in Redis are not seen");
                     }
                     self.failures = self.failures.saturating_add(1);
                     self.reports.fail();
