@@ -321,3 +321,37 @@ fn whatever_is_under_a_report_key_means_something() {
         assert_eq!(refusal.of_completion, of_completion, "{shown}");
     }
 }
+
+#[test]
+fn the_examples_that_agents_are_given_follow_their_schemas() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".kilocode/rules/memory-bank/agents-state.md");
+    let document = fs::read_to_string(path).unwrap().replace("\r\n", "\n");
+    let mut shown = std::collections::BTreeSet::new();
+    for block in document.split("\n```json ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let text = rest.split("\n```").next().unwrap();
+        shown.insert(name);
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        match name {
+            "text" => assert!(value.is_string(), "{text}"),
+            "number" => assert!(value.is_u64(), "{text}"),
+            name => {
+                let kind = SchemaKind::from_name(name).unwrap_or_else(|| panic!("no schema `{name}`"));
+                assert_eq!(validate(kind, text.as_bytes()).map(drop), Ok(()), "{text}");
+            }
+        }
+        if name == "task-report" {
+            let of = |field: &str| value[field].as_str().unwrap().to_owned();
+            let key = AttemptKey::new(TaskId::new(of("task_id")), 2);
+            let read = report(text.as_bytes(), &RunId(of("run_id")), &key);
+            assert!(matches!(read, Reported::Progress { .. } | Reported::Completion(_)), "{read:?}");
+        }
+    }
+    // Every schema that a key of the table has, is shown.
+    let rows = document.lines().filter(|line| line.starts_with("| `PREFIX`"));
+    let schemas: Vec<&str> =
+        rows.filter_map(|row| row.split('|').nth(2)?.trim().strip_prefix('`')?.split('`').next()).collect();
+    assert_eq!(schemas.len(), 6, "{schemas:?}");
+    assert!(schemas.iter().all(|schema| shown.contains(schema)), "{schemas:?} and {shown:?}");
+    assert!(!document.contains("```json\n"), "an example without the name of its schema");
+}
