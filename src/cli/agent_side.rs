@@ -215,8 +215,7 @@ pub fn progress(context: &Context, command: &ProgressCommand) -> Result<ExitCode
     match (here, own.put_there(context, &report)) {
         (Ok(()), Some(Err(error))) => context.ui.note(&format!("it is not in Redis: {error}")),
         (Ok(()), None) | (Ok(()) | Err(_), Some(Ok(()))) => {}
-        (Err(error), None) => return Err(error),
-        (Err(_), Some(Err(error))) => return Err(error),
+        (Err(error), None) | (Err(_), Some(Err(error))) => return Err(error),
     }
     Ok(ExitCode::Success)
 }

@@ -151,7 +151,8 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
         resumed,
         guard: context.environment.get(supervisor::GUARD).cloned(),
     })?;
-    let end = engine.drive(first).await?;
+    // In a place of its own: the whole engine is part of it.
+    let end = Box::pin(engine.drive(first)).await?;
     if context.output == OutputForm::Json {
         let result = result_of(&spec, &end.view, &folders);
         context.ui.data(&report::result_json(&result))?;

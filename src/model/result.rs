@@ -13,7 +13,7 @@ use super::run::RunSpec;
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
 use super::time::Timestamp;
 use super::verdict::Witness;
-use super::view::RunView;
+use super::view::{RunView, TaskView};
 
 version!(RunResultVersion, "run-result/v1");
 version!(ErrorVersion, "error/v1");
@@ -187,21 +187,6 @@ impl RunResult {
                     })
                     .collect();
                 let last = task.attempts.last();
-                let why = match task.status {
-                    TaskStatus::Blocked => task.blocked_by.as_ref().map(|by| format!("blocked by {by}")),
-                    TaskStatus::Held => {
-                        Some(task.held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-                    }
-                    TaskStatus::Skipped => task.skipped.clone(),
-                    TaskStatus::Pending
-                    | TaskStatus::Running
-                    | TaskStatus::Verifying
-                    | TaskStatus::Landing
-                    | TaskStatus::Retrying
-                    | TaskStatus::Succeeded
-                    | TaskStatus::Failed
-                    | TaskStatus::Cancelled => task.failure.as_ref().map(|failure| failure.seen.clone()),
-                };
                 TaskResult {
                     id: task.id.clone(),
                     title: task.title.clone(),
@@ -210,7 +195,7 @@ impl RunResult {
                     model: last.and_then(|attempt| attempt.rung.model.clone()),
                     layer: last.and_then(|attempt| attempt.rung.layer),
                     failure: task.failure.as_ref().map(|failure| failure.kind),
-                    why,
+                    why: why_of(task),
                     progress: task.progress.clone(),
                     report_problem: task.report_problem.clone(),
                     attempts,
@@ -234,6 +219,23 @@ impl RunResult {
             report,
             tasks,
         }
+    }
+}
+
+/// What was seen of a failure, what blocks a task, why it is held or skipped.
+fn why_of(task: &TaskView) -> Option<String> {
+    match task.status {
+        TaskStatus::Blocked => task.blocked_by.as_ref().map(|by| format!("blocked by {by}")),
+        TaskStatus::Held => Some(task.held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        TaskStatus::Skipped => task.skipped.clone(),
+        TaskStatus::Pending
+        | TaskStatus::Running
+        | TaskStatus::Verifying
+        | TaskStatus::Landing
+        | TaskStatus::Retrying
+        | TaskStatus::Succeeded
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled => task.failure.as_ref().map(|failure| failure.seen.clone()),
     }
 }
 

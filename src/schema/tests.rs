@@ -255,7 +255,7 @@ fn no_kind_has_a_field_that_every_document_of_its_form_has() {
 }
 
 /// A report of attempt 2 of task T1 with these fields in place of its own.
-fn report_with(fields: serde_json::Value) -> Vec<u8> {
+fn report_with(fields: &serde_json::Value) -> Vec<u8> {
     let mut value = json!({
         "schema": "task-report/v1", "run_id": "01J", "task_id": "T1", "attempt": 2,
         "report": "progress", "message": "half"
@@ -269,14 +269,14 @@ fn whatever_is_under_a_report_key_means_something() {
     let key = AttemptKey::new(TaskId::new("T1"), 2);
     let read = |bytes: &[u8]| report(bytes, &RunId("01J".to_owned()), &key);
     let half = |percent| Reported::Progress { message: "half".to_owned(), percent };
-    assert_eq!(read(&report_with(json!({}))), half(None));
+    assert_eq!(read(&report_with(&json!({}))), half(None));
     assert_eq!(
-        read(&report_with(json!({ "percent": 50, "at": "2026-11-24T12:00:00.000Z" }))),
+        read(&report_with(&json!({ "percent": 50, "at": "2026-11-24T12:00:00.000Z" }))),
         half(Some(50))
     );
     // What an earlier attempt writes late is of no account, be it valid or not.
-    assert_eq!(read(&report_with(json!({ "attempt": 1 }))), Reported::Stale);
-    assert_eq!(read(&report_with(json!({ "attempt": 1, "report": "what" }))), Reported::Stale);
+    assert_eq!(read(&report_with(&json!({ "attempt": 1 }))), Reported::Stale);
+    assert_eq!(read(&report_with(&json!({ "attempt": 1, "report": "what" }))), Reported::Stale);
 
     let completion = |fields: serde_json::Value| {
         let mut value = json!({
@@ -287,7 +287,7 @@ fn whatever_is_under_a_report_key_means_something() {
         value
     };
     let reported =
-        |inner: serde_json::Value| report_with(json!({ "report": "completion", "completion": inner }));
+        |inner: serde_json::Value| report_with(&json!({ "report": "completion", "completion": inner }));
     let Reported::Completion(found) = read(&reported(completion(json!({})))) else { panic!("no completion") };
     assert_eq!((found.status, found.outputs[0].path.as_str()), (CompletionStatus::Succeeded, "a/b.rs"));
 
@@ -299,12 +299,12 @@ fn whatever_is_under_a_report_key_means_something() {
         (b"[1, 2]".to_vec(), "", false),
         ("[".repeat(100_000).into_bytes(), "is no JSON", false),
         (vec![b'x'; MAX_REPORT_BYTES + 1], "has more than", false),
-        (report_with(json!({ "report": "progres" })), "did you mean `progress`?", false),
-        (report_with(json!({ "percent": 101 })), "`/percent`", false),
-        (report_with(json!({ "run_id": "01K" })), "`/run_id`: `01K` is another run", false),
-        (report_with(json!({ "task_id": "T2" })), "`/task_id`: `T2` is another task", false),
-        (report_with(json!({ "attempt": 3 })), "`/attempt`: 3 is another attempt", false),
-        (report_with(json!({ "report": "completion" })), "`completion` is missing", true),
+        (report_with(&json!({ "report": "progres" })), "did you mean `progress`?", false),
+        (report_with(&json!({ "percent": 101 })), "`/percent`", false),
+        (report_with(&json!({ "run_id": "01K" })), "`/run_id`: `01K` is another run", false),
+        (report_with(&json!({ "task_id": "T2" })), "`/task_id`: `T2` is another task", false),
+        (report_with(&json!({ "attempt": 3 })), "`/attempt`: 3 is another attempt", false),
+        (report_with(&json!({ "report": "completion" })), "`completion` is missing", true),
         (reported(completion(json!({ "attempt": 1 }))), "`/completion/attempt`: 1 is another attempt", true),
         (reported(completion(json!({ "status": "failed" }))), "`/completion/error`: is required", true),
         (

@@ -13,7 +13,7 @@ use crate::model::run::RunSpec;
 use crate::schema::SchemaKind;
 
 use super::shared::embedded::Embedded;
-use super::{ReportWake, SharedReport, SharedState as _, Store, StoreError, door, keys};
+use super::{Mirror, ReportWake, SharedReport, SharedState as _, Store, StoreError, door, keys};
 
 impl Store {
     /// Puts an agent's report under the key of its task, in the embedded store.
@@ -57,7 +57,7 @@ impl Store {
 
     /// What was found in the Redis since the last call.
     pub fn shared_reports(&self) -> Vec<SharedReport> {
-        self.mirror.as_ref().map(|mirror| mirror.found_reports()).unwrap_or_default()
+        self.mirror.as_ref().map(Mirror::found_reports).unwrap_or_default()
     }
 
     /// Has `wake` called, from another thread, whenever [`Store::shared_reports`] has something.

@@ -198,11 +198,11 @@ fn set_report(text: &str) -> Outcome {
     let mut stream = std::os::unix::net::UnixStream::connect(path)?;
     let key = variable("ORCHESTRATE_REPORT_KEY")?;
     let mut say = |words: &[&str]| -> Outcome {
-        let mut packed = format!("*{}\r\n", words.len());
+        let mut packed = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
-            packed.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+            write!(packed, "${}\r\n{word}\r\n", word.len())?;
         }
-        stream.write_all(packed.as_bytes())?;
+        stream.write_all(&packed)?;
         let mut answer = [0; 512];
         let length = stream.read(&mut answer)?;
         let answer = String::from_utf8_lossy(&answer[..length]).into_owned();

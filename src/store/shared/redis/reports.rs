@@ -23,6 +23,7 @@ use super::backoff;
 use super::scripts::{Call, Script};
 use super::state::RedisState;
 use super::trouble::Trouble;
+use super::writer::trouble_of;
 
 /// How often is looked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -94,12 +95,7 @@ impl Reports {
         let shown = address.to_string();
         let reader = Reader {
             reports: Arc::clone(&reports),
-            open: Box::new(move || {
-                RedisState::open(address.clone(), ttl, RECONNECT).map_err(|error| match error {
-                    StoreError::Redis { trouble, .. } => trouble,
-                    other => Trouble::Other(other.to_string()),
-                })
-            }),
+            open: Box::new(move || RedisState::open(address.clone(), ttl, RECONNECT).map_err(trouble_of)),
             run,
             state: None,
             failures: 0,
