@@ -158,6 +158,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
         rights_doubt: rights::joined(&doubts),
         guard: context.environment.get(supervisor::GUARD).cloned(),
     })?;
+    // In a place of its own: the whole engine is part of it.
     let end = Box::pin(engine.drive(first)).await?;
     if context.output == OutputForm::Json {
         let result = result_of(&spec, &end.view, &folders);

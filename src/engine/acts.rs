@@ -12,6 +12,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, Outcome};
 use crate::model::reading::{Reading, Sign, SignSource};
+use crate::model::report::ReportFact;
 use crate::model::run::RunSpec;
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
@@ -33,7 +34,8 @@ impl Engine {
             Effect::Spawn { key, rung, timeout, note, session } => {
                 let told = Told { note: note.as_deref(), session: session.as_deref() };
                 if let Err(error) = self.spawn(&key, &rung, timeout, told) {
-                    self.revoke(&key);
+                    self.ungranted.remove(&key);
+                    self.parts.store.revoke(&key);
                     return vec![not_started(key, &error)];
                 }
                 return self.ungranted(&key);
@@ -91,6 +93,7 @@ impl Engine {
             &order,
         )?;
         self.sessions.take(key, &job.command)?;
+        self.begin_report(key)?;
         self.active.insert(key.clone());
         self.supervisor.start(job);
         Ok(())
@@ -172,6 +175,7 @@ fn not_started(key: AttemptKey, error: &anyhow::Error) -> Input {
         outcome,
         reading: Reading { terminal_error: refusal, ..Reading::default() },
         completion: CompletionFact::Missing,
+        report: ReportFact::default(),
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,

@@ -28,6 +28,7 @@ impl AttemptEvents {
         let (task, attempt, ends) = match &event.body {
             EventBody::AttemptStarted { task_id, attempt, .. }
             | EventBody::AttemptProgressed { task_id, attempt, .. }
+            | EventBody::ReportRefused { task_id, attempt, .. }
             | EventBody::VerificationStarted { task_id, attempt, .. } => (task_id, *attempt, false),
             EventBody::AttemptEnded { task_id, attempt, .. } => (task_id, *attempt, true),
             EventBody::RunStarted { .. }

@@ -13,6 +13,7 @@ use crate::engine::clock::Clock;
 use crate::engine::ending;
 use crate::engine::folders::RunFolders;
 use crate::engine::prepare::Surroundings;
+use crate::engine::reports::{AgentReports, Left};
 use crate::engine::sessions::{self, Sessions};
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::wake::WakeWatch;
@@ -87,8 +88,9 @@ pub struct Engine {
     pub(super) tasks: BTreeMap<TaskId, usize>,
     /// Attempts whose process was started and has not been reported as ended.
     pub(super) active: BTreeSet<AttemptKey>,
-    /// For attempts that ended and are not judged yet: whether their completion is the agent's own.
-    pub(super) own_completion: BTreeMap<AttemptKey, bool>,
+    /// For attempts that ended and are not judged yet: where their completion is.
+    pub(super) left: BTreeMap<AttemptKey, Left>,
+    pub(super) agent_reports: AgentReports,
     /// Attempts that have no user of their own in the Redis where others have one, and why.
     pub(super) ungranted: BTreeMap<AttemptKey, String>,
     pub(super) plan_state: Option<(SystemTime, u64)>,
@@ -109,6 +111,7 @@ impl Engine {
             parts.spec.tasks.iter().enumerate().map(|(place, task)| (task.id.clone(), place)).collect();
         let plan_state = parts.spec.plan_path.as_deref().and_then(file_state);
         let sessions = Sessions::new(&parts.folders);
+        let agent_reports = AgentReports::new(&parts.store);
         let uses_memory = parts.spec.agents.values().any(|agent| agent.memory.is_some());
         Ok(Self {
             parts,
@@ -117,7 +120,8 @@ impl Engine {
             sessions,
             tasks,
             active: BTreeSet::new(),
-            own_completion: BTreeMap::new(),
+            left: BTreeMap::new(),
+            agent_reports,
             ungranted: BTreeMap::new(),
             plan_state,
             attempt_events: AttemptEvents::default(),
@@ -198,6 +202,7 @@ impl Engine {
                     vec![Input::Shutdown { by: "the loss of the guard".to_owned(), exit: ExitCode::Terminated }]
                 }
                 () = wakes.changed() => self.requests()?,
+                () = self.agent_reports.found() => self.shared_reports(),
                 () = sleep_until(wake_at) => {
                     let mut inputs = self.memory_input(false);
                     inputs.push(Input::Wake);
@@ -211,7 +216,9 @@ impl Engine {
                 }
                 _ = redraw.tick() => {
                     self.redraw();
-                    self.shared_news()?
+                    let mut inputs = self.shared_news()?;
+                    inputs.extend(self.overdue_reports());
+                    inputs
                 }
             };
         }
@@ -250,9 +257,12 @@ impl Engine {
             self.attempt_events.note(event, &self.parts.folders)?;
             if let EventBody::AttemptEnded { task_id, attempt, .. } = &event.body {
                 let key = AttemptKey::new(task_id.clone(), *attempt);
-                let own = self.own_completion.remove(&key).unwrap_or(false);
-                if !own {
-                    ending::write_completion(&self.parts.spec, &self.parts.folders, &event.body)?;
+                match self.left.remove(&key).unwrap_or(Left::Nothing) {
+                    Left::File => {}
+                    Left::Report(completion) => ending::write_reported(&self.parts, &key, &completion)?,
+                    Left::Nothing => {
+                        ending::write_completion(&self.parts.spec, &self.parts.folders, &event.body)?;
+                    }
                 }
             }
             for reporter in &mut self.parts.reporters {

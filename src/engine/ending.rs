@@ -12,6 +12,7 @@ use crate::model::completion::{
     Completion, CompletionError, CompletionSource, CompletionStatus, CompletionVersion,
 };
 use crate::model::event::EventBody;
+use crate::model::ids::AttemptKey;
 use crate::model::result::RunResult;
 use crate::model::run::RunSpec;
 use crate::model::verdict::WitnessName;
@@ -51,14 +52,29 @@ pub(super) fn write_completion(
         next_steps: Vec::new(),
         source: CompletionSource::Supervisor,
     };
-    let path = folders.attempt(task_id, *attempt).join("completion.json");
     let text = serde_json::to_vec_pretty(&completion).context("cannot write a completion as JSON")?;
-    match create_private_file(&path, &text) {
+    write_where_it_belongs(folders, &AttemptKey::new(task_id.clone(), *attempt), &text)
+}
+
+/// Writes the completion of an attempt whose agent reported it and left no file that is valid. Its words are
+/// the agent's, and so is its source.
+pub(super) fn write_reported(
+    parts: &EngineParts,
+    key: &AttemptKey,
+    completion: &Completion,
+) -> anyhow::Result<()> {
+    let text = parts.store.masked_completion(completion)?;
+    write_where_it_belongs(&parts.folders, key, text.as_bytes())
+}
+
+fn write_where_it_belongs(folders: &RunFolders, key: &AttemptKey, text: &[u8]) -> anyhow::Result<()> {
+    let path = folders.attempt(&key.task, key.attempt).join("completion.json");
+    match create_private_file(&path, text) {
         Ok(()) => Ok(()),
         // An attempt whose folder could not be made has nowhere to leave one; its record says why.
         Err(error) if is_without_folder(&error) => Ok(()),
         // Something of the agent's is there, or half of it was written: replaced as a whole.
-        Err(_) => write_private_file(&path, &text),
+        Err(_) => write_private_file(&path, text),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 use crate::model::ids::AttemptKey;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact};
+use crate::model::report::ReportFact;
 use crate::scheduler::Input;
 use crate::supervisor::{CheckTicket, Ended, Report};
 
@@ -23,8 +24,12 @@ impl Engine {
             self.take_report(report, &mut inputs);
             next = if inputs.len() < TURN_INPUTS { self.reports.try_recv().ok() } else { None };
         }
+        self.with_memory(inputs)
+    }
+
+    /// Adds what the machine has free to the ends of attempts: somebody may wait for it.
+    pub(super) fn with_memory(&mut self, mut inputs: Vec<Input>) -> Vec<Input> {
         if inputs.iter().any(|input| matches!(input, Input::AttemptEnded { .. })) {
-            // Somebody may wait for the memory that has become free.
             inputs.extend(self.memory_input(true));
         }
         inputs
@@ -40,16 +45,12 @@ impl Engine {
             }
             Report::Ended { key, ended } => {
                 self.active.remove(&key);
-                let rights_doubt = self.rights_doubt(&key);
-                self.revoke(&key);
+                self.parts.store.revoke(&key);
                 if let Err(error) = self.keep_tail(&key, &ended) {
                     // The whole output lies in its file; what is missing is the copy for others.
                     tracing::warn!(%key, %error, "the tail of its output is not in the shared state");
                 }
-                let facts = AttemptFacts { rights_doubt, ..self.facts(&key, *ended) };
-                let own = matches!(facts.completion, CompletionFact::Valid { .. });
-                self.own_completion.insert(key.clone(), own);
-                inputs.push(Input::AttemptEnded { key, facts: Box::new(facts) });
+                self.attempt_ended(key, ended, inputs);
             }
             Report::Checked { ticket, results } => inputs.push(checked(ticket, results)),
         }
@@ -72,7 +73,8 @@ impl Engine {
         Ok(())
     }
 
-    fn facts(&mut self, key: &AttemptKey, ended: Ended) -> AttemptFacts {
+    /// What there is to judge an attempt by; its completion is the one that counts.
+    pub(super) fn facts(&mut self, key: &AttemptKey, ended: Ended, report: ReportFact) -> AttemptFacts {
         let spec = Arc::clone(&self.parts.spec);
         let task = self.task(&spec, &key.task);
         let completion = match &ended.completion {
@@ -80,15 +82,17 @@ impl Engine {
             CompletionFact::Missing | CompletionFact::Invalid { .. } => None,
         };
         let paths = self.parts.workspace.facts(task, completion);
+        let rights_doubt = self.take_rights_doubt(key);
         AttemptFacts {
             outcome: ended.outcome,
             reading: ended.reading,
             completion: ended.completion,
+            report,
             outputs: paths.outputs,
             claims: paths.claims,
             plan_changed: paths.plan_changed,
             session_kept: self.sessions.has(&key.task),
-            rights_doubt: None,
+            rights_doubt,
         }
     }
 }

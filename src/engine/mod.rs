@@ -21,6 +21,7 @@ pub mod ending;
 mod facts;
 pub mod folders;
 pub mod prepare;
+mod reports;
 pub mod requests;
 mod sessions;
 mod shared;

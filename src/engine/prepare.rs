@@ -18,7 +18,7 @@ use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 use crate::model::view::RunView;
 use crate::schema;
-use crate::store::Grant;
+use crate::store::{Grant, keys};
 use crate::supervisor::{Accept, AttemptJob, CheckTicket};
 
 /// How long an agent that has left a valid completion may go on before it is ended.
@@ -176,6 +176,7 @@ fn attempt_environment(
         ("ORCHESTRATE_COMPLETION", completion.to_string_lossy().into_owned()),
         ("ORCHESTRATE_WORKSPACE", workspace.to_string_lossy().into_owned()),
         ("ORCHESTRATE_ROOT", spec.root.to_string_lossy().into_owned()),
+        ("ORCHESTRATE_REPORT_KEY", keys::report(spec, &order.key.task)),
         // Agents and shells trust it more than the directory itself.
         ("PWD", workspace.to_string_lossy().into_owned()),
     ];

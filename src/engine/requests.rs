@@ -2,9 +2,7 @@
 
 use crate::engine::Engine;
 use crate::model::exit::ExitCode;
-use crate::model::ids::AttemptKey;
-use crate::model::record::{Control, ControlAction, ReportBody};
-use crate::model::status::TaskStatus;
+use crate::model::record::{Control, ControlAction};
 use crate::scheduler::Input;
 
 impl Engine {
@@ -16,29 +14,7 @@ impl Engine {
             self.parts.requests_seen = number;
             inputs.push(input_of(control));
         }
-        inputs.extend(self.agents_reports()?);
-        Ok(inputs)
-    }
-
-    /// How far running agents say they are, where they said something new.
-    fn agents_reports(&mut self) -> anyhow::Result<Vec<Input>> {
-        let spec = &self.parts.spec;
-        let view = self.parts.scheduler.view();
-        let mut inputs = Vec::new();
-        for task in view.tasks.iter().filter(|task| task.status == TaskStatus::Running) {
-            let Some(last) = task.last_attempt() else { continue };
-            let Some(report) = self.parts.store.report(spec, &task.id)? else { continue };
-            if report.run_id != spec.run_id || report.attempt != last.attempt {
-                continue;
-            }
-            if let ReportBody::Progress { message, percent } = report.body {
-                let message = percent.map_or(message.clone(), |percent| format!("{percent}% {message}"));
-                if task.progress.as_deref() != Some(message.as_str()) {
-                    let key = AttemptKey::new(task.id.clone(), last.attempt);
-                    inputs.push(Input::AttemptProgressed { key, message });
-                }
-            }
-        }
+        inputs.extend(self.embedded_reports()?);
         Ok(inputs)
     }
 }

@@ -33,15 +33,10 @@ impl Engine {
         told.into_iter().collect()
     }
 
-    /// Takes the user of an attempt away.
-    pub(super) fn revoke(&mut self, key: &AttemptKey) {
-        self.ungranted.remove(key);
-        self.parts.store.revoke(key);
-    }
-
-    /// Why an attempt's rights are no more than advice.
-    pub(super) fn rights_doubt(&self, key: &AttemptKey) -> Option<String> {
-        let own = self.ungranted.get(key).map(|why| format!("it started without a user of its own: {why}"));
+    /// Why the rights of an attempt that has ended were no more than advice.
+    pub(super) fn take_rights_doubt(&mut self, key: &AttemptKey) -> Option<String> {
+        let own =
+            self.ungranted.remove(key).map(|why| format!("it started without a user of its own: {why}"));
         own.or_else(|| self.parts.rights_doubt.clone())
     }
 }

@@ -264,6 +264,15 @@ pub enum EventBody {
         /// In its own words, masked.
         message: String,
     },
+    /// What the agent put under its report key is no report of this attempt.
+    ReportRefused {
+        /// The task.
+        task_id: TaskId,
+        /// Its number.
+        attempt: u32,
+        /// All that is wrong with it, on one line, masked.
+        problem: String,
+    },
     /// The process has ended and verify commands run.
     VerificationStarted {
         /// The task.
@@ -322,6 +331,7 @@ impl EventBody {
             | Self::BoxTicked { task_id, .. }
             | Self::AttemptStarted { task_id, .. }
             | Self::AttemptProgressed { task_id, .. }
+            | Self::ReportRefused { task_id, .. }
             | Self::VerificationStarted { task_id, .. }
             | Self::AttemptEnded { task_id, .. } => Some(task_id),
         }
@@ -353,6 +363,7 @@ impl EventBody {
             | Self::LayerMoved { .. }
             | Self::BoxTicked { .. }
             | Self::AttemptProgressed { .. }
+            | Self::ReportRefused { .. }
             | Self::AttemptEnded { .. } => None,
         }
     }

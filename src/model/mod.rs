@@ -19,6 +19,7 @@ pub mod layer;
 pub mod outcome;
 pub mod reading;
 pub mod record;
+pub mod report;
 pub mod result;
 pub mod run;
 pub mod status;

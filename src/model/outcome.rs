@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::completion::Completion;
 use super::reading::Reading;
+use super::report::ReportFact;
 
 /// How a process came to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -133,8 +134,11 @@ pub struct AttemptFacts {
     pub outcome: Outcome,
     /// What its adapter read in its output.
     pub reading: Reading,
-    /// What was found at the place of the completion.
+    /// The completion that counts: what was found at its place, or what was reported.
     pub completion: CompletionFact,
+    /// What the agent's reports have to do with it.
+    #[serde(default)]
+    pub report: ReportFact,
     /// The task's declared outputs.
     pub outputs: Vec<PathFact>,
     /// The files that the plan says are created or modified, and those that the completion claims.

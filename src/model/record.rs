@@ -73,6 +73,12 @@ pub struct TaskStatusRecord {
     pub fence: u64,
     /// What the judge made of the last attempt.
     pub verdict: Option<Verdict>,
+    /// What the agent of that attempt reported last of its progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// What is wrong with the report that it made since; a valid one takes this away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_problem: Option<String>,
 }
 
 impl TaskStatusRecord {
@@ -99,6 +105,8 @@ impl TaskStatusRecord {
             revision: task.revision,
             fence: view.fence,
             verdict: last.and_then(|attempt| attempt.verdict.clone()),
+            progress: task.progress.clone(),
+            report_problem: task.report_problem.clone(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::run::RunSpec;
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
 use super::time::Timestamp;
 use super::verdict::Witness;
-use super::view::RunView;
+use super::view::{RunView, TaskView};
 
 version!(RunResultVersion, "run-result/v1");
 version!(ErrorVersion, "error/v1");
@@ -77,6 +77,12 @@ pub struct TaskResult {
     pub failure: Option<FailureKind>,
     /// What was seen, what blocks it, why it is held or skipped.
     pub why: Option<String>,
+    /// What its agent reported last of its progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// What is wrong with the report that its agent made since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_problem: Option<String>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptResult>,
 }
@@ -181,21 +187,6 @@ impl RunResult {
                     })
                     .collect();
                 let last = task.attempts.last();
-                let why = match task.status {
-                    TaskStatus::Blocked => task.blocked_by.as_ref().map(|by| format!("blocked by {by}")),
-                    TaskStatus::Held => {
-                        Some(task.held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-                    }
-                    TaskStatus::Skipped => task.skipped.clone(),
-                    TaskStatus::Pending
-                    | TaskStatus::Running
-                    | TaskStatus::Verifying
-                    | TaskStatus::Landing
-                    | TaskStatus::Retrying
-                    | TaskStatus::Succeeded
-                    | TaskStatus::Failed
-                    | TaskStatus::Cancelled => task.failure.as_ref().map(|failure| failure.seen.clone()),
-                };
                 TaskResult {
                     id: task.id.clone(),
                     title: task.title.clone(),
@@ -204,7 +195,9 @@ impl RunResult {
                     model: last.and_then(|attempt| attempt.rung.model.clone()),
                     layer: last.and_then(|attempt| attempt.rung.layer),
                     failure: task.failure.as_ref().map(|failure| failure.kind),
-                    why,
+                    why: why_of(task),
+                    progress: task.progress.clone(),
+                    report_problem: task.report_problem.clone(),
                     attempts,
                 }
             })
@@ -226,6 +219,23 @@ impl RunResult {
             report,
             tasks,
         }
+    }
+}
+
+/// What was seen of a failure, what blocks a task, why it is held or skipped.
+fn why_of(task: &TaskView) -> Option<String> {
+    match task.status {
+        TaskStatus::Blocked => task.blocked_by.as_ref().map(|by| format!("blocked by {by}")),
+        TaskStatus::Held => Some(task.held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        TaskStatus::Skipped => task.skipped.clone(),
+        TaskStatus::Pending
+        | TaskStatus::Running
+        | TaskStatus::Verifying
+        | TaskStatus::Landing
+        | TaskStatus::Retrying
+        | TaskStatus::Succeeded
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled => task.failure.as_ref().map(|failure| failure.seen.clone()),
     }
 }
 

@@ -93,6 +93,9 @@ pub struct TaskView {
     pub next: Option<Rung>,
     /// What the agent said last of its progress.
     pub progress: Option<String>,
+    /// What is wrong with the report that it made since.
+    #[serde(default)]
+    pub report_problem: Option<String>,
     /// How many of its attempts came before it got its retries anew.
     pub fresh_from: usize,
     /// The layer, agent and word that a person gave with `retry`.
@@ -234,6 +237,7 @@ impl RunView {
                 retry_at: None,
                 next: None,
                 progress: None,
+                report_problem: None,
                 fresh_from: 0,
                 chosen_layer: None,
                 chosen_agent: None,
@@ -356,6 +360,7 @@ impl RunView {
             | EventBody::BoxTicked { .. }
             | EventBody::AttemptStarted { .. }
             | EventBody::AttemptProgressed { .. }
+            | EventBody::ReportRefused { .. }
             | EventBody::VerificationStarted { .. }
             | EventBody::AttemptEnded { .. } => {}
         }
@@ -413,6 +418,7 @@ impl RunView {
                 task.retry_at = None;
                 task.next = None;
                 task.progress = None;
+                task.report_problem = None;
             }
             EventBody::AttemptEnded {
                 attempt,
@@ -439,7 +445,9 @@ impl RunView {
                 current.session_kept = *session_kept;
                 current.verdict = Some(verdict.clone());
             }
-            EventBody::VerificationStarted { attempt, .. } | EventBody::AttemptProgressed { attempt, .. } => {
+            EventBody::VerificationStarted { attempt, .. }
+            | EventBody::AttemptProgressed { attempt, .. }
+            | EventBody::ReportRefused { attempt, .. } => {
                 let open = task
                     .attempts
                     .last()
@@ -449,6 +457,10 @@ impl RunView {
                 }
                 if let EventBody::AttemptProgressed { message, .. } = &event.body {
                     task.progress = Some(message.clone());
+                    task.report_problem = None;
+                }
+                if let EventBody::ReportRefused { problem, .. } = &event.body {
+                    task.report_problem = Some(problem.clone());
                 }
             }
             EventBody::TaskHeld { reasons, .. } => task.held.clone_from(reasons),

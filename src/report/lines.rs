@@ -222,6 +222,7 @@ pub(super) fn lasting(
         | EventBody::TaskBlocked { .. }
         | EventBody::AttemptStarted { .. }
         | EventBody::AttemptProgressed { .. }
+        | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. } => None,
     }
 }
@@ -317,6 +318,7 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
         | EventBody::BoxTicked { .. }
         | EventBody::AttemptStarted { .. }
         | EventBody::AttemptProgressed { .. }
+        | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. } => None,
     }
 }

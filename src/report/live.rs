@@ -22,6 +22,7 @@ use crate::report::region::{Doing, region_in};
 use crate::report::style::Style;
 use crate::report::summary::summary;
 use crate::report::text;
+use crate::report::words;
 use crate::report::{EndPaths, Reporter, Size};
 
 /// Milliseconds between two draws.
@@ -132,6 +133,10 @@ impl Reporter for Live {
             }
             EventBody::AttemptProgressed { task_id, attempt, message } => {
                 self.doing.say(&AttemptKey::new(task_id.clone(), *attempt), message);
+            }
+            EventBody::ReportRefused { task_id, attempt, problem } => {
+                let words = words::refused_report(problem);
+                self.doing.say(&AttemptKey::new(task_id.clone(), *attempt), &words);
             }
             EventBody::AttemptEnded { task_id, .. } => self.doing.end(task_id),
             EventBody::RunStarted { .. }

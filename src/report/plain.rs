@@ -261,6 +261,7 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
         // The summary follows at once; progress and checks would only fill a log.
         EventBody::RunEnded { .. }
         | EventBody::AttemptProgressed { .. }
+        | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. } => None,
     }
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** no line is wider than the screen less one column, and there are fewer lines than
 //! the screen has.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::model::ids::{AttemptKey, TaskId};
@@ -52,14 +53,18 @@ impl Doing {
         self.checks.remove(task);
     }
 
-    fn words<'a>(&'a self, task: &'a TaskView, attempt: u32) -> &'a str {
+    fn words<'a>(&'a self, task: &'a TaskView, attempt: u32) -> Cow<'a, str> {
         let of = |words: &'a BTreeMap<TaskId, (u32, String)>| {
             words.get(&task.id).filter(|(number, _)| *number == attempt).map(|(_, text)| text.as_str())
         };
         match task.status {
-            TaskStatus::Landing => "landing",
-            TaskStatus::Verifying => of(&self.checks).unwrap_or("verifying"),
-            TaskStatus::Running => of(&self.said).or(task.progress.as_deref()).unwrap_or_default(),
+            TaskStatus::Landing => "landing".into(),
+            TaskStatus::Verifying => of(&self.checks).unwrap_or("verifying").into(),
+            TaskStatus::Running => match (of(&self.said), &task.report_problem) {
+                (Some(said), _) => said.into(),
+                (None, Some(problem)) => words::refused_report(problem).into(),
+                (None, None) => task.progress.as_deref().unwrap_or_default().into(),
+            },
             TaskStatus::Pending
             | TaskStatus::Retrying
             | TaskStatus::Succeeded
@@ -67,7 +72,7 @@ impl Doing {
             | TaskStatus::Cancelled
             | TaskStatus::Blocked
             | TaskStatus::Held
-            | TaskStatus::Skipped => "",
+            | TaskStatus::Skipped => "".into(),
         }
     }
 }
@@ -117,7 +122,7 @@ pub(super) fn rows(
     let shown = if all > room { room - 1 } else { all };
     let mut lines: Vec<String> = Vec::with_capacity(shown + 1);
     for (task, attempt) in active.iter().take(shown) {
-        let words = style.clean(doing.words(task, attempt.attempt));
+        let words = style.clean(&doing.words(task, attempt.attempt));
         let line = TaskLine {
             sign: Sign::Running,
             id: &task.id,

@@ -420,6 +420,8 @@ pub(super) fn every_kind() -> Sample {
     });
     run.begin("T001", rung(3)).at(5);
     run.push(EventBody::AttemptProgressed { task_id: id("T001"), attempt: 1, message: "half".to_owned() });
+    let problem = "is no JSON: \u{1b}[2J".to_owned();
+    run.push(EventBody::ReportRefused { task_id: id("T001"), attempt: 1, problem });
     let commands = vec!["cargo test -p db".to_owned()];
     run.push(EventBody::VerificationStarted { task_id: id("T001"), attempt: 1, commands });
     run.at(72).succeed("T001");

@@ -48,6 +48,12 @@ pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, live: Liveness, style:
         {
             row(&mut lines, "says", "", &style.clean(progress), "", style);
         }
+        if is_last
+            && attempt.status == AttemptStatus::Running
+            && let Some(problem) = &found.report_problem
+        {
+            row(&mut lines, "report", "", &style.clean(&format!("not valid: {problem}")), "", style);
+        }
     }
     let steps = if abandoned { advice::for_abandoned(found) } else { advice::for_task(spec, found) };
     if !steps.is_empty() {

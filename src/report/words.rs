@@ -79,6 +79,11 @@ pub(super) const fn short_kind(kind: FailureKind) -> &'static str {
     }
 }
 
+/// What is told of a report that is none.
+pub(super) fn refused_report(problem: &str) -> String {
+    format!("report is not valid: {problem}")
+}
+
 /// `output_missing: plans/audit/a11y.md`.
 pub(super) fn failure(failure: &Failure, style: &Style) -> String {
     let seen = style.cut(&style.clean(&failure.seen), LONGEST_SEEN);

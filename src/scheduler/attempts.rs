@@ -37,6 +37,13 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn report_refused(&mut self, key: &AttemptKey, problem: String) {
+        if self.place_of(key, Stage::Running).is_some() {
+            let (task_id, attempt) = (key.task.clone(), key.attempt);
+            self.record(EventBody::ReportRefused { task_id, attempt, problem });
+        }
+    }
+
     pub(super) fn attempt_ended(&mut self, key: &AttemptKey, facts: Box<AttemptFacts>) {
         let Some(place) = self.place_of(key, Stage::Running) else { return };
         self.spent += facts.reading.cost_usd.unwrap_or(0.0);

@@ -45,6 +45,13 @@ pub enum Input {
         /// In its own words, masked.
         message: String,
     },
+    /// What an agent put under its report key is no report of its attempt.
+    ReportRefused {
+        /// Which attempt.
+        key: AttemptKey,
+        /// All that is wrong with it, on one line, masked.
+        problem: String,
+    },
     /// The process of an attempt has ended and what it left was looked at.
     AttemptEnded {
         /// Which attempt.

@@ -230,6 +230,12 @@ fn notes(question: &Question<'_>, failure: Option<&Failure>) -> Vec<String> {
         1 => notes.push("1 process was left behind and ended".to_owned()),
         count => notes.push(format!("{count} processes were left behind and ended")),
     }
+    if facts.report.counts {
+        notes.push("its completion came as a report in the shared state".to_owned());
+    }
+    if let Some(problem) = &facts.report.problem {
+        notes.push(format!("its last report is not valid: {problem}"));
+    }
     if facts.plan_changed {
         notes.push("the agent changed its own plan file".to_owned());
     }

@@ -246,6 +246,7 @@ impl Scheduler {
             Input::Resume { host, pid, fence } => self.resume(host, pid, fence),
             Input::Memory { available } => self.slots.tell_memory(available, self.now),
             Input::AttemptProgressed { key, message } => self.attempt_progressed(&key, message),
+            Input::ReportRefused { key, problem } => self.report_refused(&key, problem),
             Input::AttemptEnded { key, facts } => self.attempt_ended(&key, facts),
             Input::Verified { key, results } => self.verified(&key, &results),
             Input::RunVerified { results } => self.run_verified(&results),

@@ -180,13 +180,20 @@ pub(super) fn completion(question: &Question<'_>) -> Said {
             return Said::not_asked(Completion, "this agent leaves none");
         }
         (CompletionFact::Missing, CompletionRule::Required) => {
-            return Said::disagrees(Completion, FailureKind::NoCompletion, "it left no completion");
+            let seen = match &question.facts.report.problem {
+                Some(problem) => format!("it left no completion, and its report is not valid: {problem}"),
+                None => "it left no completion".to_owned(),
+            };
+            return Said::disagrees(Completion, FailureKind::NoCompletion, seen);
         }
         (CompletionFact::Missing, CompletionRule::Optional) => {
             return Said::not_asked(Completion, "none was left, and none is needed");
         }
         (CompletionFact::Invalid { problems }, _) => {
-            let seen = if problems.is_empty() { "not valid".to_owned() } else { problems.join("; ") };
+            let mut seen = if problems.is_empty() { "not valid".to_owned() } else { problems.join("; ") };
+            if let Some(disagrees) = &question.facts.report.disagrees {
+                seen = format!("{disagrees}: {seen}");
+            }
             return Said::disagrees(Completion, FailureKind::BadCompletion, seen);
         }
         (CompletionFact::Valid { completion }, _) => completion,
@@ -207,6 +214,10 @@ pub(super) fn completion(question: &Question<'_>) -> Said {
         .error
         .as_ref()
         .map_or_else(|| completion.summary.clone(), |error| format!("{}: {}", error.kind, error.message));
+    let words = match &question.facts.report.disagrees {
+        Some(disagrees) => format!("{words} ({disagrees}: the worse one counts)"),
+        None => words,
+    };
     match completion.status {
         CompletionStatus::Succeeded => {
             Said::agrees(Completion, format!("succeeded: \"{}\"", one_line(&completion.summary)))

@@ -11,6 +11,7 @@
 mod completion;
 mod derive;
 mod explain;
+mod report;
 mod suggest;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub use completion::{MAX_COMPLETION_BYTES, completion, workspace_path};
 pub use derive::{Side, derived};
+pub use report::{MAX_REPORT_BYTES, report};
 pub use suggest::nearest;
 
 /// A document whose form is promised.

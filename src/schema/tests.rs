@@ -9,6 +9,7 @@ use crate::model::doctor::Doctor;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::record::{Control, Lease, SharedIndex, TaskReport, TaskStatusRecord};
+use crate::model::report::Reported;
 use crate::model::result::{ErrorDocument, RunResult};
 
 use super::*;
@@ -251,4 +252,106 @@ fn no_kind_has_a_field_that_every_document_of_its_form_has() {
             }
         }
     }
+}
+
+/// A report of attempt 2 of task T1 with these fields in place of its own.
+fn report_with(fields: &serde_json::Value) -> Vec<u8> {
+    let mut value = json!({
+        "schema": "task-report/v1", "run_id": "01J", "task_id": "T1", "attempt": 2,
+        "report": "progress", "message": "half"
+    });
+    value.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    value.to_string().into_bytes()
+}
+
+#[test]
+fn whatever_is_under_a_report_key_means_something() {
+    let key = AttemptKey::new(TaskId::new("T1"), 2);
+    let read = |bytes: &[u8]| report(bytes, &RunId("01J".to_owned()), &key);
+    let half = |percent| Reported::Progress { message: "half".to_owned(), percent };
+    assert_eq!(read(&report_with(&json!({}))), half(None));
+    assert_eq!(
+        read(&report_with(&json!({ "percent": 50, "at": "2026-11-24T12:00:00.000Z" }))),
+        half(Some(50))
+    );
+    // What an earlier attempt writes late is of no account, be it valid or not.
+    assert_eq!(read(&report_with(&json!({ "attempt": 1 }))), Reported::Stale);
+    assert_eq!(read(&report_with(&json!({ "attempt": 1, "report": "what" }))), Reported::Stale);
+
+    let completion = |fields: serde_json::Value| {
+        let mut value = json!({
+            "schema": "completion/v1", "run_id": "01J", "task_id": "T1", "attempt": 2,
+            "status": "succeeded", "summary": "done", "outputs": [{ "path": "./a//b.rs", "change": "created" }]
+        });
+        value.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        value
+    };
+    let reported =
+        |inner: serde_json::Value| report_with(&json!({ "report": "completion", "completion": inner }));
+    let Reported::Completion(found) = read(&reported(completion(json!({})))) else { panic!("no completion") };
+    assert_eq!((found.status, found.outputs[0].path.as_str()), (CompletionStatus::Succeeded, "a/b.rs"));
+
+    let refused: Vec<(Vec<u8>, &str, bool)> = vec![
+        (b"".to_vec(), "is empty", false),
+        (b"working on it".to_vec(), "is no JSON", false),
+        (b"\xff\xfe\x00".to_vec(), "UTF-16", false),
+        (b"\"\x1b[2J\xf0\x28\"".to_vec(), "is no JSON", false),
+        (b"[1, 2]".to_vec(), "", false),
+        ("[".repeat(100_000).into_bytes(), "is no JSON", false),
+        (vec![b'x'; MAX_REPORT_BYTES + 1], "has more than", false),
+        (report_with(&json!({ "report": "progres" })), "did you mean `progress`?", false),
+        (report_with(&json!({ "percent": 101 })), "`/percent`", false),
+        (report_with(&json!({ "run_id": "01K" })), "`/run_id`: `01K` is another run", false),
+        (report_with(&json!({ "task_id": "T2" })), "`/task_id`: `T2` is another task", false),
+        (report_with(&json!({ "attempt": 3 })), "`/attempt`: 3 is another attempt", false),
+        (report_with(&json!({ "report": "completion" })), "`completion` is missing", true),
+        (reported(completion(json!({ "attempt": 1 }))), "`/completion/attempt`: 1 is another attempt", true),
+        (reported(completion(json!({ "status": "failed" }))), "`/completion/error`: is required", true),
+        (
+            reported(completion(json!({ "outputs": [{ "path": "../x", "change": "created" }] }))),
+            "`/completion/outputs/0/path`: ",
+            true,
+        ),
+        (completion(json!({})).to_string().into_bytes(), "\"report\": \"completion\"", true),
+    ];
+    for (bytes, words, of_completion) in refused {
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+        let Reported::Refused(refusal) = read(&bytes) else { panic!("taken: {shown}") };
+        assert!(refusal.problems.join("; ").contains(words), "{shown}: {:?}", refusal.problems);
+        assert_eq!(refusal.of_completion, of_completion, "{shown}");
+    }
+}
+
+#[test]
+fn the_examples_that_agents_are_given_follow_their_schemas() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".kilocode/rules/memory-bank/agents-state.md");
+    let document = fs::read_to_string(path).unwrap().replace("\r\n", "\n");
+    let mut shown = std::collections::BTreeSet::new();
+    for block in document.split("\n```json ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let text = rest.split("\n```").next().unwrap();
+        shown.insert(name);
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        match name {
+            "text" => assert!(value.is_string(), "{text}"),
+            "number" => assert!(value.is_u64(), "{text}"),
+            name => {
+                let kind = SchemaKind::from_name(name).unwrap_or_else(|| panic!("no schema `{name}`"));
+                assert_eq!(validate(kind, text.as_bytes()).map(drop), Ok(()), "{text}");
+            }
+        }
+        if name == "task-report" {
+            let of = |field: &str| value[field].as_str().unwrap().to_owned();
+            let key = AttemptKey::new(TaskId::new(of("task_id")), 2);
+            let read = report(text.as_bytes(), &RunId(of("run_id")), &key);
+            assert!(matches!(read, Reported::Progress { .. } | Reported::Completion(_)), "{read:?}");
+        }
+    }
+    // Every schema that a key of the table has, is shown.
+    let rows = document.lines().filter(|line| line.starts_with("| `PREFIX`"));
+    let schemas: Vec<&str> =
+        rows.filter_map(|row| row.split('|').nth(2)?.trim().strip_prefix('`')?.split('`').next()).collect();
+    assert_eq!(schemas.len(), 6, "{schemas:?}");
+    assert!(schemas.iter().all(|schema| shown.contains(schema)), "{schemas:?} and {shown:?}");
+    assert!(!document.contains("```json\n"), "an example without the name of its schema");
 }

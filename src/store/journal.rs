@@ -287,6 +287,7 @@ pub(super) fn end_among(events: &[Event]) -> Option<bool> {
         | EventBody::BoxTicked { .. }
         | EventBody::AttemptStarted { .. }
         | EventBody::AttemptProgressed { .. }
+        | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. }
         | EventBody::AttemptEnded { .. } => None,
     })

@@ -53,6 +53,12 @@ pub fn report(spec: &RunSpec, task: &TaskId) -> String {
     of_task(spec, task, "report")
 }
 
+/// The same for somebody who has no more than the prefix as keys have it, in a run without
+/// a prefix of its ids.
+pub fn report_below(prefix: &str, task: &TaskId) -> String {
+    format!("{prefix}task:{}:report", coded(task.as_str()))
+}
+
 /// `PREFIX task:<id>:tail`.
 pub fn tail(spec: &RunSpec, task: &TaskId) -> String {
     of_task(spec, task, "tail")

@@ -22,6 +22,7 @@ pub mod keys;
 mod number;
 mod reading;
 mod repair;
+mod reports;
 mod rights;
 mod shared;
 mod sharing;
@@ -39,8 +40,10 @@ use crate::masking::Masker;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
+pub use reports::report_text;
 pub use shared::redis::{
-    Address, AddressError, Doubt, Entry, Grant, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
+    Address, AddressError, Doubt, Entry, Grant, Mirror, Place, RedisState, ReportWake, SharedNews,
+    SharedReport, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskId};
-use crate::model::record::{Control, Lease, RunSummary, SharedIndex, SharedStateVersion, TaskReport};
+use crate::model::record::{Control, Lease, RunSummary, SharedIndex, SharedStateVersion};
 use crate::model::run::RunSpec;
 use crate::model::status::RunStatus;
 use crate::model::time::Timestamp;
@@ -102,11 +102,6 @@ impl Store {
                 .map(|(number, text)| Ok((number, parsed(&key, &text)?)))
                 .collect()
         })
-    }
-
-    /// What a task's agent reported last.
-    pub fn report(&self, spec: &RunSpec, task: &TaskId) -> Result<Option<TaskReport>, StoreError> {
-        self.entry(&keys::report(spec, task))
     }
 
     /// The end of what a task's agent printed.

@@ -56,7 +56,7 @@ impl Store {
         let masker = self.masker.clone();
         let taken = self.write(|connection| {
             let records = work(connection)?;
-            if let Some(mirror) = &mirror {
+            if let Some(mirror) = &mut mirror {
                 claim(connection, mirror, &masker, spec, lease, &records, is_alive)?;
             }
             Ok(())
@@ -90,7 +90,7 @@ impl Store {
 
 fn claim(
     connection: &Connection,
-    mirror: &Mirror,
+    mirror: &mut Mirror,
     masker: &Masker,
     spec: &RunSpec,
     lease: &Lease,

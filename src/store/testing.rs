@@ -205,7 +205,7 @@ pub(crate) fn some_event(view: &RunView, task: usize, choice: u8) -> EventBody {
     let task = &view.tasks[task];
     let id = task.id.clone();
     let attempt = task.attempts.last().map_or(0, |last| last.attempt);
-    match choice % 13 {
+    match choice % 14 {
         0..=2 => attempt_started(id.as_str(), attempt + 1),
         3 => attempt_ended(id.as_str(), attempt, AttemptStatus::Succeeded),
         4 => attempt_ended(id.as_str(), attempt, AttemptStatus::Failed),
@@ -230,7 +230,8 @@ pub(crate) fn some_event(view: &RunView, task: usize, choice: u8) -> EventBody {
         10 => {
             EventBody::VerificationStarted { task_id: id, attempt, commands: vec!["cargo test".to_owned()] }
         }
-        11 => EventBody::TaskCancelled { task_id: id, by: "stop".to_owned() },
+        11 => EventBody::ReportRefused { task_id: id, attempt, problem: "is no JSON".to_owned() },
+        12 => EventBody::TaskCancelled { task_id: id, by: "stop".to_owned() },
         _ => EventBody::TaskBlocked { task_id: id.clone(), by: id },
     }
 }

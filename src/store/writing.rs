@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::masking::Masker;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskId};
-use crate::model::record::{Control, Lease, TaskReport, TaskStatusRecord};
+use crate::model::record::{Control, Lease, TaskStatusRecord};
 use crate::model::run::RunSpec;
 use crate::model::status::TaskStatus;
 use crate::model::task::Entry;
@@ -176,24 +176,6 @@ impl Store {
         })
     }
 
-    /// Puts an agent's report under the key of its task.
-    pub fn put_report(&mut self, spec: &RunSpec, report: &TaskReport) -> Result<(), StoreError> {
-        let text = door::document(
-            &self.masker,
-            SchemaKind::TaskReport,
-            || format!("the report of task `{}`", report.task_id),
-            report,
-        )?;
-        let key = keys::report(spec, &report.task_id);
-        self.write(|connection| Embedded::new(connection).put(&key, &text, &spec.run_id))
-    }
-
-    /// Takes the report of a task away, as has to be done when an attempt starts.
-    pub fn clear_report(&mut self, spec: &RunSpec, task: &TaskId) -> Result<(), StoreError> {
-        let key = keys::report(spec, task);
-        self.write(|connection| Embedded::new(connection).delete(&key).map(drop))
-    }
-
     /// Keeps the end of what a task's agent printed: its last [`TAIL_BYTES`], masked.
     pub fn put_tail(&mut self, spec: &RunSpec, task: &TaskId, text: &str) -> Result<(), StoreError> {
         let masked = self.masker.mask(text).into_owned();
@@ -318,6 +300,7 @@ fn claim_tasks(
             key: keys::status(spec, &record.task_id),
             revision: record.revision,
             yields: skipped || record.status == TaskStatus::Skipped,
+            open: !record.status.is_end(),
             task: record.task_id,
             json,
         });

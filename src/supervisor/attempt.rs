@@ -89,7 +89,7 @@ async fn begin(
 ) -> Result<(Leader, Tree, Logs), (Ending, Option<StopReason>)> {
     let order = orders.borrow().clone();
     let reason = match order {
-        Order::Go => None,
+        Order::Go | Order::Completed => None,
         Order::Stop(reason) => Some(reason),
         Order::Kill => Some(StopReason::Requested),
     };

@@ -43,7 +43,7 @@ pub(super) async fn run(job: CheckJob, duty: Duty, mut orders: channel::Receiver
     duty.shared.remember_run(&job.mark);
     let mut results = Vec::with_capacity(job.commands.len());
     for command in &job.commands {
-        if *orders.borrow() != Order::Go {
+        if matches!(*orders.borrow(), Order::Stop(_) | Order::Kill) {
             break;
         }
         results.push(run_one(&job, command, &mut orders).await);
@@ -137,8 +137,8 @@ async fn follow(
                     leader.ask(StopSignal::Terminate);
                 }
             }
-            (Due::IdleCheck, Order::Go) => dog.active(now),
-            (Due::Nothing, Order::Go) => {}
+            (Due::IdleCheck, Order::Go | Order::Completed) => dog.active(now),
+            (Due::Nothing, Order::Go | Order::Completed) => {}
         }
         tokio::select! {
             status = leader.wait() => {

@@ -207,6 +207,8 @@ pub fn run_mark(run: &RunId) -> String {
 enum Order {
     /// Go on.
     Go,
+    /// Go on: its completion has come by another way than the file.
+    Completed,
     /// Stop: first word, grace, kill.
     Stop(StopReason),
     /// End at once.
@@ -217,6 +219,7 @@ enum Order {
 struct Listed {
     /// What it is for.
     ticket: CheckTicket,
+    kind: DutyKind,
     /// How it is told.
     order: channel::Sender<Order>,
 }
@@ -361,6 +364,23 @@ impl Supervisor {
         self.tell(&CheckTicket::Task(key.clone()), &Order::Stop(reason));
     }
 
+    /// Tells an attempt that its completion has come by another way than the file: from then on it is
+    /// treated as if a valid file were there. Nothing happens if there is none, or if it is stopping.
+    pub fn completed(&self, key: &AttemptKey) {
+        let ticket = CheckTicket::Task(key.clone());
+        let jobs = self.shared.jobs();
+        let attempts = jobs.listed.values().filter(|listed| listed.kind == DutyKind::Attempt);
+        for listed in attempts.filter(|listed| listed.ticket == ticket) {
+            listed.order.send_if_modified(|order| {
+                let first = *order == Order::Go;
+                if first {
+                    *order = Order::Completed;
+                }
+                first
+            });
+        }
+    }
+
     /// Asks the checks that are for the whole run to stop.
     pub fn stop_run_checks(&self, reason: StopReason) {
         self.tell(&CheckTicket::Run, &Order::Stop(reason));
@@ -370,7 +390,7 @@ impl Supervisor {
         let jobs = self.shared.jobs();
         for listed in jobs.listed.values().filter(|listed| listed.ticket == *ticket) {
             listed.order.send_if_modified(|order| {
-                let first = *order == Order::Go;
+                let first = matches!(order, Order::Go | Order::Completed);
                 if first {
                     order.clone_from(wanted);
                 }
@@ -410,7 +430,7 @@ impl Supervisor {
         self.shared.open.send_modify(|open| *open += 1);
         let mut jobs = self.shared.jobs();
         let (order, orders) = channel::channel(if jobs.killed { Order::Kill } else { Order::Go });
-        jobs.listed.insert(number, Listed { ticket: ticket.clone(), order });
+        jobs.listed.insert(number, Listed { ticket: ticket.clone(), kind, order });
         drop(jobs);
         (Duty { shared: Arc::clone(&self.shared), number, ticket, kind, answered: false }, orders)
     }

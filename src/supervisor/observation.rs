@@ -65,6 +65,8 @@ pub(super) struct Attempt<'a> {
     leader: Leader,
     output: Output<'a>,
     judge: Option<Judge>,
+    /// Whether a completion has come by another way.
+    completed: bool,
     orders: channel::Receiver<Order>,
     dog: Watchdog,
     begun: Instant,
@@ -97,6 +99,7 @@ impl<'a> Attempt<'a> {
             leader,
             output,
             judge,
+            completed: false,
             orders,
             dog: Watchdog::new(setting.limits, begun),
             begun,
@@ -214,6 +217,10 @@ impl<'a> Attempt<'a> {
         let order = self.orders.borrow_and_update().clone();
         match order {
             Order::Go => {}
+            Order::Completed => {
+                self.completed = true;
+                self.look_at_completion(false, Instant::now());
+            }
             Order::Stop(reason) => self.stop(reason, Instant::now()),
             Order::Kill => self.kill(StopReason::Requested, Instant::now()),
         }
@@ -285,7 +292,7 @@ impl<'a> Attempt<'a> {
 
     fn look_at_completion(&mut self, touched: bool, now: Instant) {
         if let Some(judge) = &mut self.judge {
-            let valid = judge.look(touched);
+            let valid = judge.look(touched) || self.completed;
             self.dog.completed(valid, now);
         }
     }

@@ -28,8 +28,9 @@ mod redis;
 mod redis_rights;
 #[cfg(unix)]
 #[path = "../support/redis_server.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
+#[cfg(unix)]
+mod reports;
 #[cfg(unix)]
 mod sessions;
 mod verdicts;

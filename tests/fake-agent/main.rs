@@ -29,6 +29,10 @@
 //! | `nested-grandchild` | the same under a child in a session of its own; prints both |
 //! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it |
 //! | `wait-for:PATH` | goes on when the file is there |
+//! | `report:STATUS` | puts that completion under its report key in Redis, as a bare `SET` does |
+//! | `report-progress:TEXT` | puts that progress there |
+//! | `set-report:TEXT` | puts that text there, with `{run}`, `{task}` and `{attempt}` filled in |
+//! | `big-report:BYTES` | puts so many bytes there |
 //! | `stdin` | prints what it reads there |
 //! | `arguments` | prints its arguments, joined by blanks |
 //! | `env:NAME` | prints `NAME=value`, or `NAME is not set` |
@@ -109,6 +113,15 @@ fn behave(behaviour: &str) -> Outcome {
         "nested-grandchild" => nested_grandchild(),
         "write" | "edit" => change(name, value),
         "wait-for" => wait_for(Path::new(value)),
+        "report" => set_report(&report(json!({ "report": "completion", "completion": completion(value)? }))?),
+        "report-progress" => set_report(&report(json!({ "report": "progress", "message": value }))?),
+        "set-report" => set_report(
+            &value
+                .replace("{run}", &variable("ORCHESTRATE_RUN")?)
+                .replace("{task}", &variable("ORCHESTRATE_TASK")?)
+                .replace("{attempt}", &attempt()?.to_string()),
+        ),
+        "big-report" => set_report(&"x".repeat(value.parse()?)),
         "stdin" => echo_input(),
         "arguments" => say(&env::args().skip(1).collect::<Vec<_>>().join(" ")),
         "env" => {
@@ -165,6 +178,45 @@ fn leave(completion: &Value) -> Outcome {
     let draft = place.with_extension("draft");
     fs::write(&draft, serde_json::to_vec_pretty(completion)?)?;
     Ok(fs::rename(draft, place)?)
+}
+
+fn report(body: Value) -> Result<String, Box<dyn Error>> {
+    let mut report = body;
+    report["schema"] = json!("task-report/v1");
+    report["run_id"] = json!(variable("ORCHESTRATE_RUN")?);
+    report["task_id"] = json!(variable("ORCHESTRATE_TASK")?);
+    report["attempt"] = json!(attempt()?);
+    Ok(report.to_string())
+}
+
+/// A tool that knows no more than `SET`.
+#[cfg(unix)]
+fn set_report(text: &str) -> Outcome {
+    let url = variable("ORCHESTRATE_REPORT_URL")?;
+    let place = url.strip_prefix("unix://").ok_or("it speaks to a socket only")?;
+    let (login, path) = place.rsplit_once('@').unwrap_or(("", place));
+    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    let key = variable("ORCHESTRATE_REPORT_KEY")?;
+    let mut say = |words: &[&str]| -> Outcome {
+        let mut packed = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            write!(packed, "${}\r\n{word}\r\n", word.len())?;
+        }
+        stream.write_all(&packed)?;
+        let mut answer = [0; 512];
+        let length = stream.read(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        if answer.starts_with("+OK") { Ok(()) } else { Err(answer.into()) }
+    };
+    if let Some((user, password)) = login.split_once(':') {
+        say(&["AUTH", user, password])?;
+    }
+    say(&["SET", &key, text])
+}
+
+#[cfg(not(unix))]
+fn set_report(_text: &str) -> Outcome {
+    Err("there are no sockets here".into())
 }
 
 fn claim(path: &str) -> Outcome {

@@ -114,6 +114,25 @@ async fn one_that_hangs_when_done_is_ended_after_its_completion() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_whose_completion_came_another_way_is_ended_too_and_a_stop_still_counts() {
+    let mut bench = Bench::new().await;
+    let job = AttemptJob { linger: SHORT, ..bench.job("T", &["hang"]) };
+    let key = job.key.clone();
+    bench.supervisor.start(job);
+    bench.supervisor.completed(&key);
+    let ended = bench.wait_for(&key).await;
+    assert_eq!(ended.outcome.stopped, Some(StopReason::Lingering));
+    assert_eq!(ended.completion, CompletionFact::Missing);
+
+    let job = bench.job("T", &["hang"]);
+    let key = job.key.clone();
+    bench.supervisor.start(job);
+    bench.supervisor.completed(&key);
+    bench.supervisor.stop(&key, StopReason::Requested);
+    assert_eq!(bench.wait_for(&key).await.outcome.stopped, Some(StopReason::Requested));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn half_a_completion_starts_no_countdown() {
     let mut bench = Bench::new().await;
     let mut job = AttemptJob { linger: SHORT, ..bench.job("T", &["half-completion:1500", "hang"]) };

@@ -15,6 +15,7 @@ use crate::model::outcome::{
     AttemptFacts, CheckResult, CompletionFact, Ending, Outcome, PathFact, StopReason,
 };
 use crate::model::reading::{Reading, Sign, SignSource};
+use crate::model::report::ReportFact;
 use crate::model::run::{Isolation, ProviderSpec, RunSettings, RunSpec, TickMode};
 use crate::model::task::{
     EdgeRule, Entry, FileClaim, FileVerb, HeldReason, Need, PlanStatus, TaskKind, TaskSpec,
@@ -253,6 +254,7 @@ pub(super) fn good(key: &AttemptKey) -> AttemptFacts {
         outcome: ended(Ending::Exited { code: 0 }, None),
         reading: Reading { turns: Some(3), session_id: Some(format!("session-{key}")), ..Reading::default() },
         completion: completion(key, CompletionStatus::Succeeded),
+        report: ReportFact::default(),
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,
@@ -277,6 +279,7 @@ pub(super) fn error(kind: FailureKind) -> AttemptFacts {
         outcome: ended(Ending::Exited { code: 1 }, None),
         reading: Reading { terminal_error: Some(sign(kind)), ..Reading::default() },
         completion: CompletionFact::Missing,
+        report: ReportFact::default(),
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,
@@ -291,6 +294,7 @@ pub(super) fn stopped(reason: StopReason) -> AttemptFacts {
         outcome: ended(Ending::Killed { signal: 15 }, Some(reason)),
         reading: Reading::default(),
         completion: CompletionFact::Missing,
+        report: ReportFact::default(),
         outputs: Vec::new(),
         claims: Vec::new(),
         plan_changed: false,

@@ -6,6 +6,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, StopReason};
 use crate::model::reading::SignSource;
+use crate::model::report::ReportFact;
 use crate::model::run::{Isolation, RunSpec};
 use crate::model::status::AttemptStatus;
 use crate::model::task::TaskSpec;
@@ -464,4 +465,50 @@ fn what_is_worth_knowing_is_noted() {
         ]
     );
     assert_eq!(verdict.failure.unwrap().seen, "the agent said \"succeeded\", but a.md does not exist");
+}
+
+#[test]
+fn what_report_and_file_say_is_in_the_verdict() {
+    let spec = spec(vec![task("T1")]);
+    let disagrees = || Some("the file says succeeded, the report failed".to_owned());
+    let failed = with(good(&key()), |facts| {
+        facts.completion = completion(&key(), CompletionStatus::Failed);
+        facts.report = ReportFact { counts: true, disagrees: disagrees(), problem: None };
+    });
+    let half = with(failed.clone(), |facts| {
+        facts.completion = CompletionFact::Invalid { problems: vec!["is half a text".to_owned()] };
+        facts.report.counts = false;
+    });
+    let nothing = with(good(&key()), |facts| {
+        facts.completion = CompletionFact::Missing;
+        facts.report.problem = Some("is no JSON".to_owned());
+    });
+    let by_report = with(good(&key()), |facts| facts.report.counts = true);
+    for (facts, kind, seen, notes) in [
+        (
+            &failed,
+            Some(FailureKind::ReportedFailed),
+            "(the file says succeeded, the report failed: the worse one counts)",
+            &["its completion came as a report in the shared state"][..],
+        ),
+        (
+            &half,
+            Some(FailureKind::BadCompletion),
+            "the file says succeeded, the report failed: is half a text",
+            &[],
+        ),
+        (
+            &nothing,
+            Some(FailureKind::NoCompletion),
+            "it left no completion, and its report is not valid: is no JSON",
+            &["its last report is not valid: is no JSON"],
+        ),
+        (&by_report, None, "succeeded: ", &["its completion came as a report in the shared state"]),
+    ] {
+        let judgement = ask(&spec, "kilo", facts, Checks::NotYet);
+        assert_eq!(judgement.verdict.failure.as_ref().map(|failure| failure.kind), kind);
+        let told = &witness(&judgement, WitnessName::Completion).seen;
+        assert!(told.contains(seen), "{told}");
+        assert_eq!(judgement.verdict.notes, notes);
+    }
 }

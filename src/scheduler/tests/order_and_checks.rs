@@ -220,7 +220,15 @@ fn what_a_person_should_know_is_recorded_once() {
     let key = world.running("T1").unwrap();
     world.send(Input::AttemptProgressed { key, message: "half".to_owned() });
     assert_eq!(world.task("T1").progress.as_deref(), Some("half"));
+    let key = world.running("T1").unwrap();
+    let refused = |key: &AttemptKey| Input::ReportRefused { key: key.clone(), problem: "no JSON".to_owned() };
+    world.send(refused(&key));
+    assert_eq!(world.task("T1").report_problem.as_deref(), Some("no JSON"));
+    assert_eq!(world.task("T1").progress.as_deref(), Some("half"));
+    world.send(Input::AttemptProgressed { key, message: "more".to_owned() });
+    assert_eq!(world.task("T1").report_problem, None);
     let other = AttemptKey::new(TaskId::new("T1"), 7);
+    assert!(world.send(refused(&other)).is_empty());
     assert!(world.send(Input::AttemptProgressed { key: other.clone(), message: String::new() }).is_empty());
     assert!(world.send(Input::AttemptEnded { key: other.clone(), facts: Box::new(good(&other)) }).is_empty());
 }

@@ -28,6 +28,8 @@ fn record(run_id: &str, status: TaskStatus, revision: u64, fence: u64) -> TaskSt
         revision,
         fence,
         verdict: None,
+        progress: None,
+        report_problem: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A run's hold on the server: the claim, which the run waits for, and then the queue, which it does not.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::store::{LEASE, StoreError, keys};
 use super::address::Address;
 use super::batch::{Batch, Meaning};
 use super::pending::Turn;
+use super::reports::{ReportWake, Reports, SharedReport};
 use super::rights::{Doubt, Grant, Rights, Survey};
 use super::scripts::{Call, Script};
 use super::state::{RedisState, lease_text};
@@ -34,6 +36,8 @@ pub(in crate::store) struct ClaimedRecord {
     pub(in crate::store) revision: u64,
     /// Whether the run only skips the task, and leaves it to whoever does it.
     pub(in crate::store) yields: bool,
+    /// Whether attempts of it may begin, so that a report under its key is an old one.
+    pub(in crate::store) open: bool,
     /// The record.
     pub(in crate::store) json: String,
 }
@@ -55,6 +59,7 @@ pub(in crate::store) struct Following {
 #[derive(Debug)]
 pub struct Mirror {
     address: Address,
+    ttl: Duration,
     seed: u64,
     /// Until the run is claimed.
     state: Option<RedisState>,
@@ -62,6 +67,17 @@ pub struct Mirror {
     queue: Option<Arc<Queue>>,
     /// From the claim on.
     rights: Option<Rights>,
+    /// Who looks for agents' reports, from then on too.
+    reports: Option<Arc<Reports>>,
+    /// The tasks under whose report key something may be: all, or those that had an attempt.
+    reported: Reported,
+}
+
+/// Under which report keys something may be.
+#[derive(Debug)]
+enum Reported {
+    Anywhere,
+    By(BTreeSet<TaskId>),
 }
 
 impl Mirror {
@@ -72,7 +88,16 @@ impl Mirror {
     /// [`StoreError::Redis`], which says what is wrong with it.
     pub fn open(address: Address, ttl: Duration, seed: u64, at_most: Duration) -> Result<Self, StoreError> {
         let state = RedisState::open(address.clone(), ttl, at_most)?;
-        Ok(Self { address, seed, state: Some(state), queue: None, rights: None })
+        Ok(Self {
+            address,
+            ttl,
+            seed,
+            state: Some(state),
+            queue: None,
+            rights: None,
+            reports: None,
+            reported: Reported::Anywhere,
+        })
     }
 
     /// Where it is.
@@ -95,7 +120,7 @@ impl Mirror {
 
     /// Takes the run and its tasks in the server, all or nothing.
     pub(in crate::store) fn claim(
-        &self,
+        &mut self,
         spec: &RunSpec,
         lease: &Lease,
         summary: &str,
@@ -119,9 +144,16 @@ impl Mirror {
         };
         let task = |place: usize| records.get(place.checked_sub(1)?).map(|record| record.task.clone());
         match state.persist(call, is_alive)? {
-            Ok(_) => Ok(()),
-            Err(refused) => Err(refused.error(run, lease.fence, task)),
+            Ok(_) => {}
+            Err(refused) => return Err(refused.error(run, lease.fence, task)),
         }
+        let open = records.iter().filter(|record| record.open && !record.yields);
+        let reports: Vec<String> = open.map(|record| keys::report(spec, &record.task)).collect();
+        // If this fails, each is taken away when its first attempt begins.
+        if state.remove_all(&reports).is_ok() {
+            self.reported = Reported::By(BTreeSet::new());
+        }
+        Ok(())
     }
 
     /// Gives a claim back that came to nothing.
@@ -171,8 +203,45 @@ impl Mirror {
     /// first.
     pub(in crate::store) fn follow(&mut self, following: Following, restore: bool) -> Result<(), StoreError> {
         let Some(state) = self.state.take() else { return Ok(()) };
+        let run = following.spec.run_id.clone();
         self.queue = Some(Writer::begin(state, self.seed, following, restore)?);
+        self.reports = Some(Reports::begin(self.address.clone(), self.ttl, run, self.seed)?);
         Ok(())
+    }
+
+    /// Has the report of an attempt that begins looked for, after what is under its key was taken away.
+    pub(in crate::store) fn begin_report(&mut self, spec: &RunSpec, key: &AttemptKey) {
+        let clear = match &mut self.reported {
+            Reported::Anywhere => true,
+            Reported::By(tasks) => !tasks.insert(key.task.clone()),
+        };
+        if let Some(reports) = &self.reports {
+            reports.watch(key.clone(), keys::report(spec, &key.task), clear);
+        }
+    }
+
+    /// Asks for a last look at the report of an attempt that has ended. False: there will be none.
+    pub(in crate::store) fn last_report(&self, key: &AttemptKey) -> bool {
+        self.reports.as_ref().is_some_and(|reports| reports.last(key))
+    }
+
+    /// Waits no longer for a last look.
+    pub(in crate::store) fn give_up_report(&self, key: &AttemptKey) {
+        if let Some(reports) = &self.reports {
+            reports.give_up(key);
+        }
+    }
+
+    /// The reports that were found since the last call.
+    pub(in crate::store) fn found_reports(&self) -> Vec<SharedReport> {
+        self.reports.as_ref().map(|reports| reports.found()).unwrap_or_default()
+    }
+
+    /// Has `wake` called when reports were found.
+    pub(in crate::store) fn on_reports(&self, wake: ReportWake) {
+        if let Some(reports) = &self.reports {
+            reports.on_found(wake);
+        }
     }
 
     /// What refused a write since; the run has to end.
@@ -232,6 +301,9 @@ impl Drop for Mirror {
     fn drop(&mut self) {
         if let Some(queue) = &self.queue {
             queue.stop();
+        }
+        if let Some(reports) = &self.reports {
+            reports.stop();
         }
     }
 }

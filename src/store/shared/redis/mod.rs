@@ -14,7 +14,9 @@
 //! - Leases run by the server's clock. There is no clock here, and nothing waits without an end.
 //! - Clusters and sentinels are not spoken to: one step touches several keys.
 //!
-//! What it does not do: folding agents' reports, requests from other machines. They attach to
+//! - Agents' reports are looked for by a second thread, which knows nothing of what they mean.
+//!
+//! What it does not do: requests from other machines. They attach to
 //! [`RedisState`].
 
 mod address;
@@ -23,6 +25,7 @@ mod batch;
 mod connection;
 mod mirror;
 mod pending;
+mod reports;
 mod restore;
 mod rights;
 mod scripts;
@@ -33,6 +36,7 @@ mod writer;
 
 pub use address::{Address, AddressError, Place, dotenv};
 pub use mirror::Mirror;
+pub use reports::{ReportWake, SharedReport};
 pub use rights::{Doubt, Grant};
 pub use state::{Entry, RedisState};
 pub use trouble::Trouble;

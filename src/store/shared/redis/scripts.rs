@@ -2,7 +2,7 @@
 //!
 //! They touch several keys, some of which they only learn of while they run: that is why a cluster
 //! is of no use. They call nothing that a restricted server withholds: `GET`, `SET`, `DEL`,
-//! `EXISTS`, `PEXPIRE`, `TYPE`, `TIME`, `XADD`, `XREVRANGE`.
+//! `EXISTS`, `PEXPIRE`, `STRLEN`, `TYPE`, `TIME`, `XADD`, `XREVRANGE`.
 
 use redis::Value;
 
@@ -28,12 +28,14 @@ pub(super) enum Script {
     Append,
     /// A text under a key.
     Put,
+    /// Reports that are to be there no more.
+    Clear,
 }
 
 impl Script {
     /// All of them; each at the place of its number.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Write, Self::Beat, Self::Release, Self::Fence, Self::Append, Self::Put];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Write, Self::Beat, Self::Release, Self::Fence, Self::Append, Self::Put, Self::Clear];
 
     /// What the server is given.
     pub(super) fn text(self) -> String {
@@ -44,6 +46,7 @@ impl Script {
             Self::Fence => include_str!("lua/fence.lua"),
             Self::Append => include_str!("lua/append.lua"),
             Self::Put => include_str!("lua/put.lua"),
+            Self::Clear => include_str!("lua/clear.lua"),
         };
         format!("{}{}\n{body}", legal_steps(), include_str!("lua/library.lua"))
     }
@@ -179,7 +182,7 @@ mod tests {
         for script in Script::ALL {
             assert!(script.text().starts_with("local LEGAL"));
         }
-        assert_eq!(Script::ALL.map(|script| script as usize), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(Script::ALL.map(|script| script as usize), [0, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]

@@ -202,6 +202,53 @@ impl RedisState {
         self.command(redis::cmd("DEL").arg(key)).map(drop)
     }
 
+    /// Takes keys away.
+    pub(super) fn remove_all(&self, keys: &[String]) -> Result<(), StoreError> {
+        for page in keys.chunks(PAGE) {
+            self.command(redis::cmd("DEL").arg(page))?;
+        }
+        Ok(())
+    }
+
+    /// The first `at_most` bytes under each key, in one round trip; nothing for a key that is not
+    /// there or is no text.
+    pub(super) fn beginnings(&self, keys: &[&str], at_most: usize) -> Result<Vec<Vec<u8>>, Trouble> {
+        let commands: Vec<redis::Cmd> = keys
+            .iter()
+            .map(|key| {
+                let mut command = redis::cmd("GETRANGE");
+                command.arg(key).arg(0).arg(at_most.saturating_sub(1));
+                command
+            })
+            .collect();
+        let answers = self.connection.borrow_mut().pipeline(&commands)?;
+        answers
+            .into_iter()
+            .map(|answer| match answer {
+                Ok(Value::BulkString(bytes)) => Ok(bytes),
+                Ok(_) => Ok(Vec::new()),
+                Err(Trouble::Other(told)) if told.contains("WRONGTYPE") => Ok(Vec::new()),
+                Err(trouble) => Err(trouble),
+            })
+            .collect()
+    }
+
+    /// Lets keys go as long after this as others go after their last write.
+    pub(super) fn let_go(&self, keys: &[&str]) -> Result<(), Trouble> {
+        if keys.is_empty() || self.ttl.is_zero() {
+            return Ok(());
+        }
+        let commands: Vec<redis::Cmd> = keys
+            .iter()
+            .map(|key| {
+                let mut command = redis::cmd("PEXPIRE");
+                command.arg(key).arg(self.ttl_text());
+                command
+            })
+            .collect();
+        self.connection.borrow_mut().pipeline(&commands).map(drop)
+    }
+
     /// Every stream whose key begins with `prefix`, in order, with the number of its entries.
     ///
     /// # Errors

@@ -388,6 +388,6 @@ impl Writer {
 }
 
 /// What a person is told of an error, be it of the server or of reading the journal.
-fn trouble_of(error: StoreError) -> Trouble {
+pub(super) fn trouble_of(error: StoreError) -> Trouble {
     if let StoreError::Redis { trouble, .. } = error { trouble } else { Trouble::Other(error.to_string()) }
 }

@@ -32,6 +32,8 @@ fn record(run: &str, status: TaskStatus, revision: u64, fence: u64) -> TaskStatu
         revision,
         fence,
         verdict: None,
+        progress: None,
+        report_problem: None,
     }
 }
 
