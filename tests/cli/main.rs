@@ -25,6 +25,11 @@ mod many;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]
+mod redis_faults;
+#[cfg(unix)]
+#[path = "../support/redis_proxy.rs"]
+mod redis_proxy;
+#[cfg(unix)]
 #[path = "../support/redis_server.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
