@@ -231,7 +231,8 @@ fn problems(
 ) -> Result<Vec<Problem>, StoreError> {
     let mut problems = store.verify()?;
     if let Some(redis) = redis {
-        problems.extend(store.verify_shared(redis, &context.prefix)?);
+        let alive = |lease: &Lease| look::lease_is_alive(context, lease);
+        problems.extend(store.verify_shared(redis, &context.prefix, &alive)?);
     }
     Ok(problems)
 }

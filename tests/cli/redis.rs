@@ -214,3 +214,24 @@ fn a_supervisor_that_slept_past_its_lease_stops() {
     assert_eq!(document(&server, "shop:task:1:status")["run_id"], ran.run_id());
     assert!(!here.has("two"));
 }
+
+#[test]
+fn a_run_whose_supervisor_was_killed_is_taken_over() {
+    let Some(server) = RedisServer::start() else { return };
+    let project = checkout(WAITING);
+    let url = server.url();
+    let mut run = Followed::start(&project, &["--plan", "plan.md", "--redis", &url]);
+    run.until("start");
+    until("its record", || server.get("shop:task:1:status").is_some_and(|text| text.contains("running")));
+    let before = document(&server, "shop:task:1:status")["fence"].as_u64().unwrap();
+    run.signal_supervisor(rustix::process::Signal::KILL);
+    let _ = run.end();
+    project.write("go", "");
+    // Its lease still runs, and nobody is behind it.
+    let _ = project.run(["resume", "--redis", &url]).expect(0);
+    let record = document(&server, "shop:task:1:status");
+    assert_eq!((&record["status"], &record["attempt"]), (&"succeeded".into(), &2.into()));
+    assert!(record["fence"].as_u64().unwrap() > before);
+    let verified = project.run(["state", "verify", "--redis", &url, "--output", "json"]).expect(0);
+    assert_eq!(verified.json()["problems"], serde_json::json!([]));
+}

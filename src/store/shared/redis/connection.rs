@@ -41,7 +41,7 @@ impl Connection {
             if let Some(user) = &address.user {
                 auth.arg(user);
             }
-            self.command(auth.arg(password))?;
+            self.command(auth.arg(password)).map_err(|trouble| without(password, trouble))?;
         }
         // A server at its limit says so to the first command, whatever it is.
         self.command(&redis::cmd("PING"))?;
@@ -108,8 +108,14 @@ impl Connection {
 
     /// Sends one command and waits for its answer.
     pub(super) fn command(&mut self, command: &Cmd) -> Result<Value, Trouble> {
-        self.inner.send_packed_command(&command.get_packed_command())?;
-        self.answer()?
+        let Err(unsent) = self.inner.send_packed_command(&command.get_packed_command()) else {
+            return self.answer()?;
+        };
+        // A server that turns a client away says why and closes: its word may lie there unread.
+        match self.answer() {
+            Ok(Err(told)) => Err(told),
+            Ok(Ok(_)) | Err(_) => Err(unsent.into()),
+        }
     }
 
     /// Sends commands at once and waits for their answers.
@@ -130,6 +136,15 @@ impl Connection {
             Err(error) if error.code().is_some() => Ok(Err(error.into())),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// A server that does not know `AUTH` repeats what it was sent.
+fn without(password: &str, trouble: Trouble) -> Trouble {
+    if let Trouble::Other(told) = trouble {
+        Trouble::Other(told.replace(password, crate::masking::MASK))
+    } else {
+        trouble
     }
 }
 

@@ -173,7 +173,7 @@ impl Mirror {
 
     /// Gives the run up, and waits a moment until all is written. Says whether it is.
     pub(in crate::store) fn finish(&mut self) -> bool {
-        let Some(queue) = self.queue.take() else { return true };
+        let Some(queue) = &self.queue else { return true };
         queue.add(|pending| pending.release = true);
         queue.finish(AT_THE_END)
     }

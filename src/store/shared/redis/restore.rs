@@ -33,13 +33,30 @@ pub(super) const fn is_skipped(task: &TaskSpec) -> bool {
 pub(super) fn read(path: &Path, spec: &RunSpec, last: u64) -> Result<Told, StoreError> {
     let connection = database::open_existing(path)?
         .ok_or_else(|| StoreError::NoRun { wanted: Some(spec.run_id.0.clone()) })?;
-    told(&connection, spec, last)
+    // One look: between two of them the run goes on.
+    let snapshot = connection.unchecked_transaction()?;
+    told(&snapshot, spec, last)
 }
 
 /// The same of a journal that is open.
 pub(super) fn told(connection: &rusqlite::Connection, spec: &RunSpec, last: u64) -> Result<Told, StoreError> {
     let view = journal::view(connection, spec)?;
     let events = journal::event_texts(connection, &spec.run_id, last)?;
+    Ok(Told { view, events })
+}
+
+/// What the journal told of a run when event `last` was its newest, with all events up to there.
+pub(super) fn told_until(
+    connection: &rusqlite::Connection,
+    spec: &RunSpec,
+    last: u64,
+) -> Result<Told, StoreError> {
+    let mut events = journal::events(connection, &spec.run_id, 0)?;
+    events.retain(|event| event.seq <= last);
+    let view = RunView::fold(spec, &events)
+        .map_err(|error| StoreError::corrupt(format!("the events of run `{}`: {error}", spec.run_id)))?;
+    let mut events = journal::event_texts(connection, &spec.run_id, 0)?;
+    events.retain(|(number, _)| *number <= last);
     Ok(Told { view, events })
 }
 

@@ -26,7 +26,7 @@ pub(in crate::store) enum TimeOf {
     /// The server's: the one clock that all its clients share.
     Server,
     /// The caller's, as for the embedded store: for tests, which make time pass.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     Caller,
 }
 
@@ -86,11 +86,14 @@ impl RedisState {
     }
 
     /// The time as scripts are told it; nothing: the server's own.
-    #[cfg_attr(not(test), expect(unused_variables, reason = "only tests bring a time of their own"))]
+    #[cfg_attr(
+        not(all(test, unix)),
+        expect(unused_variables, reason = "only tests bring a time of their own")
+    )]
     fn time(&self, now: Timestamp) -> String {
         match self.time {
             TimeOf::Server => String::new(),
-            #[cfg(test)]
+            #[cfg(all(test, unix))]
             TimeOf::Caller => now.0.to_string(),
         }
     }
@@ -145,6 +148,41 @@ impl RedisState {
         range.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
         let Value::Array(entries) = self.command(&range)? else { return Ok(0) };
         Ok(entries.first().and_then(stream_entry).map_or(0, |(number, _)| number))
+    }
+
+    /// The number of the last entry of a stream and the texts under some keys, all of one moment.
+    pub(super) fn snapshot(
+        &self,
+        stream: &str,
+        texts: &[String],
+    ) -> Result<(u64, Vec<Option<String>>), StoreError> {
+        let mut commands = vec![redis::cmd("MULTI")];
+        let mut last = redis::cmd("XREVRANGE");
+        last.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+        commands.push(last);
+        if !texts.is_empty() {
+            let mut get = redis::cmd("MGET");
+            get.arg(texts);
+            commands.push(get);
+        }
+        commands.push(redis::cmd("EXEC"));
+        let answers = self.connection.borrow_mut().pipeline(&commands);
+        let mut answers = answers.map_err(|trouble| self.fault(trouble))?;
+        let executed = answers.pop().unwrap_or(Ok(Value::Nil)).map_err(|trouble| self.fault(trouble))?;
+        let Value::Array(parts) = executed else { return Ok((0, vec![None; texts.len()])) };
+        // What is under the stream's key may be something else.
+        let last = match parts.first() {
+            Some(Value::Array(entries)) => {
+                entries.first().and_then(stream_entry).map_or(0, |(number, _)| number)
+            }
+            Some(_) | None => 0,
+        };
+        let mut found: Vec<Option<String>> = match parts.get(1) {
+            Some(Value::Array(values)) => values.iter().map(text_of).collect(),
+            Some(_) | None => Vec::new(),
+        };
+        found.resize(texts.len(), None);
+        Ok((last, found))
     }
 
     /// Takes `key` away, whatever it is.
@@ -376,7 +414,7 @@ impl SharedState for RedisState {
         // By the server's clock a lease is renewed for its whole length.
         let (from, length) = match self.time {
             TimeOf::Server => (Timestamp(0), LEASE),
-            #[cfg(test)]
+            #[cfg(all(test, unix))]
             TimeOf::Caller => (Timestamp(0), lease.until.since(Timestamp(0))),
         };
         let mut batch = Batch::new("", &lease.run_id, lease.fence);

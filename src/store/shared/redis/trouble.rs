@@ -88,25 +88,6 @@ impl Trouble {
             Self::Other(_) => "see the log of the server",
         }
     }
-
-    /// Whether another try a moment later may do, without anybody having done anything.
-    pub const fn passes(&self) -> bool {
-        match self {
-            Self::Unreachable(_)
-            | Self::Slow
-            | Self::ReadOnly
-            | Self::TooManyClients
-            | Self::Loading
-            | Self::OutOfMemory
-            | Self::Other(_) => true,
-            Self::NoPassword
-            | Self::WrongPassword
-            | Self::NoDatabase(_)
-            | Self::NotAllowed(_)
-            | Self::Cluster
-            | Self::Tls(_) => false,
-        }
-    }
 }
 
 impl From<RedisError> for Trouble {
@@ -214,6 +195,5 @@ mod tests {
         told.dedup();
         assert_eq!(told.len(), all.len());
         assert!(all.iter().all(|trouble| !trouble.hint().ends_with('.')));
-        assert!(Trouble::Loading.passes() && !Trouble::WrongPassword.passes());
     }
 }

@@ -18,21 +18,45 @@ use super::state::{Entry, RedisState};
 
 impl Store {
     /// Everything in a Redis below `prefix` that is not as it should be: documents against their
-    /// schemas, and what it has of this journal's runs against the journal.
+    /// schemas, and what it has of this journal's runs against the journal. A run whose supervisor
+    /// lives, as far as `is_alive` knows, may be a moment behind its journal.
     ///
     /// # Errors
     /// [`StoreError::Redis`], or what keeps the journal from being read.
-    pub fn verify_shared(&self, redis: &RedisState, prefix: &str) -> Result<Vec<Problem>, StoreError> {
+    pub fn verify_shared(
+        &self,
+        redis: &RedisState,
+        prefix: &str,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<Vec<Problem>, StoreError> {
         let mut problems = Vec::new();
         check_documents(redis, prefix, &mut problems)?;
         for listed in self.read(journal::list)?.into_iter().filter(|listed| listed.prefix == prefix) {
             // What is wrong with the journal itself, `verify` tells.
             let Ok(spec) = self.run_spec(&listed.summary.run_id) else { continue };
-            let Ok(told) = self.read(|connection| restore::told(connection, &spec, 0)) else { continue };
-            if !has_something_of(redis, &spec)? {
+            let keys: Vec<String> = spec.tasks.iter().map(|task| keys::status(&spec, &task.id)).collect();
+            let stream = keys::events(prefix, &spec.run_id);
+            // Whether it lives is asked first: what ended meanwhile has written all of it.
+            let lives = self.lease(&spec.run_id)?.is_some_and(|lease| is_alive(&lease));
+            let (last, texts) = redis.snapshot(&stream, &keys)?;
+            let mine = |text: &String| run_of(text).as_ref() == Some(&spec.run_id);
+            if last == 0 && !texts.iter().flatten().any(mine) {
                 continue;
             }
-            check_run(redis, &spec, &told, &mut problems)?;
+            let told = self.read(|connection| {
+                if lives {
+                    restore::told_until(connection, &spec, last)
+                } else {
+                    restore::told(connection, &spec, 0)
+                }
+            });
+            let Ok(told) = told else { continue };
+            let mut events = redis.stream_read(&stream, 0)?;
+            if lives {
+                events.retain(|(number, _)| *number <= last);
+            }
+            check_stream(stream, &events, &told, &mut problems);
+            check_records(&spec, &told, keys.into_iter().zip(texts), &mut problems);
         }
         Ok(problems)
     }
@@ -50,7 +74,7 @@ impl Store {
         since: Timestamp,
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<Vec<Problem>, StoreError> {
-        let before = self.verify_shared(redis, prefix)?;
+        let before = self.verify_shared(redis, prefix, is_alive)?;
         let mut mended = Vec::new();
         for listed in self.read(journal::list)?.into_iter().filter(|listed| listed.prefix == prefix) {
             // The newest come first, and what ended long ago has no keys any more.
@@ -61,7 +85,7 @@ impl Store {
             let Ok(spec) = self.run_spec(&run) else { continue };
             mended.extend(self.mend(redis, &spec, is_alive)?);
         }
-        let after = self.verify_shared(redis, prefix)?;
+        let after = self.verify_shared(redis, prefix, is_alive)?;
         mended.extend(before.into_iter().filter(|problem| !after.contains(problem)));
         mended.sort();
         mended.dedup();
@@ -111,48 +135,36 @@ impl Store {
     }
 }
 
-fn has_something_of(redis: &RedisState, spec: &RunSpec) -> Result<bool, StoreError> {
-    if redis.last_of(&keys::events(&spec.prefix, &spec.run_id))? > 0 {
-        return Ok(true);
-    }
-    for task in spec.tasks.iter().filter(|task| !is_skipped(task)) {
-        let Some(text) = redis.get(&keys::status(spec, &task.id))? else { continue };
-        if run_of(&text).as_ref() == Some(&spec.run_id) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 fn run_of(text: &str) -> Option<RunId> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     Some(RunId(value.get("run_id")?.as_str()?.to_owned()))
 }
 
-fn check_run(
-    redis: &RedisState,
+fn check_stream(key: String, events: &[(u64, String)], told: &Told, problems: &mut Vec<Problem>) {
+    if events == told.events {
+        return;
+    }
+    let message = match events.iter().zip(&told.events).find(|(one, other)| one != other) {
+        Some((_, (number, _))) => format!("event {number} is not the journal's"),
+        None => format!("has {} events of {}", events.len(), told.events.len()),
+    };
+    problems.push(Problem { place: key, message });
+}
+
+fn check_records(
     spec: &RunSpec,
     told: &Told,
+    records: impl Iterator<Item = (String, Option<String>)>,
     problems: &mut Vec<Problem>,
-) -> Result<(), StoreError> {
-    let key = keys::events(&spec.prefix, &spec.run_id);
-    let stream = redis.stream_read(&key, 0)?;
-    if stream != told.events {
-        let what = match stream.iter().zip(&told.events).find(|(one, other)| one != other) {
-            Some((_, (number, _))) => format!("event {number} is not the journal's"),
-            None => format!("has {} events of {}", stream.len(), told.events.len()),
-        };
-        problems.push(Problem { place: key, message: what });
-    }
-    for (place, task) in told.view.tasks.iter().enumerate() {
-        let key = keys::status(spec, &task.id);
-        let skipped = spec.tasks.get(place).is_some_and(is_skipped);
-        let Some(text) = redis.get(&key)? else {
-            if !skipped {
+) {
+    for (place, (key, text)) in records.enumerate() {
+        let Some(text) = text else {
+            if !spec.tasks.get(place).is_some_and(is_skipped) {
                 problems.push(Problem { place: key, message: "is missing".to_owned() });
             }
             continue;
         };
+        // What is no record at all is told with the other documents.
         let Ok(stored) = serde_json::from_str::<TaskStatusRecord>(&text) else { continue };
         if stored.run_id != spec.run_id {
             continue;
@@ -162,7 +174,6 @@ fn check_run(
             problems.push(Problem { place: key, message: "is not what the run's events say".to_owned() });
         }
     }
-    Ok(())
 }
 
 fn check_documents(redis: &RedisState, prefix: &str, problems: &mut Vec<Problem>) -> Result<(), StoreError> {

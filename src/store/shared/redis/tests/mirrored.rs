@@ -30,8 +30,10 @@ fn machine(server: &RedisServer) -> Machine {
     Machine { _folder: folder, store }
 }
 
-fn begin(machine: &mut Machine, server: &RedisServer, spec: RunSpec) -> Result<Supervisor, StoreError> {
+fn begin(machine: &mut Machine, server: &RedisServer, mut spec: RunSpec) -> Result<Supervisor, StoreError> {
     let now = server_time(server);
+    // A run that was not seen for years would be taken for a forgotten one.
+    spec.created_at = now;
     let fence = machine.store.next_fence(&spec.prefix, now)?;
     machine.store.begin_run(&spec, &lease(&spec, 7, fence), now, &|_| true)?;
     let mut run = Supervisor::new(spec, fence);
@@ -54,6 +56,14 @@ fn until(what: &str, mut seen: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "{what} did not come");
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+fn alive(_: &Lease) -> bool {
+    true
+}
+
+fn dead(_: &Lease) -> bool {
+    false
 }
 
 fn record(server: &RedisServer, spec: &RunSpec, task: &str) -> Option<TaskStatusRecord> {
@@ -88,7 +98,7 @@ fn a_run_is_in_the_server_as_the_contract_says() {
     assert_eq!((&index["project"], &index["runs"][0]["run_id"]), (&"shop".into(), &"01A".into()));
     let events = reader(&server).stream_read("shop:run:01A:events", 0).unwrap();
     assert_eq!(events.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:").unwrap(), []);
+    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:", &alive).unwrap(), []);
 
     tell(&mut machine, &mut run, attempt_ended("T1", 1, AttemptStatus::Succeeded)).unwrap();
     tell(&mut machine, &mut run, EventBody::TaskSucceeded { task_id: TaskId::new("T1"), attempt: 1 })
@@ -98,7 +108,7 @@ fn a_run_is_in_the_server_as_the_contract_says() {
     assert!(machine.store.release_lease(&run.spec, &lease(&run.spec, 7, run.fence)).unwrap());
     assert_eq!(server.get("shop:run:01A:lease"), None);
     assert_eq!(record(&server, &run.spec, "T1").unwrap().status, TaskStatus::Succeeded);
-    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:").unwrap(), []);
+    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:", &alive).unwrap(), []);
     assert_eq!(machine.store.verify().unwrap(), []);
 }
 
@@ -128,7 +138,8 @@ fn a_late_supervisor_is_refused_at_its_next_write() {
     let Some(server) = RedisServer::start() else { return };
     let (mut one, mut two) = (machine(&server), machine(&server));
     let mut late = begin(&mut one, &server, spec("01A", &["T1"])).unwrap();
-    until("its record", || record(&server, &late.spec, "T1").is_some());
+    // Its first turn renews the lease.
+    until("its first event", || server.say(&["XLEN", "shop:run:01A:events"]) == ":1\r\n");
     // Its lease runs out while it is stopped: as if time had passed.
     let key = "shop:run:01A:lease";
     until("its lease", || server.get(key).is_some());
@@ -150,7 +161,7 @@ fn a_late_supervisor_is_refused_at_its_next_write() {
     let event = late.event(attempt_ended("T1", 1, AttemptStatus::Failed));
     assert!(one.store.append(&late.spec, &late.view, &[event], Timestamp(5_000)).is_err());
     assert_eq!(record(&server, &next.spec, "T1").unwrap().run_id.0, "01B");
-    assert_eq!(two.store.verify_shared(&reader(&server), "shop:").unwrap(), []);
+    assert_eq!(two.store.verify_shared(&reader(&server), "shop:", &alive).unwrap(), []);
 }
 
 #[test]
@@ -184,7 +195,7 @@ fn what_a_server_loses_is_written_again() {
         record(&server, &run.spec, "T2").is_some_and(|record| record.status == TaskStatus::Running)
     });
     assert_eq!(record(&server, &run.spec, "T1").unwrap().status, TaskStatus::Succeeded);
-    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:").unwrap(), []);
+    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:", &alive).unwrap(), []);
 
     // What is evicted while the server goes on is noticed by the next sign of life.
     until("what was lost", || {
@@ -196,8 +207,9 @@ fn what_a_server_loses_is_written_again() {
     });
     until("it to be back", || server.get("shop:task:T1:status").is_some());
     tell(&mut machine, &mut run, attempt_ended("T2", 1, AttemptStatus::Failed)).unwrap();
-    assert!(machine.store.release_lease(&run.spec, &lease(&run.spec, 7, run.fence)).unwrap());
-    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:").unwrap(), []);
+    let written = machine.store.release_lease(&run.spec, &lease(&run.spec, 7, run.fence)).unwrap();
+    assert!(written, "{:?}", machine.store.shared_news());
+    assert_eq!(machine.store.verify_shared(&reader(&server), "shop:", &alive).unwrap(), []);
 }
 
 #[test]
@@ -214,20 +226,51 @@ fn a_bent_server_is_found_out_and_mended() {
     server.say(&["XTRIM", "shop:run:01A:events", "MAXLEN", "1"]);
     server.say(&["SET", "shop:task:T9:report", "{}"]);
     let redis = reader(&server);
-    let told: Vec<String> =
-        machine.store.verify_shared(&redis, "shop:").unwrap().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = machine
+        .store
+        .verify_shared(&redis, "shop:", &dead)
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(told.len(), 4, "{told:#?}");
     assert!(told.iter().any(|told| told.starts_with("shop:task:T9:report: ")));
     assert!(told.contains(&format!("{key}: is not what the run's events say")));
     assert!(told.contains(&"shop:task:T2:status: is missing".to_owned()));
-    let mended = machine.store.repair_shared(&redis, "shop:", Timestamp(0), &|_| false).unwrap();
+    let mended = machine.store.repair_shared(&redis, "shop:", Timestamp(0), &dead).unwrap();
     assert!(mended.len() >= 3, "{mended:?}");
-    let left = machine.store.verify_shared(&redis, "shop:").unwrap();
+    let left = machine.store.verify_shared(&redis, "shop:", &dead).unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
     // An empty server is filled from the journal.
     server.say(&["FLUSHALL"]);
-    machine.store.repair_shared(&redis, "shop:", Timestamp(0), &|_| false).unwrap();
-    assert_eq!(machine.store.verify_shared(&redis, "shop:").unwrap(), []);
+    machine.store.repair_shared(&redis, "shop:", Timestamp(0), &dead).unwrap();
+    assert_eq!(machine.store.verify_shared(&redis, "shop:", &dead).unwrap(), []);
     assert_eq!(record(&server, &run.spec, "T1").unwrap().status, TaskStatus::Running);
     assert!(fs::metadata(machine.store.path()).is_ok());
+}
+
+#[test]
+fn a_run_may_be_looked_at_while_it_goes_on() {
+    let Some(server) = RedisServer::start() else { return };
+    let mut machine = machine(&server);
+    let mut run = begin(&mut machine, &server, spec("01A", &["T1", "T2", "T3"])).unwrap();
+    let redis = reader(&server);
+    for attempt in 1..40 {
+        for task in ["T1", "T2", "T3"] {
+            tell(&mut machine, &mut run, attempt_started(task, attempt)).unwrap();
+            assert_eq!(machine.store.verify_shared(&redis, "shop:", &alive).unwrap(), []);
+            let body = EventBody::TaskRetrying {
+                task_id: TaskId::new(task),
+                attempt: attempt + 1,
+                at: Timestamp(5_000),
+                why: crate::store::testing::failure(),
+                next: crate::store::testing::rung(),
+            };
+            tell(&mut machine, &mut run, attempt_ended(task, attempt, AttemptStatus::Failed)).unwrap();
+            tell(&mut machine, &mut run, body).unwrap();
+        }
+    }
+    // Nobody is behind it any more, so what is behind will stay so.
+    until("all of it", || machine.store.verify_shared(&redis, "shop:", &dead).unwrap().is_empty());
+    assert_eq!(machine.store.shared_news().unwrap(), []);
 }
