@@ -120,13 +120,12 @@ fn a_server_comes_back_with_nothing() {
 #[test]
 fn a_connection_is_cut_and_stays_so_for_some_tries() {
     one_outage(&[], |server, proxy, run| {
-        let before = proxy.accepted();
+        let (before, begun) = (proxy.accepted(), Instant::now());
         proxy.set(Way::Cut);
         run.until(DOWN);
-        let begun = Instant::now();
         until("some tries", || proxy.accepted() >= before + 4);
-        // Half of 100, 200 and 400 ms is the least that lies between four of them.
-        assert!(begun.elapsed() > Duration::from_millis(300), "tried too soon: {:?}", begun.elapsed());
+        // Half of 100, 200, 400 and 800 ms is the least that lies before the fourth of them.
+        assert!(begun.elapsed() >= Duration::from_millis(750), "tried too soon: {:?}", begun.elapsed());
         assert!(server.get("shop:task:1:status").is_some());
         proxy.set(Way::Open);
     });
@@ -174,38 +173,55 @@ fn a_server_sleeps() {
     });
 }
 
+/// A server that was ended in order, and takes so long to read each of its keys again.
+fn reads_slowly(server: &mut RedisServer, keys: usize, each: Duration) {
+    for number in 0..keys {
+        server.say(&["SET", &format!("other:{number}"), &"x".repeat(1_000)]);
+    }
+    server.terminate();
+    let each = each.as_micros().to_string();
+    let slow = ["--key-load-delay", &each, "--loading-process-events-interval-bytes", "1024"];
+    server.start_again_with(&[&KEEPS[..], &slow].concat());
+    assert!(server.say(&["GET", "other:1"]).starts_with("-LOADING"));
+}
+
+/// It writes its data to disk when it ends.
+const KEEPS: [&str; 2] = ["--save", "3600 1000000"];
+
 #[test]
 fn a_server_reads_its_data_for_a_while() {
-    let options = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
-    let ran = one_outage(&options, |server, proxy, run| {
-        for number in 0..400 {
-            server.say(&["SET", &format!("other:{number}"), &"x".repeat(1_000)]);
-        }
-        // What it is asked while it cannot be reached is not what this is about.
-        proxy.set(Way::Cut);
-        server.terminate();
+    one_outage(&KEEPS, |server, _, run| {
+        reads_slowly(server, 300, Duration::from_millis(10));
         run.until(DOWN);
-        let slow = ["--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024"];
-        server.start_again_with(&[&options[..], &slow[..]].concat());
-        assert!(server.say(&["GET", "other:1"]).starts_with("-LOADING"));
-        proxy.set(Way::Open);
     });
-    drop(ran);
+}
+
+#[test]
+fn a_server_that_still_reads_its_data_is_told_and_done_without() {
+    let Some(mut server) = RedisServer::start_with(&KEEPS) else { return };
+    reads_slowly(&mut server, 600, Duration::from_millis(200));
+    is_refused_or_done_without(&server.url(), "it has just been started and is still reading its data");
 }
 
 #[test]
 fn a_server_wants_a_password_all_of_a_sudden() {
-    let ran = one_outage(&[], |server, proxy, run| {
+    one_outage(&[], |server, proxy, run| {
         server.say(&["CONFIG", "SET", "requirepass", "s3cr3t"]);
+        // Who is in stays in.
         proxy.set(Way::Cut);
         proxy.set(Way::Open);
         run.until(DOWN);
+        let tried = proxy.accepted();
+        until("another try", || proxy.accepted() > tried);
+        let _ = checkout(WAITING)
+            .run(["--plan", "plan.md", "--redis", &proxy.url()])
+            .expect(6)
+            .says("it wants a password, and the address has none");
         // The connection that sets it back has to log in itself.
         let mut other = UnixStream::connect(server.socket()).unwrap();
         other.write_all(b"AUTH s3cr3t\r\nCONFIG SET requirepass \"\"\r\n").unwrap();
         until("an open server", || !server.say(&["GET", "x"]).starts_with("-NOAUTH"));
     });
-    assert!(ran.is_none_or(|ran| ran.stderr.contains("wants a password")));
 }
 
 #[test]
@@ -346,5 +362,6 @@ fn is_refused_or_done_without(url: &str, why: &str) {
     for told in [&refused.stderr, &ran.stderr] {
         assert!(!told.contains("s3cr3t") && !told.contains("wr0ng"), "{told}");
     }
+    project.write("orchestrate.toml", "version = 1\nproject = \"shop\"\n");
     let _ = project.run(["state", "verify"]).expect(0);
 }

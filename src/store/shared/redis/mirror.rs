@@ -76,6 +76,14 @@ impl Mirror {
         &self.address
     }
 
+    /// Whether the server takes writes of a project: it gives out a fence, which nobody uses.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`], which says why not.
+    pub fn try_to_write(&self, prefix: &str) -> Result<(), StoreError> {
+        self.next_fence(prefix, 0, Timestamp(0)).map(drop)
+    }
+
     /// The next fence of a project, at least `floor`.
     pub(in crate::store) fn next_fence(
         &self,

@@ -77,7 +77,7 @@ impl Trouble {
             Self::ReadOnly => "use the address of the primary server",
             Self::TooManyClients => "close other clients, or raise `maxclients` of the server",
             Self::Loading => "try again when it has read its data",
-            Self::OutOfMemory => "raise `maxmemory` of the server, or choose a policy that evicts",
+            Self::OutOfMemory => "raise `maxmemory` of the server, or make room in it",
             Self::NotAllowed(_) => {
                 "the user needs reading, writing, streams and scripts on the keys of the project"
             }
