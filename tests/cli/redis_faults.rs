@@ -186,7 +186,7 @@ fn reads_slowly(server: &mut RedisServer, keys: usize, each: Duration) {
 }
 
 /// It writes its data to disk when it ends.
-const KEEPS: [&str; 2] = ["--save", "3600 1000000"];
+const KEEPS: [&str; 4] = ["--save", "3600 1000000", "--rdbcompression", "no"];
 
 #[test]
 fn a_server_reads_its_data_for_a_while() {
@@ -199,7 +199,7 @@ fn a_server_reads_its_data_for_a_while() {
 #[test]
 fn a_server_that_still_reads_its_data_is_told_and_done_without() {
     let Some(mut server) = RedisServer::start_with(&KEEPS) else { return };
-    reads_slowly(&mut server, 600, Duration::from_millis(200));
+    reads_slowly(&mut server, 1_000, Duration::from_millis(50));
     is_refused_or_done_without(&server.url(), "it has just been started and is still reading its data");
 }
 
