@@ -33,5 +33,7 @@ mod redis_proxy;
 #[path = "../support/redis_server.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
+#[cfg(unix)]
+mod redis_user;
 mod sessions;
 mod verdicts;

@@ -98,6 +98,13 @@ impl RedisServer {
         self.try_say(words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
+    /// The same in another database than the first.
+    pub(crate) fn say_in(&self, database: u32, words: &[&str]) -> String {
+        let answer = self.exchange(&[&["SELECT", &database.to_string()], words]);
+        let answer = answer.unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        answer.strip_prefix("+OK\r\n").unwrap_or(&answer).to_owned()
+    }
+
     /// The text under a key; none: there is none.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         let answer = self.say(&["GET", key]);
@@ -109,10 +116,14 @@ impl RedisServer {
     }
 
     fn try_say(&self, words: &[&str]) -> std::io::Result<String> {
+        self.exchange(&[words])
+    }
+
+    fn exchange(&self, commands: &[&[&str]]) -> std::io::Result<String> {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let mut packed = Vec::new();
-        for words in [words, &["QUIT"]] {
+        for words in commands.iter().copied().chain([&["QUIT"][..]]) {
             write!(packed, "*{}\r\n", words.len())?;
             for word in words {
                 write!(packed, "${}\r\n{word}\r\n", word.len())?;
