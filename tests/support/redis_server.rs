@@ -51,6 +51,13 @@ impl RedisServer {
         Some(server)
     }
 
+    /// Whether it was built with TLS; none: there is no server.
+    pub(crate) fn knows_tls() -> Option<bool> {
+        // It ends at once: with a certificate missing, or the whole of it.
+        let output = Command::new(program()?).args(["--port", "0", "--tls-port", "1"]).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).contains("tls-cert-file"))
+    }
+
     /// Its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")

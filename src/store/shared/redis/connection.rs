@@ -120,6 +120,9 @@ impl Connection {
 
     /// Sends commands at once and waits for their answers.
     pub(super) fn pipeline(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Value, Trouble>>, Trouble> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut packed = Vec::new();
         for command in commands {
             packed.extend(command.get_packed_command());

@@ -129,7 +129,7 @@ fn of_code(code: &str, detail: &str, told: String) -> Trouble {
         _ if has("-OOM ") || has("OOM command not allowed") => Trouble::OutOfMemory,
         _ if has("READONLY ") => Trouble::ReadOnly,
         _ if has("The user executing the script can't") => Trouble::NotAllowed(detail.to_owned()),
-        _ if has("NOPERM ") => Trouble::NotAllowed(detail.to_owned()),
+        _ if has("NOPERM ") || has("ACL failure in script") => Trouble::NotAllowed(detail.to_owned()),
         _ => Trouble::Other(told),
     }
 }
@@ -165,6 +165,8 @@ mod tests {
             answer("ERR", "AUTH <password> called without any password configured for the default user."),
             Trouble::WrongPassword
         );
+        let newer = "ACL failure in script: User x has no permissions to run the 'set' command script: on @user_script:49.";
+        assert!(matches!(answer("ERR", newer), Trouble::NotAllowed(told) if told.contains("'set'")));
         assert!(matches!(answer("ERR", "odd"), Trouble::Other(told) if told.contains("odd")));
         let refused = std::io::Error::from_raw_os_error(111);
         assert!(
