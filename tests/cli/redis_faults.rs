@@ -297,6 +297,25 @@ fn a_server_evicts_what_is_alive() {
 }
 
 #[test]
+fn who_took_a_task_while_the_server_knew_of_nobody_keeps_it() {
+    let Some(server) = RedisServer::start() else { return };
+    let proxy = RedisProxy::to(&server.socket());
+    let (here, there) = (checkout(WAITING), checkout(WAITING));
+    let mut first = begun(&server, &here, &proxy.url());
+    proxy.set(Way::Cut);
+    first.until(DOWN);
+    server.say(&["FLUSHALL"]);
+    let next = begun(&server, &there, &server.url());
+    let taken = document(&server, "shop:task:1:status")["run_id"].clone();
+    proxy.set(Way::Open);
+    let late = first.end().expect(7);
+    assert_ne!(taken, late.run_id());
+    assert!(!here.has("two"));
+    assert_eq!(document(&server, "shop:task:1:status")["run_id"], taken);
+    ends_well(next, &server, &there);
+}
+
+#[test]
 fn a_full_server_that_evicts_nothing_is_told_and_done_without() {
     let Some(server) = RedisServer::start_with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"])
     else {

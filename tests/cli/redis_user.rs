@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::going_on::Followed;
 use crate::redis::{WAITING, checkout, document, until};
+use crate::redis_proxy::RedisProxy;
 use crate::redis_server::RedisServer;
 
 /// What operators read.
@@ -69,6 +70,26 @@ fn the_documented_user_suffices_and_has_nothing_to_spare() {
 /// Says one command to the database that the run has.
 fn in_database(server: &RedisServer, words: &[&str]) -> String {
     server.say_in(3, words)
+}
+
+#[test]
+fn passwords_are_taken_as_people_paste_them() {
+    let Some(server) = RedisServer::start_with(&["--requirepass", "p:@/%#x", "--databases", "4"]) else {
+        return;
+    };
+    let proxy = RedisProxy::to(&server.socket());
+    for (number, password) in [(1, "p:@/%#x"), (2, "p%3A%40%2F%25%23x"), (3, "p:%40/%#x")] {
+        let url = proxy.url().replace("redis://", &format!("redis://:{password}@")) + &format!("/{number}");
+        let project = checkout("- [ ] One\n  - Agent: command\n  - Command: `true`\n");
+        let ran = project.run(["--plan", "plan.md", "--no-tick", "--redis", &url]).expect(0);
+        let looked = project.run(["state", "verify", "--redis", &url, "--output", "json"]).expect(0);
+        assert_eq!(looked.json()["valid"], true);
+        let listed = project.run(["state", "list", "--redis", &url]).expect(0);
+        assert!(listed.stdout.contains(&format!("shop:run:{}:events", ran.run_id())), "{}", listed.stdout);
+        for told in [&ran.stdout, &ran.stderr, &looked.stderr] {
+            assert!(!told.contains("p:@/%#x") && !told.contains(password), "{told}");
+        }
+    }
 }
 
 #[test]
