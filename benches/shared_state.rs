@@ -129,7 +129,7 @@ mod unix {
         let mut limit = None;
         for (name, times) in names.zip(&mut times) {
             times.sort_unstable();
-            let each = times[times.len() / 2].as_secs_f64() / (2 * tasks) as f64;
+            let each = times[times.len() / 2].as_secs_f64() / f64::from(u32::try_from(2 * tasks)?);
             let limit = *limit.get_or_insert(each);
             println!(
                 "| {at_once} | {name} | {:.0} | {:.1} | {:.0} % |",
@@ -182,7 +182,7 @@ mod unix {
         let rate: f64 = numbers
             .and_then(|numbers| numbers.get(1)?.trim_matches('"').parse().ok())
             .with_context(|| format!("no figure in {told:?}"))?;
-        Ok(Duration::from_secs_f64(count as f64 / rate))
+        Ok(Duration::from_secs_f64(f64::from(u32::try_from(count)?) / rate))
     }
 
     fn with_redis(tasks: usize, at_once: usize) -> anyhow::Result<Duration> {

@@ -55,7 +55,7 @@ pub struct Mirror {
     address: Address,
     seed: u64,
     /// Until the run is claimed.
-    state: Option<RedisState>,
+    state: Option<Box<RedisState>>,
     /// From then on.
     queue: Option<Arc<Queue>>,
 }
@@ -68,7 +68,7 @@ impl Mirror {
     /// [`StoreError::Redis`], which says what is wrong with it.
     pub fn open(address: Address, ttl: Duration, seed: u64, at_most: Duration) -> Result<Self, StoreError> {
         let state = RedisState::open(address.clone(), ttl, at_most)?;
-        Ok(Self { address, seed, state: Some(state), queue: None })
+        Ok(Self { address, seed, state: Some(Box::new(state)), queue: None })
     }
 
     /// Where it is.
@@ -141,7 +141,7 @@ impl Mirror {
     /// first.
     pub(in crate::store) fn follow(&mut self, following: Following, restore: bool) -> Result<(), StoreError> {
         let Some(state) = self.state.take() else { return Ok(()) };
-        self.queue = Some(Writer::begin(state, self.seed, following, restore)?);
+        self.queue = Some(Writer::begin(*state, self.seed, following, restore)?);
         Ok(())
     }
 
