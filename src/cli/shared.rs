@@ -26,7 +26,12 @@ pub enum Found<T> {
 /// # Errors
 /// If one was asked for that is needed and not to be had, or whose address is none.
 pub fn mirror(context: &Context, seed: u64) -> Result<Found<Mirror>, CliError> {
-    reach(context, |address| Mirror::open(address, context.key_ttl, seed, REACH))
+    reach(context, |address| {
+        let mirror = Mirror::open(address, context.key_ttl, seed, REACH)?;
+        // A server may be there and yet take nothing: that has to be known before a run depends on it.
+        mirror.try_to_write(&context.prefix)?;
+        Ok(mirror)
+    })
 }
 
 /// The Redis that is to be looked into.

@@ -18,7 +18,7 @@ use crate::model::record::Lease;
 use crate::model::time::Timestamp;
 use crate::report;
 use crate::report::text::count_of;
-use crate::store::{Entry, Problem, RedisState, SharedState as _, Store, StoreError, keys};
+use crate::store::{Entry, Problem, RedisState, SharedState as _, Store, StoreError, Trouble, keys};
 
 /// How long a change may wait for its printing where the system does not tell.
 const LOOK: Duration = Duration::from_secs(1);
@@ -101,10 +101,10 @@ fn read(text: &str) -> Value {
 }
 
 fn get(context: &Context, place: &Place, key: &str) -> Result<ExitCode, CliError> {
-    let prefixed = format!("{}{key}", keys::coded(&context.prefix));
-    let value = match place.get(key)? {
+    let prefix = keys::coded(&context.prefix);
+    let value = match place.get(&format!("{prefix}{key}"))? {
         Some(value) => Some(value),
-        None => place.get(&prefixed)?,
+        None => whole(place.get(key))?,
     };
     let Some(value) = value else {
         return Err(CliError::new(ExitCode::TaskFailed, format!("there is no key `{key}`"))
@@ -118,6 +118,14 @@ fn get(context: &Context, place: &Place, key: &str) -> Result<ExitCode, CliError
     // Agents write there too, and not through our door.
     context.ui.data(&masking::mask(&text))?;
     Ok(ExitCode::Success)
+}
+
+/// What is under a key outside of the project. Who has no right to look there finds nothing.
+fn whole(found: Result<Option<Value>, StoreError>) -> Result<Option<Value>, StoreError> {
+    match found {
+        Err(StoreError::Redis { trouble: Trouble::NotAllowed(_), .. }) => Ok(None),
+        other => other,
+    }
 }
 
 fn list(context: &Context, place: &Place, beginning: &str) -> Result<ExitCode, CliError> {

@@ -24,11 +24,19 @@ mod main_job;
 mod many;
 #[cfg(unix)]
 mod redis;
+#[cfg(unix)]
+mod redis_faults;
+#[cfg(unix)]
+#[path = "../support/redis_proxy.rs"]
+mod redis_proxy;
 #[cfg(target_os = "linux")]
 mod redis_rights;
 #[cfg(unix)]
 #[path = "../support/redis_server.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
+#[cfg(unix)]
+mod redis_user;
 #[cfg(unix)]
 mod reports;
 #[cfg(unix)]

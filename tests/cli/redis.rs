@@ -21,7 +21,7 @@ const PLAN: &str = "\
 ";
 
 /// A plan whose first task goes on until a file is there.
-const WAITING: &str = "\
+pub(crate) const WAITING: &str = "\
 ### Task 1: Waits
 
 - Agent: command
@@ -34,10 +34,10 @@ const WAITING: &str = "\
 ";
 
 /// How long a test waits for what has to come.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A checkout of the project `shop`, as any machine may have one.
-fn checkout(plan: &str) -> Project {
+pub(crate) fn checkout(plan: &str) -> Project {
     let project = Project::new();
     project.write("orchestrate.toml", "version = 1\nproject = \"shop\"\n");
     project.write("plan.md", plan);
@@ -45,7 +45,7 @@ fn checkout(plan: &str) -> Project {
 }
 
 #[track_caller]
-fn until(what: &str, mut seen: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut seen: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !seen() {
         assert!(begun.elapsed() < PATIENCE, "{what} did not come");
@@ -53,7 +53,7 @@ fn until(what: &str, mut seen: impl FnMut() -> bool) {
     }
 }
 
-fn document(server: &RedisServer, key: &str) -> Value {
+pub(crate) fn document(server: &RedisServer, key: &str) -> Value {
     let text = server.get(key).unwrap_or_else(|| panic!("there is no `{key}`"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{key}: {error}: {text}"))
 }

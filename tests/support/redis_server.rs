@@ -1,4 +1,6 @@
 //! A Redis server of a test's own: on a socket in a folder of its own, ended by its process number.
+//!
+//! `ORCHESTRATE_TEST_REDIS_SERVER=/path/of/server` has another program tested than the one in PATH.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -14,7 +16,7 @@ const START: Duration = Duration::from_secs(20);
 /// A server that runs until this is dropped.
 pub(crate) struct RedisServer {
     folder: TempDir,
-    program: &'static str,
+    program: String,
     options: Vec<String>,
     child: Child,
 }
@@ -28,7 +30,7 @@ impl RedisServer {
 
     /// The same with further options, such as `--requirepass x`.
     pub(crate) fn start_with(options: &[&str]) -> Option<Self> {
-        let Some(program) = ["redis-server", "valkey-server"].into_iter().find(|name| is_there(name)) else {
+        let Some(program) = program() else {
             let required = ["CI", "ORCHESTRATE_REQUIRE_REDIS"]
                 .iter()
                 .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0"));
@@ -43,10 +45,17 @@ impl RedisServer {
         };
         let folder = tempfile::Builder::new().prefix("redis").tempdir().expect("a temporary folder");
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let child = begin(program, &folder, &options);
+        let child = begin(&program, &folder, &options);
         let mut server = Self { folder, program, options, child };
         server.wait_until_it_answers();
         Some(server)
+    }
+
+    /// Whether it was built with TLS; none: there is no server.
+    pub(crate) fn knows_tls() -> Option<bool> {
+        // It ends at once: with a certificate missing, or the whole of it.
+        let output = Command::new(program()?).args(["--port", "0", "--tls-port", "1"]).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).contains("tls-cert-file"))
     }
 
     /// Its socket.
@@ -64,22 +73,43 @@ impl RedisServer {
         self.child.id()
     }
 
-    /// Kills it. Its data are gone: it keeps none on disk.
+    /// Kills it. Its data are gone, unless it was told to keep them on disk.
     pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
         std::fs::remove_file(self.socket()).ok();
     }
 
-    /// Starts it again after a kill, empty.
+    /// Ends it as its service manager would: in order, so that it may write what it keeps.
+    pub(crate) fn terminate(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        self.child.wait().expect("it ends");
+        std::fs::remove_file(self.socket()).ok();
+    }
+
+    /// Starts it again after its end; it has what it kept on disk, nothing where it keeps nothing.
     pub(crate) fn start_again(&mut self) {
-        self.child = begin(self.program, &self.folder, &self.options);
+        self.child = begin(&self.program, &self.folder, &self.options);
         self.wait_until_it_answers();
+    }
+
+    /// The same with these options in place of the ones before.
+    pub(crate) fn start_again_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+        self.start_again();
     }
 
     /// Sends one command in its inline form and returns the answer as it came.
     pub(crate) fn say(&self, words: &[&str]) -> String {
         self.try_say(words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// The same in another database than the first.
+    pub(crate) fn say_in(&self, database: u32, words: &[&str]) -> String {
+        let answer = self.exchange(&[&["SELECT", &database.to_string()], words]);
+        let answer = answer.unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        answer.strip_prefix("+OK\r\n").unwrap_or(&answer).to_owned()
     }
 
     /// The text under a key; none: there is none.
@@ -93,10 +123,14 @@ impl RedisServer {
     }
 
     fn try_say(&self, words: &[&str]) -> std::io::Result<String> {
+        self.exchange(&[words])
+    }
+
+    fn exchange(&self, commands: &[&[&str]]) -> std::io::Result<String> {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let mut packed = Vec::new();
-        for words in [words, &["QUIT"]] {
+        for words in commands.iter().copied().chain([&["QUIT"][..]]) {
             write!(packed, "*{}\r\n", words.len())?;
             for word in words {
                 write!(packed, "${}\r\n{word}\r\n", word.len())?;
@@ -124,6 +158,16 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The server that is to be tested; none: there is none. One that was named has to be there.
+fn program() -> Option<String> {
+    if let Some(named) = std::env::var("ORCHESTRATE_TEST_REDIS_SERVER").ok().filter(|named| !named.is_empty())
+    {
+        assert!(is_there(&named), "`{named}` is no server that starts");
+        return Some(named);
+    }
+    ["redis-server", "valkey-server"].into_iter().find(|name| is_there(name)).map(str::to_owned)
 }
 
 fn is_there(program: &str) -> bool {

@@ -19,6 +19,10 @@ pub(super) mod redis;
 mod contract_tests;
 #[cfg(test)]
 pub(super) use contract_tests::holds as holds_contract;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+pub(super) use model_tests::{holds_model, steps as model_steps};
 
 /// What is known of the status record that is stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

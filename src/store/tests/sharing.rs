@@ -216,3 +216,13 @@ fn whether_a_holder_lives_is_asked_once() {
     store.acquire_lease(&next, &lease(&next, 8, fence), NOW, &dead).unwrap();
     assert_eq!(asked.get(), 1);
 }
+
+proptest::proptest! {
+    /// Two supervisors at the embedded store get the answers that the model gives, and leave what it has.
+    #[test]
+    fn two_supervisors_at_the_embedded_store_are_as_the_model(steps in shared::model_steps()) {
+        let folder = folder();
+        let store = opened(&folder);
+        shared::holds_model(&mut Embedded::new(&store.connection), &steps)?;
+    }
+}

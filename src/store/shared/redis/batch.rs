@@ -116,7 +116,12 @@ impl Batch {
         let [index_key, project, entry] = self.index;
         let [plan_key, plan] = self.plan;
         // A key that is not touched is named all the same: by one that the user has a right to.
-        let some = self.keys.first().unwrap_or(&self.lease_key).clone();
+        let some = [self.keys.first(), Some(&self.lease_key), Some(&self.events_key), Some(&index_key)]
+            .into_iter()
+            .flatten()
+            .find(|key| !key.is_empty())
+            .cloned()
+            .unwrap_or_default();
         let mut keys: Vec<String> = [self.lease_key, self.events_key, index_key, plan_key]
             .into_iter()
             .map(|key| if key.is_empty() { some.clone() } else { key })

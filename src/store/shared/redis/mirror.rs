@@ -62,7 +62,7 @@ pub struct Mirror {
     ttl: Duration,
     seed: u64,
     /// Until the run is claimed.
-    state: Option<RedisState>,
+    state: Option<Box<RedisState>>,
     /// From then on.
     queue: Option<Arc<Queue>>,
     /// From the claim on.
@@ -92,7 +92,7 @@ impl Mirror {
             address,
             ttl,
             seed,
-            state: Some(state),
+            state: Some(Box::new(state)),
             queue: None,
             rights: None,
             reports: None,
@@ -103,6 +103,14 @@ impl Mirror {
     /// Where it is.
     pub const fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether the server takes writes of a project: it gives out a fence, which nobody uses.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`], which says why not.
+    pub fn try_to_write(&self, prefix: &str) -> Result<(), StoreError> {
+        self.next_fence(prefix, 0, Timestamp(0)).map(drop)
     }
 
     /// The next fence of a project, at least `floor`.
@@ -204,7 +212,7 @@ impl Mirror {
     pub(in crate::store) fn follow(&mut self, following: Following, restore: bool) -> Result<(), StoreError> {
         let Some(state) = self.state.take() else { return Ok(()) };
         let run = following.spec.run_id.clone();
-        self.queue = Some(Writer::begin(state, self.seed, following, restore)?);
+        self.queue = Some(Writer::begin(*state, self.seed, following, restore)?);
         self.reports = Some(Reports::begin(self.address.clone(), self.ttl, run, self.seed)?);
         Ok(())
     }

@@ -61,6 +61,8 @@ pub(super) struct Pending {
     pub(super) beat: Option<Beat>,
     /// Everything has to be compared with the journal.
     pub(super) restore: bool,
+    /// The server has what it should not: the journal counts, even where the server is further on.
+    pub(super) overwrite: bool,
     /// The lease is to be given back.
     pub(super) release: bool,
 }
@@ -116,6 +118,13 @@ impl Pending {
         self.summary = self.summary.take().or(unwritten.summary);
         self.beat = self.beat.take().or(unwritten.beat);
         self.release |= unwritten.release;
+        self.overwrite |= unwritten.overwrite;
+    }
+
+    /// The same of what contradicts what the server has.
+    pub(super) fn contradicts(&mut self, unwritten: Self) {
+        self.give_back(unwritten);
+        self.overwrite = true;
     }
 
     /// Whether nothing waits.
@@ -190,7 +199,13 @@ mod tests {
         assert!(pending.restore && pending.release && pending.events.is_empty());
         assert_eq!((pending.tails["a"].as_str(), pending.tails["b"].as_str()), ("new", "old"));
         assert_eq!(pending.beat.as_ref().map(|beat| beat.at), Some(Timestamp(2)));
+        assert!(!pending.overwrite, "what comes late on a broken connection may be further on");
         pending.beat(Timestamp(3), Some(vec!["k".to_owned()]));
         assert_eq!(pending.beat, Some(Beat { at: Timestamp(3), under_way: vec!["k".to_owned()] }));
+        pending.contradicts(Pending::default());
+        assert!(pending.overwrite);
+        let mut next = Pending::default();
+        next.give_back(pending);
+        assert!(next.overwrite && next.restore);
     }
 }

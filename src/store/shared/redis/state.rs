@@ -439,7 +439,17 @@ impl SharedState for RedisState {
             let from = found.last().map_or(after, |(number, _)| *number).saturating_add(1);
             let mut range = redis::cmd("XRANGE");
             range.arg(key).arg(format!("{from}-0")).arg("+").arg("COUNT").arg(PAGE);
-            let Value::Array(entries) = self.command(&range)? else { return Ok(found) };
+            let entries = match self.command(&range) {
+                Ok(Value::Array(entries)) => entries,
+                // Somebody put something else there: it has no entries.
+                Err(StoreError::Redis { trouble: Trouble::Other(told), .. })
+                    if told.contains("WRONGTYPE") =>
+                {
+                    return Ok(found);
+                }
+                Ok(_) => return Ok(found),
+                Err(error) => return Err(error),
+            };
             let full = entries.len() >= PAGE;
             found.extend(entries.iter().filter_map(stream_entry));
             if !full {

@@ -77,7 +77,7 @@ impl Trouble {
             Self::ReadOnly => "use the address of the primary server",
             Self::TooManyClients => "close other clients, or raise `maxclients` of the server",
             Self::Loading => "try again when it has read its data",
-            Self::OutOfMemory => "raise `maxmemory` of the server, or choose a policy that evicts",
+            Self::OutOfMemory => "raise `maxmemory` of the server, or make room in it",
             Self::NotAllowed(_) => {
                 "the user needs reading, writing, streams and scripts on the keys of the project"
             }
@@ -148,7 +148,7 @@ fn of_code(code: &str, detail: &str, told: String) -> Trouble {
         _ if has("-OOM ") || has("OOM command not allowed") => Trouble::OutOfMemory,
         _ if has("READONLY ") => Trouble::ReadOnly,
         _ if has("The user executing the script can't") => Trouble::NotAllowed(detail.to_owned()),
-        _ if has("NOPERM ") => Trouble::NotAllowed(detail.to_owned()),
+        _ if has("NOPERM ") || has("ACL failure in script") => Trouble::NotAllowed(detail.to_owned()),
         _ => Trouble::Other(told),
     }
 }
@@ -184,6 +184,8 @@ mod tests {
             answer("ERR", "AUTH <password> called without any password configured for the default user."),
             Trouble::WrongPassword
         );
+        let newer = "ACL failure in script: User x has no permissions to run the 'set' command script: on @user_script:49.";
+        assert!(matches!(answer("ERR", newer), Trouble::NotAllowed(told) if told.contains("'set'")));
         assert!(matches!(answer("ERR", "odd"), Trouble::Other(told) if told.contains("odd")));
         let refused = std::io::Error::from_raw_os_error(111);
         assert!(

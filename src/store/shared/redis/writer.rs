@@ -207,7 +207,7 @@ impl Writer {
                         shared.pending.rebuild();
                     }
                 }
-                Err(Failure::Behind) => shared.pending.give_back(pending),
+                Err(Failure::Behind) => shared.pending.contradicts(pending),
                 Err(Failure::Refused(refusal)) => {
                     shared.refused = Some(refusal);
                     shared.phase = Phase::Stopped;
@@ -273,7 +273,7 @@ impl Writer {
         let spec = &self.following.spec;
         if pending.restore {
             let seen = pending.beat.as_ref().map(|beat| beat.at);
-            self.restore(state, seen)?;
+            self.restore(state, seen, pending.overwrite)?;
         }
         let mut calls = Vec::new();
         let mut tasks = Vec::new();
@@ -322,18 +322,16 @@ impl Writer {
         Ok(missing)
     }
 
-    fn restore(&self, state: &RedisState, seen: Option<Timestamp>) -> Result<(), Failure> {
+    fn restore(&self, state: &RedisState, seen: Option<Timestamp>, overwrite: bool) -> Result<(), Failure> {
+        // What was sent before a connection broke may be done after this, and must not take anything
+        // back then; so what is further on stays, unless it is known to contradict the journal.
+        let meaning = if overwrite { Meaning::Restore } else { Meaning::Mend };
         let told = |error: StoreError| Failure::Trouble(trouble_of(error));
         let spec = &self.following.spec;
         let last = state.last_of(&keys::events(&spec.prefix, &spec.run_id)).map_err(told)?;
         let told_by_journal = restore::read(&self.following.journal, spec, last).map_err(told)?;
-        let batches = told_by_journal.batches(
-            spec,
-            self.following.lease.fence,
-            &Meaning::Restore,
-            seen,
-            &self.following.masker,
-        );
+        let batches =
+            told_by_journal.batches(spec, self.following.lease.fence, &meaning, seen, &self.following.masker);
         for mut batch in batches.map_err(told)? {
             batch.lease(keys::lease(&spec.prefix, &spec.run_id), "renew", &self.lease, LEASE);
             let replies = state.run(&[batch.call("", &state.ttl_text(), &[])]).map_err(Failure::Trouble)?;

@@ -62,6 +62,12 @@ fn scripts_are_given_again_to_a_server_that_forgot_them() {
 }
 
 #[test]
+fn nothing_to_do_is_no_fault() {
+    let Some(server) = RedisServer::start() else { return };
+    assert_eq!(state(&server, 0).run(&[]).unwrap(), []);
+}
+
+#[test]
 fn leases_run_by_the_servers_clock() {
     let Some(server) = RedisServer::start() else { return };
     let mut state = RedisState::open(address(&server), Duration::from_hours(1), SOON).unwrap();

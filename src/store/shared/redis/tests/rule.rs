@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::super::super::{Decision, Expected, StatusWrite, StoredStatus, decide};
+use super::super::super::{Decision, Expected, StatusWrite, StoredStatus, decide, model_tests};
 use super::super::scripts::Script;
 use super::*;
 use crate::model::ids::TaskId;
@@ -103,6 +103,55 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Two supervisors at a server get the answers that the model gives, and leave what it has.
+    #[test]
+    fn two_supervisors_at_a_server_are_as_the_model(steps in model_tests::steps()) {
+        thread_local!(static SERVER: Option<RedisServer> = RedisServer::start());
+        SERVER.with(|server| -> Result<(), TestCaseError> {
+            let Some(server) = server else { return Ok(()) };
+            server.say(&["FLUSHALL"]);
+            model_tests::holds_model(&mut state(server, 0), &steps)
+        })?;
+    }
+}
+
+#[test]
+fn two_that_write_at_the_same_time_lose_nothing() {
+    const EACH: u64 = 100;
+    let Some(server) = RedisServer::start() else { return };
+    let written: Vec<u64> = std::thread::scope(|scope| {
+        let begun: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut state = state(&server, 0);
+                    let (mut revision, mut done) = (0, 0);
+                    while done < EACH {
+                        let record = record("R1", TaskStatus::Running, revision + 1, 5);
+                        let json = serde_json::to_string(&record).unwrap();
+                        let expected = Expected::Revision(revision, &[TaskStatus::Running]);
+                        let write =
+                            StatusWrite { prefix: "p:", key: KEY, record: &record, json: &json, expected };
+                        match state.write_status(&write, Timestamp(1), &|_| true) {
+                            Ok(Decision::Write) => (revision, done) = (revision + 1, done + 1),
+                            // The other one wrote the very same.
+                            Ok(Decision::Keep) => revision += 1,
+                            Err(StoreError::Conflict { found, .. }) => revision = found,
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                    done
+                })
+            })
+            .collect();
+        begun.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let stored: TaskStatusRecord = serde_json::from_str(&server.get(KEY).unwrap()).unwrap();
+    assert_eq!(stored.revision, written.iter().sum::<u64>());
 }
 
 #[test]
