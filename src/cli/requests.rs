@@ -3,7 +3,7 @@
 use crate::cli::args::commands::{ApproveCommand, StopCommand};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::look::KnownRun;
+use crate::cli::look::{KnownRun, Source};
 use crate::cli::resume::{self, Going};
 use crate::engine::wake::wake;
 use crate::model::exit::ExitCode;
@@ -54,7 +54,7 @@ pub async fn approve(context: &Context, command: &ApproveCommand) -> Result<Exit
     Ok(ExitCode::Success)
 }
 
-/// Writes a request to a run and tells its supervisor to look.
+/// Writes a request to a run where its supervisor looks, and has it look.
 pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Result<(), CliError> {
     let control = Control {
         schema: ControlVersion::V1,
@@ -62,8 +62,15 @@ pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Resu
         by: format!("{}@{}", context.user, context.host),
         action,
     };
-    run.store.push_control(&run.view.run_id, &control)?;
-    wake(&run.folders.wake())?;
+    match &mut run.source {
+        Source::Journal(store) => {
+            store.push_control(&run.view.run_id, &control)?;
+            wake(&run.folders.wake())?;
+        }
+        Source::Elsewhere(there) => {
+            there.ask(|redis, prefix, run| redis.push_control(prefix, run, &control))?;
+        }
+    }
     Ok(())
 }
 

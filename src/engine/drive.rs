@@ -15,6 +15,7 @@ use crate::engine::folders::RunFolders;
 use crate::engine::prepare::Surroundings;
 use crate::engine::sessions::{self, Sessions};
 use crate::engine::signals::{Signal, Signals};
+use crate::engine::tails::Tails;
 use crate::engine::wake::WakeWatch;
 use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
@@ -89,6 +90,7 @@ pub struct Engine {
     pub(super) own_completion: BTreeMap<AttemptKey, bool>,
     pub(super) plan_state: Option<(SystemTime, u64)>,
     attempt_events: AttemptEvents,
+    pub(super) tails: Tails,
     uses_memory: bool,
     memory_at: Option<Timestamp>,
     pub(super) ended: Option<(RunStatus, ExitCode)>,
@@ -116,6 +118,7 @@ impl Engine {
             own_completion: BTreeMap::new(),
             plan_state,
             attempt_events: AttemptEvents::default(),
+            tails: Tails::default(),
             uses_memory,
             memory_at: None,
             ended: None,
@@ -270,6 +273,7 @@ impl Engine {
         if view.count(TaskStatus::Running) + view.count(TaskStatus::Verifying) > 0 {
             self.parts.store.heartbeat(&self.parts.spec, view, now)?;
         }
+        self.keep_tails();
         Ok(self.look_at_plan())
     }
 

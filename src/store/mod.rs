@@ -13,6 +13,7 @@
 //!
 //! What was written survives a kill of ours at once, and a loss of power after [`Store::sync`].
 
+mod adopting;
 mod database;
 mod door;
 mod error;
@@ -39,7 +40,7 @@ use crate::model::ids::RunId;
 
 pub use error::StoreError;
 pub use shared::redis::{
-    Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, Trouble, dotenv,
+    Address, AddressError, Entry, Mirror, Place, RedisState, SharedNews, StreamEntry, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;

@@ -13,6 +13,8 @@ use crate::store::{LEASE, StoreError, keys};
 
 use super::address::Address;
 use super::batch::{Batch, Meaning};
+use super::elsewhere::StreamEntry;
+use super::listening::Inbox;
 use super::pending::Turn;
 use super::scripts::{Call, Script};
 use super::state::{RedisState, lease_text};
@@ -58,6 +60,8 @@ pub struct Mirror {
     state: Option<RedisState>,
     /// From then on.
     queue: Option<Arc<Queue>>,
+    /// What is asked of the run, from then on.
+    inbox: Option<Arc<Inbox>>,
 }
 
 impl Mirror {
@@ -68,7 +72,7 @@ impl Mirror {
     /// [`StoreError::Redis`], which says what is wrong with it.
     pub fn open(address: Address, ttl: Duration, seed: u64, at_most: Duration) -> Result<Self, StoreError> {
         let state = RedisState::open(address.clone(), ttl, at_most)?;
-        Ok(Self { address, seed, state: Some(state), queue: None })
+        Ok(Self { address, seed, state: Some(state), queue: None, inbox: None })
     }
 
     /// Where it is.
@@ -89,7 +93,8 @@ impl Mirror {
         }
     }
 
-    /// Takes the run and its tasks in the server, all or nothing.
+    /// Takes the run and its tasks in the server, all or nothing. `last` is the number of the last event
+    /// in the journal: where the server has more, somebody else went on with the run meanwhile.
     pub(in crate::store) fn claim(
         &self,
         spec: &RunSpec,
@@ -97,6 +102,7 @@ impl Mirror {
         summary: &str,
         plan: &str,
         records: &[ClaimedRecord],
+        last: u64,
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
         let Some(state) = &self.state else { return Ok(()) };
@@ -115,7 +121,15 @@ impl Mirror {
         };
         let task = |place: usize| records.get(place.checked_sub(1)?).map(|record| record.task.clone());
         match state.persist(call, is_alive)? {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // Once the lease is ours nobody else adds to it.
+                let found = state.last_of(&keys::events(prefix, run))?;
+                if found > last {
+                    let what = format!("the stream of run `{run}`");
+                    return Err(StoreError::Conflict { what, expected: last, found });
+                }
+                Ok(())
+            }
             Err(refused) => Err(refused.error(run, lease.fence, task)),
         }
     }
@@ -133,6 +147,8 @@ impl Mirror {
     /// first.
     pub(in crate::store) fn follow(&mut self, following: Following, restore: bool) -> Result<(), StoreError> {
         let Some(state) = self.state.take() else { return Ok(()) };
+        let key = keys::control(&following.spec.prefix, &following.spec.run_id);
+        self.inbox = Some(Inbox::begin(self.address.clone(), state.ttl(), key)?);
         self.queue = Some(Writer::begin(state, self.seed, following, restore)?);
         Ok(())
     }
@@ -166,6 +182,16 @@ impl Mirror {
         }
     }
 
+    /// Whether something was asked of the run.
+    pub(in crate::store) fn is_asked(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| inbox.has_some())
+    }
+
+    /// What was asked of the run since the last look, whatever it is.
+    pub(in crate::store) fn requests(&self) -> Vec<StreamEntry> {
+        self.inbox.as_ref().map(|inbox| inbox.take()).unwrap_or_default()
+    }
+
     /// What there is to tell since the last look.
     pub(in crate::store) fn news(&self) -> Vec<SharedNews> {
         self.queue.as_ref().map(|queue| queue.news()).unwrap_or_default()
@@ -182,6 +208,9 @@ impl Mirror {
 impl Drop for Mirror {
     /// The writer ends with the run, however that ends. The lease then runs out by itself.
     fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.close();
+        }
         if let Some(queue) = &self.queue {
             queue.stop();
         }

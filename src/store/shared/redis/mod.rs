@@ -14,13 +14,18 @@
 //! - Leases run by the server's clock. There is no clock here, and nothing waits without an end.
 //! - Clusters and sentinels are not spoken to: one step touches several keys.
 //!
-//! What it does not do: rights of single agents, folding agents' reports, requests from other
-//! machines. They attach to [`RedisState`].
+//! - Other machines look at a run, ask something of it and take it over through the same keys:
+//!   `elsewhere` reads them, `listening` waits for what comes.
+//!
+//! What it does not do: rights of single agents, folding agents' reports. They attach to
+//! [`RedisState`].
 
 mod address;
 mod backoff;
 mod batch;
 mod connection;
+mod elsewhere;
+mod listening;
 mod mirror;
 mod pending;
 mod restore;
@@ -31,11 +36,13 @@ mod verify;
 mod writer;
 
 pub use address::{Address, AddressError, Place, dotenv};
+pub use elsewhere::StreamEntry;
 pub use mirror::Mirror;
 pub use state::{Entry, RedisState};
 pub use trouble::Trouble;
 pub use writer::SharedNews;
 
+pub(in crate::store) use elsewhere::listed;
 pub(in crate::store) use mirror::{ClaimedRecord, Following};
 pub(in crate::store) use pending::{Turn, TurnRecord};
 pub(in crate::store) use restore::{plan_text, summary_text};
