@@ -25,6 +25,8 @@ mod many;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]
+mod redis_elsewhere;
+#[cfg(unix)]
 #[path = "../support/redis_server.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod redis_server;
