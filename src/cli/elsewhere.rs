@@ -13,7 +13,7 @@ use crate::engine::folders::RunFolders;
 use crate::model::event::Event;
 use crate::model::exit::ExitCode;
 use crate::model::ids::RunId;
-use crate::model::record::{Lease, RunSummary};
+use crate::model::record::{Control, Lease, RunSummary};
 use crate::model::run::RunSpec;
 use crate::model::status::RunStatus;
 use crate::model::view::RunView;
@@ -78,6 +78,12 @@ impl Elsewhere {
         Ok(lease.filter(|lease| holds(context, lease, now)))
     }
 
+    /// Whether the server lost what it had of the run: it has fewer events than `seen`. A supervisor that
+    /// lives will write them again.
+    pub fn has_lost(&self, seen: u64) -> Result<bool, StoreError> {
+        Ok(self.ask(|redis, prefix, run| redis.last_event(prefix, run))? < seen)
+    }
+
     /// Where the server is, without its password.
     pub fn address(&self) -> String {
         self.redis.borrow().address().to_string()
@@ -112,39 +118,59 @@ pub fn find(context: &Context) -> Result<Option<KnownRun>, CliError> {
         }
     };
     match wanted_there(context, &redis)? {
-        Some(run) => read(context, redis, run).map(Some),
+        Some(run) => read(context, redis, &run).map(Some),
         None => Ok(None),
     }
 }
 
 /// What went on elsewhere since the journal here knew of it: with the run that `here` is, or, where
-/// none was named, with the whole project. None: nothing, or Redis cannot be asked.
-pub fn newer(context: &Context, here: &KnownRun) -> Result<Option<KnownRun>, CliError> {
-    let redis = match shared::state(context) {
-        Ok(Found::There(redis)) => redis,
-        Ok(Found::NotAsked) => return Ok(None),
-        Ok(Found::Without(error)) => {
-            context.ui.note(&format!("{error}; this is what the journal here has"));
-            return Ok(None);
-        }
-        Err(error) => {
-            context.ui.note(&format!("{error}; this is what the journal here has"));
-            return Ok(None);
-        }
+/// none was named, with the whole project. None: nothing, or Redis cannot be asked, which is said.
+pub fn newer(context: &Context, here: &KnownRun) -> Option<KnownRun> {
+    let found = match shared::state(context) {
+        Ok(Found::There(redis)) => newer_there(context, redis, here),
+        Ok(Found::NotAsked) => return None,
+        Ok(Found::Without(error)) => Err(error.into()),
+        Err(error) => Err(error),
     };
+    found.unwrap_or_else(|error| {
+        context.ui.note(&format!("{error}; this is what the journal here has"));
+        None
+    })
+}
+
+fn newer_there(context: &Context, redis: RedisState, here: &KnownRun) -> Result<Option<KnownRun>, CliError> {
     if context.run.is_none()
         && let Some(latest) = redis.index(&context.prefix)?.into_iter().next()
         && latest.started_at > here.view.started_at
         && latest.run_id != here.spec.run_id
     {
-        return read(context, redis, latest.run_id).map(Some);
+        return read(context, redis, &latest.run_id).map(Some);
     }
-    let run = here.spec.run_id.clone();
     // A Redis that lost the run, or never had it, has fewer.
-    if redis.last_event(&here.spec.prefix, &run)? <= here.view.last_seq {
+    if redis.last_event(&here.spec.prefix, &here.spec.run_id)? <= here.view.last_seq {
         return Ok(None);
     }
-    read(context, redis, run).map(Some)
+    read(context, redis, &here.spec.run_id).map(Some)
+}
+
+/// Tells a request to a run of this machine, which nobody supervises, to Redis too: another machine may
+/// go on with it. Where Redis does not have the run, or is not to be had, nobody can.
+pub fn tell(context: &Context, run: &KnownRun, control: &Control) {
+    let (prefix, id) = (&run.spec.prefix, &run.spec.run_id);
+    let told = match shared::state(context) {
+        Ok(Found::There(mut redis)) => redis.last_event(prefix, id).and_then(|last| {
+            if last > 0 { redis.push_control(prefix, id, control).map(drop) } else { Ok(()) }
+        }),
+        Ok(Found::NotAsked) => Ok(()),
+        Ok(Found::Without(error)) => Err(error),
+        Err(error) => {
+            context.ui.note(&format!("{error}; other machines do not hear of it"));
+            return;
+        }
+    };
+    if let Err(error) = told {
+        context.ui.note(&format!("{error}; other machines do not hear of it"));
+    }
 }
 
 fn wanted_there(context: &Context, redis: &RedisState) -> Result<Option<RunId>, CliError> {
@@ -172,7 +198,7 @@ fn wanted_there(context: &Context, redis: &RedisState) -> Result<Option<RunId>, 
     Ok(redis.run_spec(&context.prefix, &run)?.is_some().then_some(run))
 }
 
-fn read(context: &Context, redis: RedisState, run: RunId) -> Result<KnownRun, CliError> {
+fn read(context: &Context, redis: RedisState, run: &RunId) -> Result<KnownRun, CliError> {
     let there = Elsewhere::new(context, redis, run.clone());
     let Some(spec) = there.ask(|redis, prefix, run| redis.run_spec(prefix, run))? else {
         return Err(CliError::new(
@@ -183,7 +209,7 @@ fn read(context: &Context, redis: RedisState, run: RunId) -> Result<KnownRun, Cl
     };
     let events = there.events(0)?;
     let view = RunView::fold(&spec, &events)?;
-    let folders = RunFolders::new(&spec.root, &state_dir(context, &spec), context.cache(), &run);
+    let folders = RunFolders::new(&spec.root, &state_dir(context, &spec), context.cache(), run);
     Ok(KnownRun { source: Source::Elsewhere(Box::new(there)), spec, view, events, folders })
 }
 
@@ -226,8 +252,6 @@ pub fn add_runs(
             None => known.push(there),
         }
     }
-    known.sort_by(|one, other| {
-        (other.started_at, &other.run_id).cmp(&(one.started_at, &one.run_id))
-    });
+    known.sort_by(|one, other| (other.started_at, &other.run_id).cmp(&(one.started_at, &one.run_id)));
     Ok(())
 }

@@ -60,7 +60,7 @@ impl KnownRun {
         match here {
             // What this machine drives, and what is done, no other one knows better.
             Ok(run) if run.liveness(context)? == Liveness::Alive => Ok(run),
-            Ok(run) => Ok(elsewhere::newer(context, &run)?.unwrap_or(run)),
+            Ok(run) => Ok(elsewhere::newer(context, &run).unwrap_or(run)),
             Err(unknown) => elsewhere::find(context)?.ok_or(unknown),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::args::commands::{ApproveCommand, StopCommand};
 use crate::cli::context::Context;
+use crate::cli::elsewhere;
 use crate::cli::exit::CliError;
 use crate::cli::look::{KnownRun, Source};
 use crate::cli::resume::{self, Going};
@@ -39,9 +40,12 @@ pub fn stop(context: &Context, command: &StopCommand) -> Result<ExitCode, CliErr
 pub async fn approve(context: &Context, command: &ApproveCommand) -> Result<ExitCode, CliError> {
     let mut run = KnownRun::find(context)?;
     let gate = known_gate(&run, &command.gate)?;
-    ask(context, &mut run, ControlAction::Approve { gate: gate.clone() })?;
+    let control = ask(context, &mut run, ControlAction::Approve { gate: gate.clone() })?;
     let id = run.view.run_id.clone();
     let alive = run.liveness(context)? == Liveness::Alive;
+    if !alive && !command.resume && run.elsewhere().is_none() {
+        elsewhere::tell(context, &run, &control);
+    }
     if command.resume && !alive {
         context.ui.note(&format!("gate \"{gate}\" of run {id} is approved"));
         return resume::go_on(context, run, Going::default()).await;
@@ -55,7 +59,7 @@ pub async fn approve(context: &Context, command: &ApproveCommand) -> Result<Exit
 }
 
 /// Writes a request to a run where its supervisor looks, and has it look.
-pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Result<(), CliError> {
+pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Result<Control, CliError> {
     let control = Control {
         schema: ControlVersion::V1,
         at: context.clock.now(),
@@ -71,7 +75,7 @@ pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Resu
             there.ask(|redis, prefix, run| redis.push_control(prefix, run, &control))?;
         }
     }
-    Ok(())
+    Ok(control)
 }
 
 /// The gates of a run: those that hold tasks, and tasks that are gates themselves.

@@ -12,10 +12,13 @@ use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim};
 use crate::cli::takeover;
 use crate::engine::requests::{input_of, no_request};
+use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
+use crate::model::ids::TaskId;
 use crate::model::record::{Control, ControlAction};
 use crate::model::run::RunSpec;
 use crate::model::status::{RunStatus, TaskStatus};
+use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 use crate::report::Liveness;
 use crate::scheduler::{Input, Scheduler};
@@ -93,8 +96,11 @@ const TRIES: u32 = 3;
 pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<ExitCode, CliError> {
     let id = run.view.run_id.clone();
     if run.liveness(context)? == Liveness::Alive {
-        return Err(CliError::new(ExitCode::Held, format!("run {id} goes on: its supervisor {}lives", named(&run)))
-            .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it"));
+        return Err(CliError::new(
+            ExitCode::Held,
+            format!("run {id} goes on: its supervisor {}lives", named(&run)),
+        )
+        .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it"));
     }
     if run.view.status == RunStatus::Succeeded {
         return Err(CliError::new(ExitCode::NothingToRun, format!("run {id} succeeded: nothing is left")));
@@ -110,8 +116,10 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
     let view = RunView::fold(&spec, &events)?;
     let requests = store.controls(&id, 0)?;
     let seen = requests.last().map_or(0, |(number, _)| *number);
-    let mut first: Vec<Input> =
-        requests.into_iter().filter_map(|(_, control)| still_asked(control, view.ended_at)).collect();
+    let mut first: Vec<Input> = requests
+        .into_iter()
+        .filter_map(|(_, control)| still_asked(control, view.ended_at, &events))
+        .collect();
     first.extend(going.retry);
     context.ui.say(&format!("run {id}"));
     first.extend(without);
@@ -192,8 +200,15 @@ fn catch_up(
 }
 
 /// A request that was made while nobody supervised the run. Approvals hold whenever they were
-/// given; a stop was meant for the run as it went on then.
-fn still_asked(control: Control, ended_at: Option<crate::model::time::Timestamp>) -> Option<Input> {
+/// given; a stop was meant for the run as it went on then, and one of tasks not for those that were
+/// begun anew since.
+fn still_asked(mut control: Control, ended_at: Option<Timestamp>, events: &[Event]) -> Option<Input> {
+    let asked_at = control.at;
+    if let ControlAction::Stop { tasks } = &mut control.action
+        && !tasks.is_empty()
+    {
+        tasks.retain(|task| !was_reopened(events, task, asked_at));
+    }
     let unseen = ended_at.is_none_or(|ended| control.at > ended);
     match &control.action {
         ControlAction::Approve { .. } => Some(input_of(control)),
@@ -201,6 +216,14 @@ fn still_asked(control: Control, ended_at: Option<crate::model::time::Timestamp>
         ControlAction::Retry { .. } if unseen && ended_at.is_some() => Some(input_of(control)),
         ControlAction::Stop { .. } | ControlAction::Retry { .. } => None,
     }
+}
+
+fn was_reopened(events: &[Event], task: &TaskId, since: Timestamp) -> bool {
+    events
+        .iter()
+        .rev()
+        .take_while(|event| event.at >= since)
+        .any(|event| matches!(&event.body, EventBody::TaskReopened { task_id, .. } if task_id == task))
 }
 
 /// The run as before, with what was asked to be different, and with the agents that are installed
@@ -218,4 +241,49 @@ fn changed(context: &Context, mut spec: RunSpec, going: &Going) -> Result<RunSpe
     }
     start::find_agents(context, &mut spec.agents, &spec.layers);
     Ok(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::EventVersion;
+    use crate::model::ids::RunId;
+    use crate::model::record::ControlVersion;
+
+    fn control(at: i64, action: ControlAction) -> Control {
+        Control { schema: ControlVersion::V1, at: Timestamp(at), by: "me@host".to_owned(), action }
+    }
+
+    #[test]
+    fn what_was_asked_before_is_asked_once() {
+        let stop =
+            |tasks: &[&str]| ControlAction::Stop { tasks: tasks.iter().copied().map(TaskId::new).collect() };
+        let reopened = Event {
+            schema: EventVersion::V1,
+            run_id: RunId("R".to_owned()),
+            seq: 1,
+            at: Timestamp(50),
+            body: EventBody::TaskReopened {
+                task_id: TaskId::new("T1"),
+                why: "retry".to_owned(),
+                fresh: true,
+                layer: None,
+                agent: None,
+                say: None,
+            },
+        };
+        let asked = |at, action, ended: Option<i64>| {
+            still_asked(control(at, action), ended.map(Timestamp), std::slice::from_ref(&reopened))
+        };
+        let stopped = |input: Option<Input>| {
+            if let Some(Input::StopTasks { tasks, .. }) = input { tasks } else { Vec::new() }
+        };
+        assert_eq!(stopped(asked(40, stop(&["T1", "T2"]), None)), [TaskId::new("T2")]);
+        assert_eq!(asked(40, stop(&["T1"]), None), None);
+        assert_eq!(stopped(asked(60, stop(&["T1"]), None)), [TaskId::new("T1")]);
+        assert_eq!(asked(60, stop(&["T1"]), Some(70)), None);
+        assert_eq!(asked(60, stop(&[]), None), None, "a stop of the run was meant for that supervisor");
+        let gate = ControlAction::Approve { gate: "g".to_owned() };
+        assert!(asked(1, gate, Some(70)).is_some());
+    }
 }

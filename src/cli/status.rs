@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::cli::args::OutputForm;
 use crate::cli::args::commands::{ReportCommand, ReportForm, RunsCommand, StatusCommand, WhyCommand};
 use crate::cli::context::Context;
-use crate::cli::exit::CliError;
 use crate::cli::elsewhere;
+use crate::cli::exit::CliError;
 use crate::cli::look::{self, KnownRun};
 use crate::cli::shared::{self, Found};
 use crate::engine::ending::result_of;
@@ -80,7 +80,8 @@ pub fn runs(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliErr
         (here, Ok(Found::NotAsked)) => here?,
         (here, Ok(Found::There(redis))) => {
             let known = here.is_ok();
-            let mut list = here.or_else(|error| if error.exit == ExitCode::Usage { Ok(Vec::new()) } else { Err(error) })?;
+            let mut list = here
+                .or_else(|error| if error.exit == ExitCode::Usage { Ok(Vec::new()) } else { Err(error) })?;
             elsewhere::add_runs(context, &redis, &mut list)?;
             if list.is_empty() && !known {
                 return Err(look::nothing_known(context));

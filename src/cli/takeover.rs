@@ -29,11 +29,14 @@ pub struct Moved {
 pub fn moved(context: &Context, spec: RunSpec, host: &str) -> Result<Moved, CliError> {
     let plan = plan_here(context, &spec, host)?;
     let text = match &plan {
-        Some(path) => std::fs::read(path)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .map_err(|error| {
-                CliError::new(ExitCode::Environment, format!("cannot read `{}`: {error}", context.shown(path)))
-            })?,
+        Some(path) => std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(
+            |error| {
+                CliError::new(
+                    ExitCode::Environment,
+                    format!("cannot read `{}`: {error}", context.shown(path)),
+                )
+            },
+        )?,
         None => String::new(),
     };
     let mut spec = spec;
@@ -67,7 +70,10 @@ pub fn moved(context: &Context, spec: RunSpec, host: &str) -> Result<Moved, CliE
         let names: Vec<String> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
         told.push(Input::Warn {
             code: "no-report".to_owned(),
-            message: format!("{} of {host} is outside of the project, and is not written here", names.join(", ")),
+            message: format!(
+                "{} of {host} is outside of the project, and is not written here",
+                names.join(", ")
+            ),
             hint: Some("`orchestrate report --as FORM` prints it".to_owned()),
         });
     }
@@ -122,7 +128,10 @@ fn plan_here(context: &Context, spec: &RunSpec, host: &str) -> Result<Option<Pat
             spec.plan
         ),
     )
-    .hint(format!("call it in a checkout of what {host} had at `{}`, or name one with `-C DIR`", spec.root.display())))
+    .hint(format!(
+        "call it in a checkout of what {host} had at `{}`, or name one with `-C DIR`",
+        spec.root.display()
+    )))
 }
 
 /// What was to be run and was not told whole; `plan` is the text of the plan here.

@@ -86,6 +86,14 @@ pub async fn wait(context: &Context, command: &WaitCommand) -> Result<ExitCode, 
 fn look(context: &Context, run: &mut KnownRun) -> Result<Liveness, CliError> {
     let liveness = run.liveness(context)?;
     run.refresh()?;
+    if liveness == Liveness::Dead
+        && let Some(there) = run.elsewhere()
+        && there.has_lost(run.view.last_seq)?
+    {
+        let message = format!("Redis at `{}` has lost the run", there.address());
+        return Err(CliError::new(ExitCode::Store, message)
+            .hint("its supervisor writes it again, if it lives: see on its machine"));
+    }
     Ok(liveness)
 }
 

@@ -44,7 +44,9 @@ impl Watch {
 
     /// Begins to watch a stream: `begin` is given what is to be called from time to time, which says
     /// whether somebody still listens, with whether something is new.
-    pub fn stream<E>(begin: impl FnOnce(Box<dyn FnMut(bool) -> bool + Send>) -> Result<(), E>) -> Result<Self, E> {
+    pub fn stream<E>(
+        begin: impl FnOnce(Box<dyn FnMut(bool) -> bool + Send>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let (sender, changes) = mpsc::channel(1);
         begin(Box::new(move |new| {
             if new {

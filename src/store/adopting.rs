@@ -105,7 +105,9 @@ impl Store {
                     || format!("the request to run `{run}`"),
                     &control,
                 )?),
-                Err(problem) => bad.push(format!("request `{id}` to the run is none, and is skipped: {problem}")),
+                Err(problem) => {
+                    bad.push(format!("request `{id}` to the run is none, and is skipped: {problem}"));
+                }
             }
         }
         if good.is_empty() {

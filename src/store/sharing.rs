@@ -100,6 +100,6 @@ fn claim(
     summary.host.clone_from(&lease.host);
     summary.pid = lease.pid;
     let summary = summary_text(&summary, masker)?;
-    let plan = plan_text(spec, masker)?;
-    mirror.claim(spec, lease, &summary, &plan, records, view.last_seq, is_alive)
+    mirror.claim(spec, lease, &summary, &plan_text(spec, masker)?, records, is_alive)?;
+    mirror.admit(spec, view.last_seq)
 }

@@ -117,7 +117,9 @@ impl RedisState {
             }
             let event: Event = self.read_as(&format!("{key} {number}"), SchemaKind::Event, &text)?;
             if event.seq != number || event.run_id != *run {
-                return Err(self.fault(Trouble::Other(format!("`{key}` has something else as event {number}"))));
+                return Err(
+                    self.fault(Trouble::Other(format!("`{key}` has something else as event {number}")))
+                );
             }
             page.push((event, text));
         }
@@ -189,7 +191,8 @@ impl RedisState {
         text: &str,
     ) -> Result<T, StoreError> {
         let told = |told: String| self.fault(Trouble::Other(format!("`{place}` is not valid: {told}")));
-        let value = schema::validate(kind, text.as_bytes()).map_err(|violations| told(listed(&violations)))?;
+        let value =
+            schema::validate(kind, text.as_bytes()).map_err(|violations| told(listed(&violations)))?;
         serde_json::from_value(value).map_err(|error| told(error.to_string()))
     }
 }

@@ -93,8 +93,7 @@ impl Mirror {
         }
     }
 
-    /// Takes the run and its tasks in the server, all or nothing. `last` is the number of the last event
-    /// in the journal: where the server has more, somebody else went on with the run meanwhile.
+    /// Takes the run and its tasks in the server, all or nothing.
     pub(in crate::store) fn claim(
         &self,
         spec: &RunSpec,
@@ -102,7 +101,6 @@ impl Mirror {
         summary: &str,
         plan: &str,
         records: &[ClaimedRecord],
-        last: u64,
         is_alive: &dyn Fn(&Lease) -> bool,
     ) -> Result<(), StoreError> {
         let Some(state) = &self.state else { return Ok(()) };
@@ -121,17 +119,21 @@ impl Mirror {
         };
         let task = |place: usize| records.get(place.checked_sub(1)?).map(|record| record.task.clone());
         match state.persist(call, is_alive)? {
-            Ok(_) => {
-                // Once the lease is ours nobody else adds to it.
-                let found = state.last_of(&keys::events(prefix, run))?;
-                if found > last {
-                    let what = format!("the stream of run `{run}`");
-                    return Err(StoreError::Conflict { what, expected: last, found });
-                }
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(refused) => Err(refused.error(run, lease.fence, task)),
         }
+    }
+
+    /// Refuses a run that was claimed and whose stream has more events than the journal, which has
+    /// `last`: somebody else went on with it meanwhile. Once the lease is ours nobody adds to it.
+    pub(in crate::store) fn admit(&self, spec: &RunSpec, last: u64) -> Result<(), StoreError> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let found = state.last_of(&keys::events(&spec.prefix, &spec.run_id))?;
+        if found > last {
+            let what = format!("the stream of run `{}`", spec.run_id);
+            return Err(StoreError::Conflict { what, expected: last, found });
+        }
+        Ok(())
     }
 
     /// Gives a claim back that came to nothing.

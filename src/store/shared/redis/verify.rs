@@ -183,8 +183,7 @@ fn went_on(told: &Told, stream: &[(u64, String)]) -> bool {
 
 /// The state of a run as a stream tells it; none: it does not fit together.
 fn view_of(spec: &RunSpec, stream: &[(u64, String)]) -> Option<RunView> {
-    let events: Option<Vec<Event>> =
-        stream.iter().map(|(_, text)| serde_json::from_str(text).ok()).collect();
+    let events: Option<Vec<Event>> = stream.iter().map(|(_, text)| serde_json::from_str(text).ok()).collect();
     RunView::fold(spec, &events?).ok()
 }
 
