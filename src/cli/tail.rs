@@ -114,8 +114,10 @@ mod tests {
         assert_eq!(added("", "one\n"), "one\n");
         assert_eq!(added("one\n", "one\ntwo\n"), "two\n");
         assert_eq!(added("one\n", "one\n"), "");
-        let old: String = (0..500).map(|line| format!("line {line}\n")).collect();
-        let new: String = (100..510).map(|line| format!("line {line}\n")).collect();
+        let lines = |range: std::ops::Range<u32>| -> String {
+            range.map(|line| ["line ", &line.to_string(), "\n"].concat()).collect()
+        };
+        let (old, new) = (lines(0..500), lines(100..510));
         assert_eq!(added(&old, &new).lines().count(), 10);
         assert_eq!(added("žluťoučký", "kůň"), "kůň");
     }

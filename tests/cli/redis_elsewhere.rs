@@ -153,7 +153,7 @@ fn a_run_is_asked_from_another_machine() {
     let (here, there) = (checkout(&server, "anvil"), machine(&server, "bench"));
     let (mut run, id) = under_way(&server, &here);
     let control = format!("shop:run:{id}:control");
-    server.say(&["XADD", &control, "*", "json", "{\"schema\": \"control/v1\", \"action\": \"explode\"}"]);
+    server.say(&["XADD", &control, "1-0", "json", "{\"schema\": \"control/v1\", \"action\": \"explode\"}"]);
     run.until("is none, and is skipped");
     let _ = there.run(["stop", "2"]).expect(0);
     until("the end of task 2", || {
@@ -177,6 +177,8 @@ fn a_run_is_asked_from_another_machine() {
     // Once at the start, once by the retry, once by the resumption.
     assert_eq!((attempts("1"), attempts("2")), (2, 3));
     assert_eq!(here.read("twos"), "two\n");
+    let _ = here.run(["state", "verify"]).expect(6);
+    server.say(&["XDEL", &control, "1-0"]);
     verified(&here);
 }
 
@@ -210,6 +212,8 @@ fn who_waits_outlasts_a_server_that_begins_anew() {
     let (here, there) = (checkout(&server, "anvil"), machine(&server, "bench"));
     let (mut run, _) = under_way(&server, &here);
     let mut waiting = Followed::start(&there, &["wait"]);
+    let listeners = || server.say(&["CLIENT", "LIST"]).matches("cmd=xread ").count();
+    until("that both listen", || listeners() == 2);
     server.kill();
     waiting.until("it is tried again");
     server.start_again();
