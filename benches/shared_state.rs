@@ -338,6 +338,7 @@ mod unix {
             project: "shop".to_owned(),
             prefix: "shop:".to_owned(),
             root: PathBuf::from("/srv/shop"),
+            state_dir: None,
             plan_path: None,
             plan: "plan.md".to_owned(),
             plan_title: "Shop".to_owned(),

@@ -68,9 +68,11 @@ pub fn working_directory() -> io::Result<PathBuf> {
     Ok(dunce::canonicalize(&directory).unwrap_or(directory))
 }
 
-/// The name of this host: a plain word, never empty.
+/// The name of this host: a plain word, never empty. Where several machines have the same name, as
+/// containers may, `ORCHESTRATE_HOST` tells them apart: a process of another machine says nothing here.
 pub fn host(variables: &BTreeMap<String, String>) -> String {
-    plain(&system_name(variables), "localhost")
+    let named = variables.get("ORCHESTRATE_HOST").map(|name| plain(name, "")).filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| plain(&system_name(variables), "localhost"))
 }
 
 /// The name of the user: a plain word, never empty.
@@ -113,6 +115,8 @@ mod tests {
         assert_eq!(user(&variables(&[("USER", ""), ("LOGNAME", "Jo Do:e")])), "JoDoe");
         assert_eq!(user(&variables(&[])), "somebody");
         assert!(!host(&variables(&[])).is_empty());
+        assert_eq!(host(&variables(&[("ORCHESTRATE_HOST", " an:vil ")])), "anvil");
+        assert_eq!(host(&variables(&[("ORCHESTRATE_HOST", " ")])), host(&variables(&[])));
         assert_eq!(plain("a@b:c\n", "x"), "abc");
     }
 

@@ -9,6 +9,7 @@ use crate::cli::args::commands::LogsCommand;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look::KnownRun;
+use crate::cli::tail;
 use crate::cli::watch::Watch;
 use crate::masking;
 use crate::model::exit::ExitCode;
@@ -44,6 +45,9 @@ pub async fn logs(context: &Context, command: &LogsCommand) -> Result<ExitCode, 
         let session = masking::mask(&session).into_owned();
         let session = masking::strip_controls(&session);
         context.ui.note(&format!("attempt {attempt} goes on with session {session} of an earlier one"));
+    }
+    if run.elsewhere().is_some() {
+        return tail::tail(context, &mut run, command, &task, (attempt, last)).await;
     }
     let name = if command.stderr { "stderr.log" } else { "stdout.log" };
     let path = run.attempt_file(&task, attempt, name);

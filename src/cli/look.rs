@@ -1,9 +1,12 @@
-//! Looking at a run that exists: finding it, reading its journal, saying whether it lives.
+//! Looking at a run that exists: finding it, reading what happened, saying whether it lives. The journal
+//! here comes first; what it does not know may be in a Redis.
 
 use std::path::PathBuf;
 
 use crate::cli::context::Context;
+use crate::cli::elsewhere::{self, Elsewhere};
 use crate::cli::exit::CliError;
+use crate::cli::watch::Watch;
 use crate::engine::folders::RunFolders;
 use crate::model::event::Event;
 use crate::model::exit::ExitCode;
@@ -17,27 +20,49 @@ use crate::report::Liveness;
 use crate::store::{Store, StoreError};
 use crate::supervisor;
 
-/// A run as its journal tells it.
+/// Where what is known of a run comes from.
+pub enum Source {
+    /// The journal of this machine.
+    Journal(Box<Store>),
+    /// A Redis that another machine writes to.
+    Elsewhere(Box<Elsewhere>),
+}
+
+/// A run as its events tell it.
 pub struct KnownRun {
-    /// The store it is in.
-    pub store: Store,
+    /// Where they are.
+    pub source: Source,
     /// What is or was run.
     pub spec: RunSpec,
     /// Its state.
     pub view: RunView,
     /// All its events.
     pub events: Vec<Event>,
-    /// Where its files lie.
+    /// Where its files lie, on the machine that runs it.
     pub folders: RunFolders,
 }
 
 impl KnownRun {
     /// Finds the run that `--run` names, or the latest of this project, and reads it.
     pub fn find(context: &Context) -> Result<Self, CliError> {
-        let store = open(context)?;
-        let wanted = context.run.clone();
-        let run = store.find_run(wanted.as_deref())?;
-        Self::read(context, store, &run)
+        let here = match open(context) {
+            Ok(store) => match store.find_run(context.run.as_deref()) {
+                Ok(run) => Ok(Self::read(context, store, &run)?),
+                Err(error @ StoreError::NoRun { .. }) => Err(CliError::from(error)),
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) if error.exit == ExitCode::Usage => Err(error),
+            Err(error) => return Err(error),
+        };
+        if context.redis.is_none() {
+            return here;
+        }
+        match here {
+            // What this machine drives, and what is done, no other one knows better.
+            Ok(run) if run.liveness(context)? == Liveness::Alive => Ok(run),
+            Ok(run) => Ok(elsewhere::newer(context, &run).unwrap_or(run)),
+            Err(unknown) => elsewhere::find(context)?.ok_or(unknown),
+        }
     }
 
     /// Reads the run `run`.
@@ -46,12 +71,15 @@ impl KnownRun {
         let events = store.events(run, 0)?;
         let view = RunView::fold(&spec, &events)?;
         let folders = context.folders(&spec.root, run);
-        Ok(Self { store, spec, view, events, folders })
+        Ok(Self { source: Source::Journal(Box::new(store)), spec, view, events, folders })
     }
 
     /// Takes in what happened since the last look; says whether anything did.
     pub fn refresh(&mut self) -> Result<bool, CliError> {
-        let new = self.store.events(&self.view.run_id, self.view.last_seq)?;
+        let new = match &self.source {
+            Source::Journal(store) => store.events(&self.view.run_id, self.view.last_seq)?,
+            Source::Elsewhere(there) => there.events(self.view.last_seq)?,
+        };
         for event in &new {
             self.view.apply(event)?;
         }
@@ -65,9 +93,34 @@ impl KnownRun {
         if self.view.status != RunStatus::Running {
             return Ok(Liveness::Ended);
         }
-        let lease = self.store.lease(&self.view.run_id)?;
+        let store = match &self.source {
+            Source::Journal(store) => store,
+            Source::Elsewhere(there) => return Ok(elsewhere::liveness(context, there)?),
+        };
+        let lease = store.lease(&self.view.run_id)?;
         let alive = lease.is_some_and(|lease| lease_is_alive(context, &lease));
         Ok(if alive { Liveness::Alive } else { Liveness::Dead })
+    }
+
+    /// Begins to watch for what happens next.
+    pub fn watch(&self, context: &Context) -> Result<Watch, CliError> {
+        match &self.source {
+            Source::Journal(_) => Ok(Watch::begin(&context.state_dir)),
+            Source::Elsewhere(there) => Ok(Watch::stream(|tell| there.watch(self.view.last_seq, tell))?),
+        }
+    }
+
+    /// Through what it is looked at, where it is a run of another machine.
+    pub fn elsewhere(&self) -> Option<&Elsewhere> {
+        match &self.source {
+            Source::Journal(_) => None,
+            Source::Elsewhere(there) => Some(there),
+        }
+    }
+
+    /// The host whose supervisor had the run last.
+    pub fn host(&self) -> &str {
+        self.view.supervisor.as_ref().map_or(&self.spec.host, |(host, _)| host)
     }
 
     /// The task `id`, or an error that names the ones there are.
@@ -97,13 +150,16 @@ impl KnownRun {
 
 /// Opens the store of this project to look at it.
 pub fn open(context: &Context) -> Result<Store, CliError> {
-    Store::open_existing(&context.state_dir)?.ok_or_else(|| {
-        CliError::new(
-            ExitCode::Usage,
-            format!("no run is known here: `{}` has no journal", context.shown(&context.state_dir)),
-        )
-        .hint("start one with `orchestrate --plan PLAN`, or look elsewhere with `-C DIR`")
-    })
+    Store::open_existing(&context.state_dir)?.ok_or_else(|| nothing_known(context))
+}
+
+/// The error of a project in which nothing was run yet.
+pub fn nothing_known(context: &Context) -> CliError {
+    CliError::new(
+        ExitCode::Usage,
+        format!("no run is known here: `{}` has no journal", context.shown(&context.state_dir)),
+    )
+    .hint("start one with `orchestrate --plan PLAN`, or look elsewhere with `-C DIR` or `--redis`")
 }
 
 /// Whether the holder of a lease lives: on this host its process tells, on another one the time.
@@ -118,9 +174,4 @@ pub fn holder_lives(lease: &Lease, host: &str, now: Timestamp) -> bool {
     } else {
         lease.until > now
     }
-}
-
-/// What a journal that names no such run says, kept apart so that callers can tell it.
-pub fn is_no_run(error: &StoreError) -> bool {
-    matches!(error, StoreError::NoRun { .. })
 }

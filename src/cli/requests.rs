@@ -2,8 +2,9 @@
 
 use crate::cli::args::commands::{ApproveCommand, StopCommand};
 use crate::cli::context::Context;
+use crate::cli::elsewhere;
 use crate::cli::exit::CliError;
-use crate::cli::look::KnownRun;
+use crate::cli::look::{KnownRun, Source};
 use crate::cli::resume::{self, Going};
 use crate::engine::wake::wake;
 use crate::model::exit::ExitCode;
@@ -39,9 +40,12 @@ pub fn stop(context: &Context, command: &StopCommand) -> Result<ExitCode, CliErr
 pub async fn approve(context: &Context, command: &ApproveCommand) -> Result<ExitCode, CliError> {
     let mut run = KnownRun::find(context)?;
     let gate = known_gate(&run, &command.gate)?;
-    ask(context, &mut run, ControlAction::Approve { gate: gate.clone() })?;
+    let control = ask(context, &mut run, ControlAction::Approve { gate: gate.clone() })?;
     let id = run.view.run_id.clone();
     let alive = run.liveness(context)? == Liveness::Alive;
+    if !alive && !command.resume && run.elsewhere().is_none() {
+        elsewhere::tell(context, &run, &control);
+    }
     if command.resume && !alive {
         context.ui.note(&format!("gate \"{gate}\" of run {id} is approved"));
         return Box::pin(resume::go_on(context, run, Going::default())).await;
@@ -54,17 +58,24 @@ pub async fn approve(context: &Context, command: &ApproveCommand) -> Result<Exit
     Ok(ExitCode::Success)
 }
 
-/// Writes a request to a run and tells its supervisor to look.
-pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Result<(), CliError> {
+/// Writes a request to a run where its supervisor looks, and has it look.
+pub fn ask(context: &Context, run: &mut KnownRun, action: ControlAction) -> Result<Control, CliError> {
     let control = Control {
         schema: ControlVersion::V1,
         at: context.clock.now(),
         by: format!("{}@{}", context.user, context.host),
         action,
     };
-    run.store.push_control(&run.view.run_id, &control)?;
-    wake(&run.folders.wake())?;
-    Ok(())
+    match &mut run.source {
+        Source::Journal(store) => {
+            store.push_control(&run.view.run_id, &control)?;
+            wake(&run.folders.wake())?;
+        }
+        Source::Elsewhere(there) => {
+            there.ask(|redis, prefix, run| redis.push_control(prefix, run, &control))?;
+        }
+    }
+    Ok(control)
 }
 
 /// The gates of a run: those that hold tasks, and tasks that are gates themselves.

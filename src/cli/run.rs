@@ -330,6 +330,7 @@ fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan) -> RunSpec {
         project: settings.project.clone(),
         prefix: settings.prefix.clone(),
         root: context.root.clone(),
+        state_dir: Some(context.state_dir.clone()),
         plan: read.file.path.as_ref().map_or_else(|| "-".to_owned(), |path| shown(&context.root, path)),
         plan_path: read.file.path.clone(),
         plan_title: read.plan.title.clone(),

@@ -46,13 +46,13 @@ impl Claim {
     }
 
     /// Takes a run that is known and its tasks' keys, or says who holds them.
-    pub fn take(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, CliError> {
+    pub fn take(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, StoreError> {
         let (lease, now) = Self::lease(context, store, spec)?;
         store.acquire_lease(spec, &lease, now, &|held| look::lease_is_alive(context, held))?;
         Ok(Self { lease })
     }
 
-    fn lease(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<(Lease, Timestamp), CliError> {
+    fn lease(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<(Lease, Timestamp), StoreError> {
         let now = context.clock.now();
         let pid = std::process::id();
         let lease = Lease {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::cli::args::OutputForm;
 use crate::cli::args::commands::{ReportCommand, ReportForm, RunsCommand, StatusCommand, WhyCommand};
 use crate::cli::context::Context;
+use crate::cli::elsewhere;
 use crate::cli::exit::CliError;
 use crate::cli::look::{self, KnownRun};
-use crate::cli::watch::Watch;
+use crate::cli::shared::{self, Found};
 use crate::engine::ending::result_of;
 use crate::model::exit::ExitCode;
 use crate::model::result::RunResult;
@@ -24,7 +25,7 @@ pub async fn status(context: &Context, command: &StatusCommand) -> Result<ExitCo
         print_status(context, &run)?;
         return Ok(ExitCode::Success);
     }
-    let mut watch = Watch::begin(&context.state_dir);
+    let mut watch = run.watch(context)?;
     loop {
         let liveness = run.liveness(context)?;
         let text = report::status(&run.spec, &run.view, liveness, &context.ui.stdout, context.clock.now());
@@ -72,8 +73,31 @@ fn result(context: &Context, run: &KnownRun) -> Result<RunResult, CliError> {
 
 /// `orchestrate runs`.
 pub fn runs(context: &Context, command: &RunsCommand) -> Result<ExitCode, CliError> {
-    let store = look::open(context)?;
-    let mut list = store.runs_at(context.clock.now(), &|lease| look::lease_is_alive(context, lease))?;
+    let here = look::open(context).and_then(|store| {
+        Ok(store.runs_at(context.clock.now(), &|lease| look::lease_is_alive(context, lease))?)
+    });
+    let mut list = match (here, shared::state(context)) {
+        (here, Ok(Found::NotAsked)) => here?,
+        (here, Ok(Found::There(redis))) => {
+            let known = here.is_ok();
+            let mut list = here
+                .or_else(|error| if error.exit == ExitCode::Usage { Ok(Vec::new()) } else { Err(error) })?;
+            elsewhere::add_runs(context, &redis, &mut list)?;
+            if list.is_empty() && !known {
+                return Err(look::nothing_known(context));
+            }
+            list
+        }
+        (Ok(here), Ok(Found::Without(error))) => {
+            context.ui.note(&format!("{error}; these are the runs of the journal here"));
+            here
+        }
+        (Ok(here), Err(error)) => {
+            context.ui.note(&format!("{error}; these are the runs of the journal here"));
+            here
+        }
+        (Err(error), Ok(Found::Without(_))) | (Err(_), Err(error)) => return Err(error),
+    };
     if let Some(limit) = command.limit {
         list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }

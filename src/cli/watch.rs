@@ -1,4 +1,5 @@
-//! Waits until the journal changes, without polling where the system tells.
+//! Waits until a run changes, without polling: the system tells when the journal is written, and a
+//! thread when an event comes into a stream.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Watches the state folder for writes to the journal.
+/// Watches the state folder for writes to the journal, or a stream for events.
 pub struct Watch {
     // Kept for its drop: it ends the watching.
     _watcher: Option<RecommendedWatcher>,
@@ -39,6 +40,22 @@ impl Watch {
             .inspect_err(|error| tracing::debug!(%error, "the journal is looked at every second"))
             .ok();
         Self { _watcher: watcher, changes }
+    }
+
+    /// Begins to watch a stream: `begin` is given what is to be called from time to time, which says
+    /// whether somebody still listens, with whether something is new.
+    pub fn stream<E>(
+        begin: impl FnOnce(Box<dyn FnMut(bool) -> bool + Send>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let (sender, changes) = mpsc::channel(1);
+        begin(Box::new(move |new| {
+            if new {
+                // A full channel means that a look is due anyhow.
+                sender.try_send(()).ok();
+            }
+            !sender.is_closed()
+        }))?;
+        Ok(Self { _watcher: None, changes })
     }
 
     /// Waits for the next change, or for `at_most`.

@@ -16,6 +16,7 @@ use crate::engine::prepare::Surroundings;
 use crate::engine::reports::{AgentReports, Left};
 use crate::engine::sessions::{self, Sessions};
 use crate::engine::signals::{Signal, Signals};
+use crate::engine::tails::Tails;
 use crate::engine::wake::WakeWatch;
 use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
@@ -95,6 +96,7 @@ pub struct Engine {
     pub(super) ungranted: BTreeMap<AttemptKey, String>,
     pub(super) plan_state: Option<(SystemTime, u64)>,
     attempt_events: AttemptEvents,
+    pub(super) tails: Tails,
     uses_memory: bool,
     memory_at: Option<Timestamp>,
     pub(super) ended: Option<(RunStatus, ExitCode)>,
@@ -125,6 +127,7 @@ impl Engine {
             ungranted: BTreeMap::new(),
             plan_state,
             attempt_events: AttemptEvents::default(),
+            tails: Tails::default(),
             uses_memory,
             memory_at: None,
             ended: None,
@@ -285,6 +288,7 @@ impl Engine {
         if view.count(TaskStatus::Running) + view.count(TaskStatus::Verifying) > 0 {
             self.parts.store.heartbeat(&self.parts.spec, view, now)?;
         }
+        self.keep_tails();
         Ok(self.look_at_plan())
     }
 

@@ -1,6 +1,5 @@
 //! Taking in what the supervisor reports, and finding out what it does not know.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
 use crate::engine::Engine;
@@ -12,8 +11,6 @@ use crate::supervisor::{CheckTicket, Ended, Report};
 
 /// How many reports one turn takes in at the most, so that a flood cannot keep effects waiting.
 const TURN_INPUTS: usize = 256;
-/// How much of an attempt's output others can see without its file.
-const TAIL_BYTES: u64 = 64 << 10;
 
 impl Engine {
     /// Takes in a report and those that wait behind it, up to a turn's fill.
@@ -46,31 +43,11 @@ impl Engine {
             Report::Ended { key, ended } => {
                 self.active.remove(&key);
                 self.parts.store.revoke(&key);
-                if let Err(error) = self.keep_tail(&key, &ended) {
-                    // The whole output lies in its file; what is missing is the copy for others.
-                    tracing::warn!(%key, %error, "the tail of its output is not in the shared state");
-                }
+                self.keep_last_tail(&key, ended.stdout_bytes);
                 self.attempt_ended(key, ended, inputs);
             }
             Report::Checked { ticket, results } => inputs.push(checked(ticket, results)),
         }
-    }
-
-    /// Puts the end of an attempt's output where others can see it.
-    fn keep_tail(&mut self, key: &AttemptKey, ended: &Ended) -> anyhow::Result<()> {
-        if ended.stdout_bytes == 0 {
-            return Ok(());
-        }
-        let path = self.parts.folders.attempt(&key.task, key.attempt).join("stdout.log");
-        // An agent may have put something else there, and opening a pipe would wait for its writer.
-        anyhow::ensure!(path.symlink_metadata()?.is_file(), "`{}` is no file any more", path.display());
-        let mut file = std::fs::File::open(&path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
-        self.parts.store.put_tail(&self.parts.spec, &key.task, &String::from_utf8_lossy(&bytes))?;
-        Ok(())
     }
 
     /// What there is to judge an attempt by; its completion is the one that counts.

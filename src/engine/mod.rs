@@ -26,6 +26,7 @@ pub mod requests;
 mod sessions;
 mod shared;
 pub mod signals;
+mod tails;
 pub mod wake;
 
 pub use drive::{Engine, EngineParts, RunEnd};

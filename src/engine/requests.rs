@@ -9,13 +9,25 @@ impl Engine {
     /// The requests and reports that came since the last look.
     pub(super) fn requests(&mut self) -> anyhow::Result<Vec<Input>> {
         let run = self.parts.spec.run_id.clone();
-        let mut inputs = Vec::new();
+        let mut inputs: Vec<Input> =
+            self.parts.store.take_requests(&run)?.into_iter().map(no_request).collect();
         for (number, control) in self.parts.store.controls(&run, self.parts.requests_seen)? {
             self.parts.requests_seen = number;
             inputs.push(input_of(control));
         }
         inputs.extend(self.embedded_reports()?);
         Ok(inputs)
+    }
+}
+
+/// What is told of something that stands among the requests to a run and is none.
+pub fn no_request(problem: String) -> Input {
+    Input::Warn {
+        code: "bad-request".to_owned(),
+        message: problem,
+        hint: Some(
+            "`orchestrate stop`, `approve` and `retry` write requests; `orchestrate schema control` says what they look like".to_owned(),
+        ),
     }
 }
 

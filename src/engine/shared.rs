@@ -6,10 +6,14 @@ use crate::scheduler::Input;
 use crate::store::{Grant, SharedNews};
 
 impl Engine {
-    /// What happened to it since the last look. The error is a refusal: somebody else has the run, or
+    /// What happened to it since the last look, and what was asked of the run through it. The error is a refusal: somebody else has the run, or
     /// a task of it.
     pub(super) fn shared_news(&mut self) -> anyhow::Result<Vec<Input>> {
-        Ok(self.parts.store.shared_news()?.into_iter().map(warning).collect())
+        let mut inputs: Vec<Input> = self.parts.store.shared_news()?.into_iter().map(warning).collect();
+        if self.parts.store.is_asked() {
+            inputs.extend(self.requests()?);
+        }
+        Ok(inputs)
     }
 
     /// The user of an attempt that is about to start, where it can have one.

@@ -112,6 +112,10 @@ pub struct RunSpec {
     pub prefix: String,
     /// The project's root, absolute.
     pub root: PathBuf,
+    /// Where its state folder lies on the host that supervises it, absolute; none: it was made before
+    /// that was kept.
+    #[serde(default)]
+    pub state_dir: Option<PathBuf>,
     /// The plan file, absolute; none: it was read from standard input.
     pub plan_path: Option<PathBuf>,
     /// The plan as shown: relative to the root with `/`, or `-`.

@@ -91,6 +91,7 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
         project: "sample".to_owned(),
         prefix: "sample:".to_owned(),
         root: PathBuf::from("root"),
+        state_dir: None,
         plan_path: None,
         plan: "plans/phase3.md".to_owned(),
         plan_title: "Phase 3".to_owned(),

@@ -93,6 +93,22 @@ pub enum StoreError {
         /// Everything that is wrong with it.
         violations: Vec<Violation>,
     },
+    /// A Redis lost an event of a run that the journal here does not have.
+    #[error("event {seq} of run `{run}` is not in Redis any more")]
+    Missing {
+        /// The run.
+        run: RunId,
+        /// The number of the event.
+        seq: u64,
+    },
+    /// The journal and a Redis tell different stories of a run.
+    #[error("event {seq} of run `{run}` is another one in Redis than in the journal here")]
+    Parted {
+        /// The run.
+        run: RunId,
+        /// The number of the event.
+        seq: u64,
+    },
     /// There is no such run, or none at all.
     #[error("{}", wanted.as_ref().map_or_else(|| "there is no run yet".to_owned(), |wanted| format!("there is no run `{wanted}`")))]
     NoRun {
@@ -113,9 +129,12 @@ impl StoreError {
     /// The exit code of a command that ends because of it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unavailable { .. } | Self::Full { .. } | Self::Corrupt { .. } | Self::Redis { .. } => {
-                ExitCode::Store
-            }
+            Self::Unavailable { .. }
+            | Self::Full { .. }
+            | Self::Corrupt { .. }
+            | Self::Redis { .. }
+            | Self::Missing { .. }
+            | Self::Parted { .. } => ExitCode::Store,
             Self::Conflict { .. } | Self::Stale { .. } | Self::Held { .. } => ExitCode::Held,
             Self::IllegalStep { .. } | Self::Invalid { .. } => ExitCode::Fault,
             Self::NoRun { .. } | Self::Ambiguous { .. } => ExitCode::Usage,
@@ -156,6 +175,12 @@ impl StoreError {
             Self::IllegalStep { .. } | Self::Invalid { .. } => {
                 "this is a fault of orchestrate, please report it".to_owned()
             }
+            Self::Missing { run, .. } => format!(
+                "what a server evicted or lost cannot be made up: where the run was started its journal is whole, `orchestrate resume {run}` goes on there, and `orchestrate state repair` writes Redis again"
+            ),
+            Self::Parted { run, .. } => format!(
+                "both machines went on with it: `orchestrate status {run}` without `--redis` shows this one's, and only the other one can go on"
+            ),
             Self::NoRun { .. } => "`orchestrate runs` lists the known runs".to_owned(),
             Self::Ambiguous { candidates, .. } => {
                 let names = candidates.iter().take(5).map(RunId::as_str).collect::<Vec<_>>().join(", ");

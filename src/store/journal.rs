@@ -120,6 +120,29 @@ pub(super) fn insert_events(
     Ok(written)
 }
 
+/// Adds events as they were written elsewhere, whose numbers follow the last one.
+pub(super) fn insert_texts(
+    connection: &Connection,
+    run: &RunId,
+    texts: &[(u64, String)],
+) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare_cached("INSERT INTO events (run_id, seq, body) VALUES (?1, ?2, ?3)")?;
+    let mut expected = head(connection, run)?.last_seq;
+    for (seq, text) in texts {
+        expected += 1;
+        if *seq != expected {
+            return Err(StoreError::Conflict {
+                what: format!("the next event of run `{run}`"),
+                expected: *seq,
+                found: expected,
+            });
+        }
+        statement.execute(params![run.as_str(), to_sql(*seq), text])?;
+    }
+    Ok(())
+}
+
 /// Records how a run stands after its last event.
 pub(super) fn update_run(
     connection: &Connection,

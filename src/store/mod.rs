@@ -13,6 +13,7 @@
 //!
 //! What was written survives a kill of ours at once, and a loss of power after [`Store::sync`].
 
+mod adopting;
 mod database;
 mod door;
 mod error;
@@ -43,7 +44,7 @@ pub use error::StoreError;
 pub use reports::report_text;
 pub use shared::redis::{
     Address, AddressError, Doubt, Entry, Grant, Mirror, Place, RedisState, ReportWake, SharedNews,
-    SharedReport, Trouble, dotenv,
+    SharedReport, StreamEntry, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use verify::Problem;

@@ -102,5 +102,6 @@ fn claim(
     summary.host.clone_from(&lease.host);
     summary.pid = lease.pid;
     let summary = summary_text(&summary, masker)?;
-    mirror.claim(spec, lease, &summary, &plan_text(spec, masker)?, records, is_alive)
+    mirror.claim(spec, lease, &summary, &plan_text(spec, masker)?, records, is_alive)?;
+    mirror.admit(spec, view.last_seq)
 }

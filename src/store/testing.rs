@@ -49,6 +49,7 @@ pub(crate) fn spec(run: &str, tasks: &[&str]) -> RunSpec {
         project: "shop".to_owned(),
         prefix: "shop:".to_owned(),
         root: PathBuf::from("/srv/shop"),
+        state_dir: None,
         plan_path: None,
         plan: "plan.md".to_owned(),
         plan_title: "Shop".to_owned(),

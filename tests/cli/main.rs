@@ -25,6 +25,8 @@ mod many;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]
+mod redis_elsewhere;
+#[cfg(unix)]
 mod redis_faults;
 #[cfg(unix)]
 #[path = "../support/redis_proxy.rs"]

@@ -14,7 +14,10 @@ use crate::model::time::Span;
 Examples:
   orchestrate status                 the latest run of this project
   orchestrate status 01JD8Q --watch  that run, live until it ends
-  orchestrate status --output json")]
+  orchestrate status --output json
+  orchestrate status --redis redis://cache:6379   a run of another machine
+
+What the journal here does not know is looked for in Redis, where one is used.")]
 pub struct StatusCommand {
     /// The run; left out: the latest
     #[arg(value_name = "RUN")]
@@ -49,7 +52,11 @@ pub struct WaitCommand {
 Examples:
   orchestrate resume                 go on with the latest run
   orchestrate resume --yes-gates     taking every gate as approved
-  orchestrate resume --allow-paid --reason 'the demo is at five'")]
+  orchestrate resume --allow-paid --reason 'the demo is at five'
+  orchestrate resume --redis redis://cache:6379   a run whose machine is lost
+
+With Redis a run of another machine is taken over once its lease has lapsed, half a minute after its
+supervisor was last seen. It goes on in a checkout of the same repository that has its plan.")]
 pub struct ResumeCommand {
     /// The run; left out: the latest
     #[arg(value_name = "RUN")]
@@ -101,7 +108,9 @@ pub enum ReportForm {
 Examples:
   orchestrate logs T006               the last attempt, secrets masked
   orchestrate logs T006 -f            as it comes
-  orchestrate logs T006 --attempt 1 --stderr")]
+  orchestrate logs T006 --attempt 1 --stderr
+
+Of a run on another machine Redis has the last 64 KiB; where the whole log lies is said.")]
 pub struct LogsCommand {
     /// The task
     #[arg(value_name = "TASK", value_parser = reading::task_id)]
@@ -130,7 +139,9 @@ pub struct WhyCommand {
 #[command(after_help = "\
 Examples:
   orchestrate stop                    the latest run; `resume` goes on
-  orchestrate stop T003 T004          these tasks, for good")]
+  orchestrate stop T003 T004          these tasks, for good
+
+A run of another machine is asked through Redis, where one is used.")]
 pub struct StopCommand {
     /// The tasks; left out: the whole run
     #[arg(value_name = "TASK", value_parser = reading::task_id)]

@@ -58,7 +58,7 @@ pub const OUTER_RUN: [&str; 7] = [
 ];
 
 /// Variables that are looked at outside of settings.
-const OTHERS: [&str; 2] = ["ORCHESTRATE_LOG", "ORCHESTRATE_UPDATE_SCHEMAS"];
+const OTHERS: [&str; 3] = ["ORCHESTRATE_HOST", "ORCHESTRATE_LOG", "ORCHESTRATE_UPDATE_SCHEMAS"];
 
 /// The task inside which this process runs, where it does.
 pub fn inside_task(environment: &BTreeMap<String, String>) -> Option<&str> {

@@ -184,6 +184,7 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
         project: "p".to_owned(),
         prefix: "p:".to_owned(),
         root: PathBuf::from("/root"),
+        state_dir: None,
         plan_path: Some(PathBuf::from("/root/plan.md")),
         plan: "plan.md".to_owned(),
         plan_title: "Plan".to_owned(),

@@ -14,6 +14,8 @@ use crate::store::{LEASE, StoreError, keys};
 
 use super::address::Address;
 use super::batch::{Batch, Meaning};
+use super::elsewhere::StreamEntry;
+use super::listening::Inbox;
 use super::pending::Turn;
 use super::reports::{ReportWake, Reports, SharedReport};
 use super::rights::{Doubt, Grant, Rights, Survey};
@@ -67,6 +69,8 @@ pub struct Mirror {
     queue: Option<Arc<Queue>>,
     /// From the claim on.
     rights: Option<Rights>,
+    /// What is asked of the run, from then on.
+    inbox: Option<Arc<Inbox>>,
     /// Who looks for agents' reports, from then on too.
     reports: Option<Arc<Reports>>,
     /// The tasks under whose report key something may be: all, or those that had an attempt.
@@ -95,6 +99,7 @@ impl Mirror {
             state: Some(Box::new(state)),
             queue: None,
             rights: None,
+            inbox: None,
             reports: None,
             reported: Reported::Anywhere,
         })
@@ -164,6 +169,18 @@ impl Mirror {
         Ok(())
     }
 
+    /// Refuses a run that was claimed and whose stream has more events than the journal, which has
+    /// `last`: somebody else went on with it meanwhile. Once the lease is ours nobody adds to it.
+    pub(in crate::store) fn admit(&self, spec: &RunSpec, last: u64) -> Result<(), StoreError> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let found = state.last_of(&keys::events(&spec.prefix, &spec.run_id))?;
+        if found > last {
+            let what = format!("the stream of run `{}`", spec.run_id);
+            return Err(StoreError::Conflict { what, expected: last, found });
+        }
+        Ok(())
+    }
+
     /// Gives a claim back that came to nothing.
     pub(in crate::store) fn abandon(&self, spec: &RunSpec, lease: &Lease) {
         let Some(state) = &self.state else { return };
@@ -212,6 +229,8 @@ impl Mirror {
     pub(in crate::store) fn follow(&mut self, following: Following, restore: bool) -> Result<(), StoreError> {
         let Some(state) = self.state.take() else { return Ok(()) };
         let run = following.spec.run_id.clone();
+        let control = keys::control(&following.spec.prefix, &run);
+        self.inbox = Some(Inbox::begin(self.address.clone(), state.ttl(), control)?);
         self.queue = Some(Writer::begin(*state, self.seed, following, restore)?);
         self.reports = Some(Reports::begin(self.address.clone(), self.ttl, run, self.seed)?);
         Ok(())
@@ -281,6 +300,16 @@ impl Mirror {
         }
     }
 
+    /// Whether something was asked of the run.
+    pub(in crate::store) fn is_asked(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| inbox.has_some())
+    }
+
+    /// What was asked of the run since the last look, whatever it is.
+    pub(in crate::store) fn requests(&self) -> Vec<StreamEntry> {
+        self.inbox.as_ref().map(|inbox| inbox.take()).unwrap_or_default()
+    }
+
     /// What there is to tell since the last look.
     pub(in crate::store) fn news(&self) -> Vec<SharedNews> {
         let news = self.queue.as_ref().map(|queue| queue.news()).unwrap_or_default();
@@ -307,6 +336,9 @@ impl Mirror {
 impl Drop for Mirror {
     /// The writer ends with the run, however that ends. The lease then runs out by itself.
     fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.close();
+        }
         if let Some(queue) = &self.queue {
             queue.stop();
         }

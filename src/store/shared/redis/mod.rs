@@ -15,14 +15,15 @@
 //! - Clusters and sentinels are not spoken to: one step touches several keys.
 //!
 //! - Agents' reports are looked for by a second thread, which knows nothing of what they mean.
-//!
-//! What it does not do: requests from other machines. They attach to
-//! [`RedisState`].
+//! - Other machines look at a run, ask something of it and take it over through the same keys:
+//!   `elsewhere` reads them, `listening` waits for what comes.
 
 mod address;
 mod backoff;
 mod batch;
 mod connection;
+mod elsewhere;
+mod listening;
 mod mirror;
 mod pending;
 mod reports;
@@ -35,6 +36,7 @@ mod verify;
 mod writer;
 
 pub use address::{Address, AddressError, Place, dotenv};
+pub use elsewhere::StreamEntry;
 pub use mirror::Mirror;
 pub use reports::{ReportWake, SharedReport};
 pub use rights::{Doubt, Grant};
@@ -42,6 +44,7 @@ pub use state::{Entry, RedisState};
 pub use trouble::Trouble;
 pub use writer::SharedNews;
 
+pub(in crate::store) use elsewhere::listed;
 pub(in crate::store) use mirror::{ClaimedRecord, Following};
 pub(in crate::store) use pending::{Turn, TurnRecord};
 pub(in crate::store) use restore::{plan_text, summary_text};

@@ -117,7 +117,7 @@ impl RedisState {
         replies.pop().ok_or_else(|| self.fault(Trouble::Other("a script did not answer".to_owned())))
     }
 
-    fn command(&self, command: &redis::Cmd) -> Result<Value, StoreError> {
+    pub(super) fn command(&self, command: &redis::Cmd) -> Result<Value, StoreError> {
         self.connection.borrow_mut().command(command).map_err(|trouble| self.fault(trouble))
     }
 
@@ -506,7 +506,7 @@ impl SharedState for RedisState {
 }
 
 /// The number and the text of one entry of a stream.
-fn stream_entry(entry: &Value) -> Option<(u64, String)> {
+pub(super) fn stream_entry(entry: &Value) -> Option<(u64, String)> {
     let Value::Array(parts) = entry else { return None };
     let number = text_of(parts.first()?)?.split('-').next()?.parse().ok()?;
     let Value::Array(fields) = parts.get(1)? else { return None };
