@@ -23,12 +23,7 @@ fn until(what: &str, mut seen: impl FnMut() -> bool) {
 /// A project `shop` whose one task is this command; its agents know the server, if there is one.
 fn project(server: Option<&RedisServer>, retries: u32, command: &str) -> Project {
     let project = Project::new();
-    let env = server.map(|server| {
-        format!(
-            "[redis]\nurl = \"{0}\"\n[agents.command]\nenv = {{ ORCHESTRATE_REPORT_URL = \"{0}\" }}\n",
-            server.url()
-        )
-    });
+    let env = server.map(|server| format!("[redis]\nurl = \"{0}\"\n", server.url()));
     project
         .write("orchestrate.toml", format!("version = 1\nproject = \"shop\"\n{}", env.unwrap_or_default()));
     project.write(
@@ -156,7 +151,7 @@ fn an_agent_that_has_to_leave_a_completion_may_report_it() {
     ] {
         let configuration = format!(
             "version = 1\nproject = 'shop'\n[redis]\nurl = '{url}'\n[agents.acme]\nprogram = '{}'\n\
-             args = ['{behaviour}']\nenv = {{ ORCHESTRATE_REPORT_URL = '{url}' }}\n",
+             args = ['{behaviour}']\n",
             fake_agent().display()
         );
         project.write("orchestrate.toml", configuration);
@@ -202,7 +197,7 @@ fn late_and_left_reports_are_of_no_account() {
     server.say(&["SET", "shop:task:T001:report", "left by somebody"]);
     let project = project(Some(&server), 0, &does(&["line:nothing"]));
     let done = task(&project, 0);
-    assert_eq!(notes(&done), "[]", "{done:#}");
+    assert!(!notes(&done).contains("report"), "{done:#}");
     assert_eq!(server.get("shop:task:T001:report"), None);
 
     // The first attempt reports a failure; the second one what the first one would have said.
@@ -217,7 +212,8 @@ fn late_and_left_reports_are_of_no_account() {
     );
     let done = task(&project, 0);
     assert_eq!(done["attempts"][0]["failure"], "reported_failed");
-    assert_eq!((&done["attempts"][1]["status"], notes(&done).as_str()), (&"succeeded".into(), "[]"));
+    assert_eq!(done["attempts"][1]["status"], "succeeded");
+    assert!(!notes(&done).contains("report"), "{done:#}");
     assert_eq!(done.get("progress"), None, "{done:#}");
 }
 

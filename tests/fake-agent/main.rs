@@ -194,8 +194,9 @@ fn report(body: Value) -> Result<String, Box<dyn Error>> {
 fn set_report(text: &str) -> Outcome {
     let url = variable("ORCHESTRATE_REPORT_URL")?;
     let place = url.strip_prefix("unix://").ok_or("it speaks to a socket only")?;
+    let (place, _) = place.split_once('?').unwrap_or((place, ""));
     let (login, path) = place.rsplit_once('@').unwrap_or(("", place));
-    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    let mut stream = std::os::unix::net::UnixStream::connect(plain(path))?;
     let key = variable("ORCHESTRATE_REPORT_KEY")?;
     let mut say = |words: &[&str]| -> Outcome {
         let mut packed = format!("*{}\r\n", words.len()).into_bytes();
@@ -209,9 +210,25 @@ fn set_report(text: &str) -> Outcome {
         if answer.starts_with("+OK") { Ok(()) } else { Err(answer.into()) }
     };
     if let Some((user, password)) = login.split_once(':') {
-        say(&["AUTH", user, password])?;
+        say(&["AUTH", &plain(user), &plain(password)])?;
     }
     say(&["SET", &key, text])
+}
+
+/// A part of an address without its `%XX`.
+#[cfg(unix)]
+fn plain(coded: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = coded.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let code: String = rest.by_ref().take(2).map(char::from).collect();
+        bytes.push(u8::from_str_radix(&code, 16).unwrap_or(b'%'));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(not(unix))]
