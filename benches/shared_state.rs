@@ -7,7 +7,7 @@
 //! and one and a half `XADD` of the same lengths, pipelined as many at once as a turn has. The server
 //! is one of its own, on a socket in a temporary folder, and keeps nothing on disk.
 
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+#![cfg_attr(unix, expect(clippy::disallowed_methods, reason = "a benchmark measures time"))]
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]
 
 #[cfg(not(unix))]
