@@ -34,7 +34,7 @@ mod unix {
     use orchestrate::model::record::{Lease, LeaseVersion};
     use orchestrate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
     use orchestrate::model::status::AttemptStatus;
-    use orchestrate::model::task::{Entry, PlanStatus, TaskKind, TaskSpec};
+    use orchestrate::model::task::TaskSpec;
     use orchestrate::model::time::{Span, Timestamp};
     use orchestrate::model::verdict::{Verdict, Witness, WitnessName};
     use orchestrate::model::view::RunView;
@@ -379,29 +379,8 @@ mod unix {
 
     fn task(number: usize) -> TaskSpec {
         TaskSpec {
-            id: TaskId::new(format!("T{number}")),
-            title: format!("Write part {number}"),
             body: "the work".to_owned(),
-            line: 1,
-            group: None,
-            kind: TaskKind::Task,
-            plan_status: PlanStatus::Open,
-            entry: Entry::Run,
-            needs: Vec::new(),
-            conflicts: Vec::new(),
-            agent: None,
-            model: None,
-            layer: None,
-            command: None,
-            files: Vec::new(),
-            outputs: Vec::new(),
-            verify: Vec::new(),
-            acceptance: Vec::new(),
-            timeout: Span::minutes(45),
-            retries: 1,
-            priority: None,
-            optional: false,
-            tick: None,
+            ..TaskSpec::new(TaskId::new(format!("T{number}")), format!("Write part {number}"))
         }
     }
 

@@ -261,3 +261,35 @@ pub struct TaskSpec {
     /// Where its box stands; none: it has none that may be ticked.
     pub tick: Option<BoxPlace>,
 }
+
+impl TaskSpec {
+    /// A task that is to be run, with an id and a title and nothing else: on the first line of its plan,
+    /// with the built-in timeout and number of retries.
+    pub fn new(id: TaskId, title: impl Into<String>) -> Self {
+        Self {
+            id,
+            title: title.into(),
+            body: String::new(),
+            line: 1,
+            group: None,
+            kind: TaskKind::Task,
+            plan_status: PlanStatus::Open,
+            entry: Entry::Run,
+            needs: Vec::new(),
+            conflicts: Vec::new(),
+            agent: None,
+            model: None,
+            layer: None,
+            command: None,
+            files: Vec::new(),
+            outputs: Vec::new(),
+            verify: Vec::new(),
+            acceptance: Vec::new(),
+            timeout: Span::minutes(45),
+            retries: 1,
+            priority: None,
+            optional: false,
+            tick: None,
+        }
+    }
+}

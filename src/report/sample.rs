@@ -13,7 +13,7 @@ use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::{Reading, Tokens};
 use crate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
 use crate::model::status::{AttemptStatus, RunStatus};
-use crate::model::task::{Entry, HeldReason, Need, PlanStatus, TaskKind, TaskSpec};
+use crate::model::task::{Entry, HeldReason, PlanStatus, TaskSpec};
 use crate::model::time::{Span, Timestamp};
 use crate::model::verdict::{Verdict, Witness, WitnessName};
 use crate::model::view::RunView;
@@ -46,31 +46,7 @@ pub(super) fn rung(layer: u8) -> Rung {
 }
 
 pub(super) fn task(task_id: &str, title: &str) -> TaskSpec {
-    TaskSpec {
-        id: id(task_id),
-        title: title.to_owned(),
-        body: String::new(),
-        line: 1,
-        group: None,
-        kind: TaskKind::Task,
-        plan_status: PlanStatus::Open,
-        entry: Entry::Run,
-        needs: Vec::<Need>::new(),
-        conflicts: Vec::new(),
-        agent: None,
-        model: None,
-        layer: None,
-        command: None,
-        files: Vec::new(),
-        outputs: Vec::new(),
-        verify: Vec::new(),
-        acceptance: Vec::new(),
-        timeout: Span::minutes(45),
-        retries: 1,
-        priority: None,
-        optional: false,
-        tick: None,
-    }
+    TaskSpec::new(id(task_id), title)
 }
 
 fn agent(name: &str, kind: AdapterKind, found: bool) -> (String, AgentSpec) {

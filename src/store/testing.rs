@@ -10,37 +10,13 @@ use crate::model::layer::Rung;
 use crate::model::record::{Lease, LeaseVersion};
 use crate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
 use crate::model::status::{AttemptStatus, RunStatus, TaskStatus};
-use crate::model::task::{Entry, PlanStatus, TaskKind, TaskSpec};
+use crate::model::task::TaskSpec;
 use crate::model::time::{Span, Timestamp};
 use crate::model::verdict::{Verdict, Witness, WitnessName};
 use crate::model::view::RunView;
 
 pub(crate) fn task(id: &str) -> TaskSpec {
-    TaskSpec {
-        id: TaskId::new(id),
-        title: format!("Do {id}"),
-        body: "the work".to_owned(),
-        line: 1,
-        group: None,
-        kind: TaskKind::Task,
-        plan_status: PlanStatus::Open,
-        entry: Entry::Run,
-        needs: Vec::new(),
-        conflicts: Vec::new(),
-        agent: None,
-        model: None,
-        layer: None,
-        command: None,
-        files: Vec::new(),
-        outputs: Vec::new(),
-        verify: Vec::new(),
-        acceptance: Vec::new(),
-        timeout: Span::minutes(45),
-        retries: 1,
-        priority: None,
-        optional: false,
-        tick: None,
-    }
+    TaskSpec { body: "the work".to_owned(), ..TaskSpec::new(TaskId::new(id), format!("Do {id}")) }
 }
 
 pub(crate) fn spec(run: &str, tasks: &[&str]) -> RunSpec {

@@ -4,36 +4,11 @@ use orchestrate::agents::presets;
 use orchestrate::model::agent::AgentSpec;
 use orchestrate::model::ids::TaskId;
 use orchestrate::model::layer::Rung;
-use orchestrate::model::task::{Entry, PlanStatus, TaskKind, TaskSpec};
-use orchestrate::model::time::Span;
+use orchestrate::model::task::TaskSpec;
 
 /// A task with a body and nothing else.
 pub(crate) fn task(id: &str, title: &str, body: &str) -> TaskSpec {
-    TaskSpec {
-        id: TaskId::new(id),
-        title: title.to_owned(),
-        body: body.to_owned(),
-        line: 1,
-        group: None,
-        kind: TaskKind::Task,
-        plan_status: PlanStatus::Open,
-        entry: Entry::Run,
-        needs: Vec::new(),
-        conflicts: Vec::new(),
-        agent: None,
-        model: None,
-        layer: None,
-        command: None,
-        files: Vec::new(),
-        outputs: Vec::new(),
-        verify: Vec::new(),
-        acceptance: Vec::new(),
-        timeout: Span::minutes(45),
-        retries: 1,
-        priority: None,
-        optional: false,
-        tick: None,
-    }
+    TaskSpec { body: body.to_owned(), ..TaskSpec::new(TaskId::new(id), title) }
 }
 
 /// A built-in agent.

@@ -25,31 +25,7 @@ use crate::model::time::{Span, Timestamp};
 pub(super) const START: Timestamp = Timestamp(1_000_000);
 
 pub(super) fn task(id: &str) -> TaskSpec {
-    TaskSpec {
-        id: TaskId::new(id),
-        title: format!("task {id}"),
-        body: String::new(),
-        line: 1,
-        group: None,
-        kind: TaskKind::Task,
-        plan_status: PlanStatus::Open,
-        entry: Entry::Run,
-        needs: Vec::new(),
-        conflicts: Vec::new(),
-        agent: None,
-        model: None,
-        layer: None,
-        command: None,
-        files: Vec::new(),
-        outputs: Vec::new(),
-        verify: Vec::new(),
-        acceptance: Vec::new(),
-        timeout: Span::minutes(45),
-        retries: 1,
-        priority: None,
-        optional: false,
-        tick: None,
-    }
+    TaskSpec::new(TaskId::new(id), format!("task {id}"))
 }
 
 /// What a test changes of a task.

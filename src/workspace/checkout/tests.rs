@@ -4,8 +4,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::model::completion::{CompletionSource, CompletionStatus, CompletionVersion, Output};
 use crate::model::ids::RunId;
-use crate::model::task::{Entry, FileClaim, PlanStatus, TaskKind};
-use crate::model::time::Span;
+use crate::model::task::FileClaim;
 use crate::workspace::tick::line_hash;
 
 /// A time long after every file that a test makes, and one long before.
@@ -47,29 +46,9 @@ impl Project {
 
 fn task(files: &[(Option<FileVerb>, &str)], outputs: &[&str]) -> TaskSpec {
     TaskSpec {
-        id: TaskId::new("T1"),
-        title: "a".to_owned(),
-        body: String::new(),
-        line: 1,
-        group: None,
-        kind: TaskKind::Task,
-        plan_status: PlanStatus::Open,
-        entry: Entry::Run,
-        needs: Vec::new(),
-        conflicts: Vec::new(),
-        agent: None,
-        model: None,
-        layer: None,
-        command: None,
         files: files.iter().map(|(verb, path)| FileClaim { verb: *verb, path: (*path).to_owned() }).collect(),
         outputs: outputs.iter().map(|path| (*path).to_owned()).collect(),
-        verify: Vec::new(),
-        acceptance: Vec::new(),
-        timeout: Span::minutes(1),
-        retries: 1,
-        priority: None,
-        optional: false,
-        tick: None,
+        ..TaskSpec::new(TaskId::new("T1"), "a")
     }
 }
 
