@@ -52,7 +52,7 @@ mod system {
 
     use super::GUARD;
     use crate::supervisor::tree::{self, proc};
-    use crate::supervisor::{process_alive, process_started};
+    use crate::supervisor::{own_name, process_alive};
 
     /// Where a process cannot be waited for, it is looked at this often.
     const LOOK: Duration = Duration::from_secs(1);
@@ -69,11 +69,9 @@ mod system {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut quit = signal(SignalKind::quit())?;
-        let own = std::process::id();
-        let name = format!("{own}@{}", process_started(own).unwrap_or_default());
         let mut supervisor = Command::new(std::env::current_exe()?)
             .args(arguments)
-            .env(GUARD, name)
+            .env(GUARD, own_name())
             .process_group(0)
             .spawn()?;
         let status = loop {
@@ -143,6 +141,7 @@ mod system {
     #[cfg(test)]
     mod tests {
         use super::*;
+        use crate::supervisor::process_started;
 
         #[test]
         fn codes_are_those_of_a_shell() {

@@ -28,6 +28,7 @@ mod closed;
 mod completion;
 mod guard;
 mod leader;
+mod live;
 mod machine;
 mod observation;
 mod output;
@@ -49,7 +50,7 @@ use windows as platform;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -63,9 +64,11 @@ use crate::model::reading::{OutputReader, Reading};
 
 pub use closed::close_to_others;
 pub use guard::{GUARD, guard_gone, stand_guard};
+pub use live::{Ended as EndedLeftovers, Live, end_leftovers};
 pub use machine::{available_memory, free_space, process_alive, process_started};
 
-/// The variable by which the members of a tree are known: `<run>/<task code>/<attempt>`.
+/// The variable by which the members of a tree are known: `<run>/<task code>/<attempt>/<supervisor>`,
+/// the last as in [`GUARD`].
 pub const MARK: &str = "ORCHESTRATE_MARK";
 
 /// Bytes of output that an attempt may leave on disk, where the job does not say.
@@ -194,12 +197,21 @@ pub enum SupervisorError {
 
 /// Makes the mark of an attempt's tree.
 pub fn attempt_mark(run: &RunId, key: &AttemptKey) -> String {
-    format!("{run}/{}/{}", key.task.code(), key.attempt)
+    format!("{run}/{}/{}/{}", key.task.code(), key.attempt, own_name())
 }
 
 /// Makes the mark of the trees of a run's own checks. No task code is `.`.
 pub fn run_mark(run: &RunId) -> String {
-    format!("{run}/./0")
+    format!("{run}/./0/{}", own_name())
+}
+
+/// Names this process for good: `<pid>@<start>`.
+fn own_name() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let own = std::process::id();
+        format!("{own}@{}", process_started(own).unwrap_or_default())
+    });
+    &NAME
 }
 
 /// What a running job is told.
@@ -320,7 +332,8 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Makes a supervisor whose reports go to `reports`. On Linux this process becomes the parent of
-    /// all that its descendants leave behind.
+    /// all that its descendants leave behind, and its limit on file locks, which no kernel looks at,
+    /// becomes a number that they inherit and are known by.
     ///
     /// The channel is not bounded because what goes through it is: three reports for each job, and
     /// what an attempt is doing a few times a second.
@@ -332,6 +345,7 @@ impl Supervisor {
     pub fn new(reports: UnboundedSender<Report>) -> Result<Self, SupervisorError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(SupervisorError::NoRuntime)?;
         tree::adopt_orphans().map_err(SupervisorError::Subreaper)?;
+        tree::put_on_birthmark();
         Ok(Self {
             shared: Arc::new(Shared {
                 reports,

@@ -6,17 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use tokio::time::Instant;
 
+use super::birth;
+use super::ending::{Toll, descend, kill, reap};
 use super::proc::{self, Mark, Stat};
-
-/// How long the dead may take: memory of several gigabytes is not given back at once, and a process
-/// that hangs in the kernel does not end at all.
-const END_LIMIT: Duration = Duration::from_secs(10);
-
-/// Between two looks at the dying, at the most.
-const PAUSE_LIMIT: Duration = Duration::from_millis(20);
 
 /// How long a dead child in our own session is left to the room that may have started it. Whoever waits
 /// for a child does so at once.
@@ -26,7 +20,7 @@ const CLAIM_LIMIT: Duration = Duration::from_secs(5);
 const UNCLAIMED_LIMIT: usize = 1024;
 
 /// Looks that a process may go on being replaced (between two programs it has no environment).
-const UNCLEAR_LIMIT: u32 = 5;
+pub(super) const UNCLEAR_LIMIT: u32 = 5;
 
 /// Length of a clock tick of `/proc`: 100 a second on every Linux that Rust runs on.
 const TICK: Duration = Duration::from_millis(10);
@@ -110,8 +104,9 @@ pub(in super::super) fn adopt_orphans() -> io::Result<()> {
 
 /// Whether an orphan that nobody is found for can only come from a job. The first process of a
 /// container gets the orphans of everything that is started in there.
-fn strays_are_ours() -> bool {
+fn is_from_here(pid: i32) -> bool {
     proc::own_id() != 1
+        || birth::own().is_some_and(|own| birth::of(pid).is_some_and(|birth| birth.mark == own))
 }
 
 /// The tree of one job. It is forgotten when this is dropped.
@@ -156,6 +151,8 @@ impl Tree {
                 members.group = Some(pid);
                 members.groups.insert(pid);
             }
+            drop(forest);
+            birth::tell_tree(pid, self.number);
         }
         drop(gate);
         Ok(child)
@@ -216,82 +213,35 @@ impl Tree {
 
     /// Ends whatever the leader left, and reaps it. Answers with how many processes there were.
     pub(in super::super) async fn end(&self) -> u32 {
-        let mut ended = BTreeSet::new();
-        let begun = Instant::now();
-        let mut pause = Duration::from_millis(1);
+        let mut toll = Toll::new();
         let mut patience = UNCLEAR_LIMIT;
         loop {
-            match round(Some(self.number), patience > 0, &mut ended) {
+            match round(Some(self.number), patience > 0, &mut toll) {
                 Round::Clear => break,
                 Round::Unclear => patience = patience.saturating_sub(1),
                 Round::Left => {}
             }
-            if begun.elapsed() > END_LIMIT {
-                tracing::warn!(processes = ?ended, "some processes do not end");
+            if !toll.next_look().await {
                 break;
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_LIMIT);
         }
-        u32::try_from(ended.len()).unwrap_or(u32::MAX)
+        toll.count()
     }
 }
 
-/// Ends what carries the mark of one of these runs and belongs to no running job, and, if no job
-/// runs at all, every orphan that nobody was found for. Answers with how many there were.
-pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
-    let prefixes: Vec<Vec<u8>> = runs.iter().map(|run| format!("{run}/").into_bytes()).collect();
-    let mut ended = BTreeSet::new();
-    let begun = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    let mut patience = UNCLEAR_LIMIT;
-    while begun.elapsed() < END_LIMIT {
-        let orphans = round(None, patience > 0, &mut ended) != Round::Clear;
-        patience = patience.saturating_sub(1);
-        let marked = !prefixes.is_empty() && kill_marked(&prefixes, &mut ended);
-        if !orphans && !marked {
-            break;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_LIMIT);
-    }
-    if !ended.is_empty() {
-        tracing::info!(count = ended.len(), "ended processes that runs have left");
-    }
-    u32::try_from(ended.len()).unwrap_or(u32::MAX)
+/// Whether a job with this mark runs.
+pub(super) fn has_tree_of(mark: &[u8]) -> bool {
+    forest().trees.values().any(|members| members.mark == mark)
 }
 
-/// Ends and reaps everything that has come to this process, for one that has no jobs of its own.
-/// Answers with how many there were.
-pub(in super::super) async fn end_everything() -> u32 {
-    let mut ended = BTreeSet::new();
-    let begun = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    while begun.elapsed() < END_LIMIT && end_adopted(&mut ended) {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_LIMIT);
-    }
-    u32::try_from(ended.len()).unwrap_or(u32::MAX)
-}
-
-/// Answers whether something is on its way out.
-fn end_adopted(ended: &mut BTreeSet<(i32, u64)>) -> bool {
-    let foreign = forest().foreign.clone();
-    let mut left = false;
-    for pid in proc::adopted() {
-        match proc::stat(pid) {
-            Some(stat) if foreign.get(&pid) == Some(&stat.started) => {}
-            Some(stat) if stat.has_ended() => reap(pid),
-            Some(_) => left |= end_with_descendants(pid, ended),
-            None => {}
-        }
-    }
-    left
+/// Whether a child was there before this program.
+pub(super) fn is_foreign(pid: i32, stat: &Stat) -> bool {
+    forest().foreign.get(&pid) == Some(&stat.started)
 }
 
 /// What one look at the orphans came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Round {
+pub(super) enum Round {
     /// Nothing is left.
     Clear,
     /// Something could not be told yet.
@@ -303,7 +253,7 @@ enum Round {
 /// Looks at our children once: reaps dead orphans, kills those of the job `number` with all below
 /// them, and, where no other job runs, those that nobody was found for. Without patience one that shows no
 /// environment has none.
-fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -> Round {
+pub(super) fn round(number: Option<u64>, patient: bool, toll: &mut Toll) -> Round {
     let adopted = proc::adopted();
     if adopted.is_empty() || all_are_leaders(&adopted) {
         return Round::Clear;
@@ -341,7 +291,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
         let mine = match owner {
             Owner::Job(owner) => Some(owner) == number,
             // One that shares our session may be a program that another room started.
-            Owner::Unknown => alone && stat.session != own.session && strays_are_ours(),
+            Owner::Unknown => alone && stat.session != own.session && is_from_here(pid),
             Owner::Unclear => {
                 if outcome == Round::Clear {
                     outcome = Round::Unclear;
@@ -352,7 +302,7 @@ fn round(number: Option<u64>, patient: bool, ended: &mut BTreeSet<(i32, u64)>) -
         if owner == Owner::Unknown && !mine && stat.session != own.session {
             forest.strays.insert(pid, stat.started);
         }
-        if mine && end_with_descendants(pid, ended) {
+        if mine && toll.end_with_descendants(pid) {
             outcome = Round::Left;
         }
     }
@@ -390,6 +340,13 @@ impl Forest {
         if stat.has_ended() || self.strays.get(&pid) == Some(&stat.started) {
             return Owner::Unknown;
         }
+        if let Some(number) = birth::own().and_then(|own| birth::of(pid).filter(|birth| birth.mark == own))
+            .map(|birth| birth.tree)
+            && let Some(members) = self.trees.get_mut(&number)
+        {
+            members.admit(pid, stat, own);
+            return Owner::Job(number);
+        }
         let mark = match proc::mark(pid) {
             Mark::Unclear => return Owner::Unclear,
             Mark::Without => return Owner::Unknown,
@@ -408,107 +365,4 @@ impl Forest {
 fn all_are_leaders(children: &[i32]) -> bool {
     let forest = forest();
     children.iter().all(|pid| forest.leaders.contains_key(pid))
-}
-
-/// Kills a process and all below it. Answers whether something is on its way out, and so has to be
-/// waited for; one that had just ended by itself is too.
-fn end_with_descendants(pid: i32, ended: &mut BTreeSet<(i32, u64)>) -> bool {
-    let mut seen = BTreeMap::new();
-    descend(&mut vec![pid], &mut seen);
-    let mut going = false;
-    for (&pid, stat) in &seen {
-        match kill(pid, stat.started) {
-            Killed::Sent => {
-                ended.insert((pid, stat.started));
-                going = true;
-            }
-            Killed::Ended => going = true,
-            Killed::Refused => {}
-        }
-    }
-    going
-}
-
-/// Follows lists of children from `open` down.
-fn descend(open: &mut Vec<i32>, seen: &mut BTreeMap<i32, Stat>) {
-    while let Some(pid) = open.pop() {
-        if seen.contains_key(&pid) {
-            continue;
-        }
-        if let Some(stat) = proc::stat(pid) {
-            seen.insert(pid, stat);
-            open.extend(proc::children(pid));
-        }
-    }
-}
-
-/// What became of a kill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Killed {
-    Sent,
-    /// It has ended, or somebody else has its id.
-    Ended,
-    /// It may not be killed.
-    Refused,
-}
-
-/// Kills the process that had this id and start.
-fn kill(pid: i32, started: u64) -> Killed {
-    let Some(id) = Pid::from_raw(pid).filter(|_| pid != proc::own_id()) else {
-        return Killed::Refused;
-    };
-    // The descriptor comes first: it names whoever has the id at this moment, and the start tells whether
-    // that is the one that was meant.
-    let handle = rustix::process::pidfd_open(id, PidfdFlags::empty());
-    if proc::stat(pid).is_none_or(|stat| stat.started != started || stat.has_ended()) {
-        return Killed::Ended;
-    }
-    let sent = match handle {
-        Ok(handle) => rustix::process::pidfd_send_signal(handle, Signal::KILL),
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-            rustix::process::kill_process(id, Signal::KILL)
-        }
-        Err(error) => Err(error),
-    };
-    match sent {
-        Ok(()) => Killed::Sent,
-        Err(rustix::io::Errno::SRCH) => Killed::Ended,
-        Err(error) => {
-            tracing::warn!(pid, %error, "cannot end a process that an attempt left behind");
-            Killed::Refused
-        }
-    }
-}
-
-fn reap(pid: i32) {
-    // No id would mean any child, the leaders among them.
-    let Some(id) = Pid::from_raw(pid) else {
-        return;
-    };
-    let waited = rustix::process::waitpid(Some(id), WaitOptions::NOHANG);
-    if let Err(error) = waited {
-        tracing::debug!(pid, %error, "an orphan was waited for by somebody else");
-    }
-}
-
-/// Kills every process with the mark of one of the runs, unless it belongs to a running job.
-fn kill_marked(prefixes: &[Vec<u8>], ended: &mut BTreeSet<(i32, u64)>) -> bool {
-    let mut found = false;
-    for pid in proc::all() {
-        let Some(stat) = proc::stat(pid).filter(|stat| !stat.has_ended()) else {
-            continue;
-        };
-        let Mark::Is(mark) = proc::mark(pid) else {
-            continue;
-        };
-        let ours = prefixes.iter().any(|prefix| mark.starts_with(prefix));
-        if ours
-            && !forest().trees.values().any(|members| members.mark == mark)
-            && kill(pid, stat.started) == Killed::Sent
-        {
-            ended.insert((pid, stat.started));
-            found = true;
-        }
-    }
-    found
 }
