@@ -21,6 +21,7 @@ use crate::engine::folders::{RunFolders, shown};
 use crate::model::check::{CheckDiagnostic, Severity};
 use crate::model::exit::ExitCode;
 use crate::model::ids::RunId;
+use crate::supervisor::EndedLeftovers;
 
 /// What every command needs to know.
 pub struct Context {
@@ -52,6 +53,8 @@ pub struct Context {
     pub run: Option<String>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
+    /// What dead supervisors had left, and was ended before this command began.
+    pub leftovers: Vec<EndedLeftovers>,
     cache: PathBuf,
     common: Common,
     project: Option<Config>,
@@ -90,9 +93,7 @@ impl Context {
                 personal = read(&path, &path.display().to_string())?;
             }
         }
-        let cache = folders
-            .as_ref()
-            .map_or_else(|| std::env::temp_dir().join("orchestrate-cache"), |folders| folders.cache.clone());
+        let cache = environment::cache(folders.as_ref());
         let mut context = Self {
             ui: ui(&cli.common, &environment),
             output: cli.common.output.unwrap_or_default(),
@@ -107,6 +108,7 @@ impl Context {
             key_ttl: Duration::ZERO,
             run: None,
             home: folders.map(|folders| folders.home),
+            leftovers: Vec::new(),
             cache,
             common: cli.common.clone(),
             project,

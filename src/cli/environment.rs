@@ -59,6 +59,11 @@ pub fn folders() -> Option<Folders> {
     Some(Folders { home: base.home_dir().to_path_buf(), config: base.config_dir(), cache: base.cache_dir() })
 }
 
+/// The folder for what can be made again, where there is no home too.
+pub fn cache(folders: Option<&Folders>) -> PathBuf {
+    folders.map_or_else(|| std::env::temp_dir().join("orchestrate-cache"), |folders| folders.cache.clone())
+}
+
 /// The working directory, absolute and without links.
 ///
 /// # Errors

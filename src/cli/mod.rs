@@ -15,6 +15,7 @@ pub mod elsewhere;
 pub mod environment;
 pub mod exit;
 pub mod locate;
+mod leftovers;
 mod log;
 pub mod logs;
 pub mod look;
@@ -71,15 +72,9 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// For commands that supervise: starts this program once more and stands above it as its guard, so
-/// that nothing outlives it. Returns what the supervisor exited with; none: we are to do the work
-/// ourselves.
-fn guard(
-    command: &Command,
-    environment: &BTreeMap<String, String>,
-    arguments: &[OsString],
-) -> Option<ExitCode> {
-    let supervises = match command {
+/// Whether a command supervises a run.
+fn supervises(command: &Command) -> bool {
+    match command {
         Command::Run(run) => !run.options.dry_run,
         Command::Resume(_) | Command::Retry(_) => true,
         Command::Approve(approve) => approve.resume,
@@ -98,7 +93,18 @@ fn guard(
         | Command::Completions(_)
         | Command::Models(_)
         | Command::Doctor(_) => false,
-    };
+    }
+}
+
+/// For commands that supervise: starts this program once more and stands above it as its guard, so
+/// that nothing outlives it. Returns what the supervisor exited with; none: we are to do the work
+/// ourselves.
+fn guard(
+    command: &Command,
+    environment: &BTreeMap<String, String>,
+    arguments: &[OsString],
+) -> Option<ExitCode> {
+    let supervises = supervises(command);
     if supervises
         && environment::may_hold_password(environment)
         && let Err(error) = supervisor::close_to_others()
@@ -177,9 +183,15 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         .hint("agents report with `orchestrate complete` and `orchestrate progress`")
         .hint("a run within a run needs `--nested`"));
     }
+    let ended = leftovers::end(&environment);
     let nested = matches!(cli.command, Command::Run(_) | Command::Resume(_));
     let environment = if inside && nested { settings::without_outer_run(environment) } else { environment };
-    let context = Context::new(cli, environment, clock)?;
+    let mut context = Context::new(cli, environment, clock)?;
+    if supervises(&cli.command) {
+        context.leftovers = ended;
+    } else {
+        leftovers::say(&context, &ended);
+    }
     match &cli.command {
         Command::Run(command) => block_on(run::run(&context, command)),
         Command::Check(command) => run::check(&context, command),

@@ -7,10 +7,12 @@ use crate::agents;
 use crate::cli::args::OutputForm;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::leftovers;
 use crate::cli::look;
 use crate::cli::rights;
 use crate::cli::ui::terminal_size;
 use crate::engine::ending::result_of;
+use crate::engine::folders::live_folder;
 use crate::engine::prepare::{Surroundings, make_private_folder};
 use crate::engine::{Engine, EngineParts};
 use crate::model::agent::AgentSpec;
@@ -134,6 +136,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     let doubts = rights::doubts(context, &store);
     let mut first = first;
     first.extend(rights::warning(&doubts));
+    first.extend(leftovers::warnings(&context.leftovers));
     let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
     let secrets = store.secrets();
     let engine = Engine::new(EngineParts {
@@ -156,6 +159,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
         interactive: context.ui.interactive,
         resumed,
         rights_doubt: rights::joined(&doubts),
+        live: live_folder(context.cache()),
         guard: context.environment.get(supervisor::GUARD).cloned(),
     })?;
     // In a place of its own: the whole engine is part of it.

@@ -1,7 +1,7 @@
 //! The loop itself: what comes in, turn by turn, until the run ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +29,7 @@ use crate::model::view::RunView;
 use crate::report::Reporter;
 use crate::scheduler::{Effect, Input, Scheduler};
 use crate::store::Store;
-use crate::supervisor::{self, Report, Supervisor};
+use crate::supervisor::{self, Live, Report, Supervisor};
 use crate::workspace::Workspace;
 
 /// How often records show that their supervisor lives.
@@ -67,6 +67,8 @@ pub struct EngineParts {
     pub resumed: bool,
     /// Why the rights of all its agents in the Redis are no more than advice.
     pub rights_doubt: Option<String>,
+    /// The register in which this process is written down while it lives.
+    pub live: PathBuf,
     /// Who guards this process, as its variable names it.
     pub guard: Option<String>,
 }
@@ -97,6 +99,8 @@ pub struct Engine {
     pub(super) plan_state: Option<(SystemTime, u64)>,
     attempt_events: AttemptEvents,
     pub(super) tails: Tails,
+    /// Our entry in the register of live supervisors.
+    live: Option<Live>,
     uses_memory: bool,
     memory_at: Option<Timestamp>,
     pub(super) ended: Option<(RunStatus, ExitCode)>,
@@ -115,6 +119,14 @@ impl Engine {
         let sessions = Sessions::new(&parts.folders);
         let agent_reports = AgentReports::new(&parts.store);
         let uses_memory = parts.spec.agents.values().any(|agent| agent.memory.is_some());
+        let live = match Live::enter(&parts.live, &parts.spec.run_id, parts.guard.as_deref()) {
+            Ok(live) => Some(live),
+            Err(error) => {
+                let folder = parts.live.display();
+                tracing::warn!(%folder, %error, "nobody ends the agents if this process and its guard are killed");
+                None
+            }
+        };
         Ok(Self {
             parts,
             supervisor,
@@ -128,6 +140,7 @@ impl Engine {
             plan_state,
             attempt_events: AttemptEvents::default(),
             tails: Tails::default(),
+            live,
             uses_memory,
             memory_at: None,
             ended: None,
@@ -144,6 +157,7 @@ impl Engine {
                 let ended = ending::finish(&mut self.parts, &view);
                 self.supervisor.close().await;
                 self.sessions.close().await;
+                self.live.map(Live::strike_out);
                 ended?;
                 Ok(RunEnd { exit, view })
             }
@@ -342,6 +356,7 @@ impl Engine {
         }
         self.supervisor.close().await;
         self.sessions.close().await;
+        self.live.map(Live::strike_out);
     }
 }
 

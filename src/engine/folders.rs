@@ -79,6 +79,11 @@ pub fn project_cache(cache: &Path, root: &Path) -> PathBuf {
     cache.join("orchestrate").join(format!("{a:02x}{b:02x}{c:02x}{d:02x}"))
 }
 
+/// The register of live supervisors in the user's cache, one for all projects.
+pub fn live_folder(cache: &Path) -> PathBuf {
+    cache.join("orchestrate").join("live")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

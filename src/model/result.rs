@@ -48,6 +48,9 @@ pub struct AttemptResult {
     pub cost_usd: Option<f64>,
     /// Tokens used; null: unknown.
     pub tokens: Option<Tokens>,
+    /// How many processes it left running, which were then ended; null: nobody saw its end.
+    #[serde(default)]
+    pub left_behind: Option<u32>,
     /// Path of its completion, relative to the root.
     pub completion: String,
     /// What the agent says it did.
@@ -168,6 +171,7 @@ impl RunResult {
                             ended_at: attempt.ended_at,
                             cost_usd: cost,
                             tokens: used,
+                            left_behind: attempt.outcome.as_ref().map(|outcome| outcome.left_behind),
                             completion: format!(
                                 "{}/completion.json",
                                 attempt_folder(&task.id, attempt.attempt)

@@ -278,7 +278,8 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
             Some(News { sign: Sign::Retrying, words, attempt: None })
         }
         EventBody::TaskSucceeded { attempt, .. } => {
-            Some(News { sign: Sign::Succeeded, words: String::new(), attempt: Some(*attempt) })
+            let words = words::attempt(task, *attempt).and_then(words::left_behind).unwrap_or_default();
+            Some(News { sign: Sign::Succeeded, words, attempt: Some(*attempt) })
         }
         EventBody::TaskFailed { failure, .. } => {
             Some(News { sign: Sign::Failed, words: words::failure(failure, style), attempt: last })

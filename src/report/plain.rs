@@ -217,8 +217,13 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
             news(about("moved", task_id, &words))
         }
         EventBody::TaskSucceeded { task_id, attempt } => {
-            let time = took(view.task(task_id), *attempt, event.at);
-            news(about("done", task_id, &time))
+            let task = view.task(task_id);
+            let mut words = took(task, *attempt, event.at);
+            let attempt = task.and_then(|task| words::attempt(task, *attempt));
+            if let Some(left) = attempt.and_then(words::left_behind) {
+                words = format!("{words}  {left}").trim_start().to_owned();
+            }
+            news(about("done", task_id, &words))
         }
         EventBody::TaskFailed { task_id, failure } => {
             let why = words::why_command(task_id.as_str(), style);

@@ -200,6 +200,16 @@ impl Sample {
     }
 
     pub(super) fn end(&mut self, task: &str, status: AttemptStatus, verdict: Verdict) -> &mut Self {
+        self.end_leaving(task, status, verdict, 0)
+    }
+
+    fn end_leaving(
+        &mut self,
+        task: &str,
+        status: AttemptStatus,
+        verdict: Verdict,
+        left_behind: u32,
+    ) -> &mut Self {
         let attempt = self.attempt(task);
         let reading = Reading {
             tokens: Some(Tokens { input: 100_000, output: 7_000 }),
@@ -207,8 +217,7 @@ impl Sample {
             last_words: Some("I have completed the audit\nand saved the report.\u{7}".to_owned()),
             ..Reading::default()
         };
-        let outcome =
-            Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+        let outcome = Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind, wall_ms: 1 };
         self.push(EventBody::AttemptEnded {
             task_id: id(task),
             attempt,
@@ -222,8 +231,13 @@ impl Sample {
     }
 
     pub(super) fn succeed(&mut self, task: &str) -> &mut Self {
+        self.succeed_leaving(task, 0)
+    }
+
+    /// Succeeds and leaves so many processes behind.
+    pub(super) fn succeed_leaving(&mut self, task: &str, left_behind: u32) -> &mut Self {
         let verdict = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
-        self.end(task, AttemptStatus::Succeeded, verdict);
+        self.end_leaving(task, AttemptStatus::Succeeded, verdict, left_behind);
         let attempt = self.attempt(task);
         self.push(EventBody::TaskSucceeded { task_id: id(task), attempt })
     }

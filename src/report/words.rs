@@ -126,6 +126,15 @@ pub(super) fn session_of(attempt: &AttemptView, style: &Style) -> Option<String>
     })
 }
 
+/// `left 2 processes running, which were ended`; none: it left nothing.
+pub(super) fn left_behind(attempt: &AttemptView) -> Option<String> {
+    match attempt.outcome.as_ref()?.left_behind {
+        0 => None,
+        1 => Some("left 1 process running, which was ended".to_owned()),
+        count => Some(format!("left {count} processes running, which were ended")),
+    }
+}
+
 /// Why a task is not done, or nothing where it is or is under way.
 pub(super) fn why_not(view: &RunView, task: &TaskView, style: &Style) -> String {
     match task.status {

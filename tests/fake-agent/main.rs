@@ -26,6 +26,10 @@
 //! | `grandchild` | starts a child that holds stdout and hangs; prints `grandchild PID` |
 //! | `setsid-grandchild` | the same in a session of its own |
 //! | `hidden-grandchild` | the same in a session of its own, with an empty environment |
+//! | `stray:TRAITS` | starts a process that tries to get away: see `strays.rs`; prints `grandchild PID` |
+//! | `tools:MS` | starts a tool in a session of its own every MS milliseconds, for ever |
+//! | `nap:MS` | waits so long |
+//! | `as:TEXT` | nothing; it can be seen in the command line, and strays keep it |
 //! | `nested-grandchild` | the same under a child in a session of its own; prints both |
 //! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it |
 //! | `wait-for:PATH` | goes on when the file is there |
@@ -39,6 +43,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "an agent reads its environment and waits for time")]
 #![expect(clippy::exit, reason = "the exit code is one of the behaviours")]
+
+mod strays;
 
 use std::env;
 use std::error::Error;
@@ -111,6 +117,15 @@ fn behave(behaviour: &str) -> Outcome {
         "setsid-grandchild" => grandchild(Command::new("setsid").arg(env::current_exe()?).arg("hang")),
         "hidden-grandchild" => hidden_grandchild(),
         "nested-grandchild" => nested_grandchild(),
+        "stray" => strays::stray(value),
+        "chain" => strays::hop(false),
+        "leaping-chain" => strays::hop(true),
+        "tools" => strays::tools(Duration::from_millis(value.parse()?)),
+        "nap" => {
+            thread::sleep(Duration::from_millis(value.parse()?));
+            Ok(())
+        }
+        "as" => Ok(()),
         "write" | "edit" => change(name, value),
         "wait-for" => wait_for(Path::new(value)),
         "report" => set_report(&report(json!({ "report": "completion", "completion": completion(value)? }))?),

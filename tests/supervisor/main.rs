@@ -23,4 +23,6 @@ mod output;
 #[cfg(unix)]
 mod stopping;
 #[cfg(target_os = "linux")]
+mod strays;
+#[cfg(target_os = "linux")]
 mod trees;

@@ -6,7 +6,7 @@ use orchestrate::model::agent::CompletionRule;
 use orchestrate::model::command::{FileToWrite, Input, StopSignal};
 use orchestrate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
-use orchestrate::supervisor::{AttemptJob, Report};
+use orchestrate::supervisor::{AttemptJob, Report, attempt_mark};
 
 use crate::harness::{Bench, deaf, is_valid};
 
@@ -214,7 +214,8 @@ async fn the_command_gets_what_it_asks_for_and_nothing_besides() {
     job.command.files = vec![FileToWrite { path: prompt.clone(), content: "do it\n".to_owned() }];
     job.command.input = Input::File(prompt);
     job.command.remove_after = vec![data.clone()];
-    let mark = format!("ORCHESTRATE_MARK={}/%41%2Fb/1", bench.run);
+    let mark = format!("ORCHESTRATE_MARK={}", attempt_mark(&bench.run, &job.key));
+    assert!(mark.starts_with(&format!("ORCHESTRATE_MARK={}/%41%2Fb/1/", bench.run)), "{mark}");
     let ended = bench.end_of(job).await;
     assert_eq!(ended.outcome.ending, Ending::Exited { code: 0 });
     let lines = heard.lines(Stream::Stdout);

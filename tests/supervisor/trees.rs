@@ -72,27 +72,6 @@ async fn a_kill_reaches_what_hides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_hides_is_ended_when_no_job_runs() {
-    let mut bench = Bench::alone().await;
-    let other = bench.job("other", &["line:ready", "wait-for:go", "pass"]);
-    let other_key = other.key.clone();
-    bench.supervisor.start(other);
-    bench.printed(&other_key, "ready").await;
-
-    let job = bench.job("hider", &["hidden-grandchild", "pass"]);
-    let key = job.key.clone();
-    let ended = bench.end_of(job).await;
-    let pids = grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap());
-    assert_eq!((pids.len(), ended.outcome.left_behind), (1, 0));
-    assert!(is_alive(pids[0]), "it might belong to the other attempt");
-
-    std::fs::write(bench.path("go"), "").unwrap();
-    assert_eq!(bench.wait_for(&other_key).await.outcome.ending, EXITED);
-    bench.supervisor.close().await;
-    assert!(!is_alive(pids[0]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn one_that_hides_from_a_lone_attempt_is_ended_with_it() {
     let mut bench = Bench::alone().await;
     let job = bench.job("T", &["hidden-grandchild", "pass"]);
