@@ -222,7 +222,7 @@ impl Sample {
     }
 
     pub(super) fn succeed(&mut self, task: &str) -> &mut Self {
-        let verdict = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
+        let verdict = Verdict::default();
         self.end(task, AttemptStatus::Succeeded, verdict);
         let attempt = self.attempt(task);
         self.push(EventBody::TaskSucceeded { task_id: id(task), attempt })
@@ -281,7 +281,7 @@ pub(super) fn limited() -> Verdict {
             witness(WitnessName::Process, Some(true), "exit 0"),
             witness(WitnessName::Events, Some(false), seen),
         ],
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 
@@ -309,7 +309,7 @@ pub(super) fn no_audit() -> Verdict {
             witness(WitnessName::Outputs, Some(false), seen),
             Witness { name: WitnessName::Verify, agrees: None, asked: false, seen: String::new() },
         ],
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 
@@ -439,7 +439,7 @@ pub(super) fn every_kind() -> Sample {
         say: None,
     });
     run.at(220).begin("T003", rung(5)).at(260);
-    let verdict = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
+    let verdict = Verdict::default();
     run.end("T003", AttemptStatus::Cancelled, verdict.clone());
     run.push(EventBody::TaskCancelled { task_id: id("T003"), by: "stop".to_owned() });
     run.push(EventBody::TaskReopened {
