@@ -130,7 +130,10 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     let Driven { spec, scheduler, store, claim, first, requests_seen, not_before } = driven;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
-    let workspace = Box::new(Checkout::new(&spec.root, folders.run(), spec.plan_path.as_deref()));
+    let git = agents::find::find_tool("git", &context.environment, &context.root);
+    let own: Vec<String> = spec.tasks.iter().flat_map(|task| task.verify.clone()).collect();
+    let checkout = Checkout::new(&spec.root, folders.run(), spec.plan_path.as_deref());
+    let workspace = Box::new(checkout.watched(git, &own, &spec.settings.verify));
     let program_folder =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));
     let doubts = rights::doubts(context, &store);

@@ -1,5 +1,8 @@
 //! `status`, `runs`, `why` and `report`: what is known of runs.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::args::OutputForm;
@@ -11,9 +14,10 @@ use crate::cli::look::{self, KnownRun};
 use crate::cli::shared::{self, Found};
 use crate::engine::ending::result_of;
 use crate::model::exit::ExitCode;
+use crate::model::ids::TaskId;
 use crate::model::result::RunResult;
 use crate::model::status::RunStatus;
-use crate::report::{self, Liveness};
+use crate::report::{self, Liveness, Printed};
 
 /// How often a picture that is watched is drawn anew though nothing happened, for its times.
 const REDRAW: Duration = Duration::from_secs(1);
@@ -126,15 +130,51 @@ pub fn why(context: &Context, command: &WhyCommand) -> Result<ExitCode, CliError
                 // What is under way is under way until now, and not until the last event.
                 run.view.updated_at = run.view.updated_at.max(context.clock.now());
             }
-            context.ui.data(&report::why(&run.spec, &run.view, &task, live, &context.ui.stdout))?;
+            let printed = printed(&run, &task);
+            let told = report::why_with(&run.spec, &run.view, &task, live, &printed, &context.ui.stdout);
+            context.ui.data(&told)?;
         }
         OutputForm::Json | OutputForm::Ndjson => {
             let result = result(context, &run)?;
-            let found = result.tasks.iter().find(|known| known.id == task);
-            context.ui.data(&report::line_json(&found))?;
+            let (live, printed) = (run.liveness(context)?, printed(&run, &task));
+            let told = report::why_document(&run.spec, &run.view, &task, live, &printed, &result);
+            context.ui.data(&report::line_json(&told))?;
         }
     }
     Ok(ExitCode::Success)
+}
+
+/// How much of the end of a file is looked at.
+const END_BYTES: u64 = 16 * 1024;
+
+/// The ends of what the last attempt of a task printed, as far as its files are on this machine.
+fn printed(run: &KnownRun, task: &TaskId) -> Printed {
+    let attempt = run.view.task(task).and_then(|task| task.last_attempt()).map(|attempt| attempt.attempt);
+    let Some(attempt) = attempt.filter(|_| run.elsewhere().is_none()) else { return Printed::default() };
+    let end = |name: &str| end_of(&run.attempt_file(task, attempt, name)).unwrap_or_default();
+    let own = run.spec.tasks.iter().find(|known| known.id == *task).map_or(0, |known| known.verify.len());
+    Printed {
+        stdout: end("stdout.log"),
+        stderr: end("stderr.log"),
+        verify: if own == 1 { end("verify.log") } else { String::new() },
+    }
+}
+
+/// The last whole lines of a file.
+fn end_of(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(END_BYTES);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(END_BYTES).read_to_end(&mut bytes)?;
+    // A part of a line may be a part of a secret that nobody would know for one.
+    let begin = if from == 0 {
+        0
+    } else {
+        bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1)
+    };
+    Ok(String::from_utf8_lossy(&bytes[begin..]).into_owned())
 }
 
 /// `orchestrate report`.

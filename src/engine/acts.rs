@@ -84,7 +84,7 @@ impl Engine {
             data: &data,
             grant: grant.as_ref(),
         };
-        let job = prepare::prepare(
+        let mut job = prepare::prepare(
             &spec,
             self.parts.scheduler.view(),
             &self.parts.folders,
@@ -95,6 +95,7 @@ impl Engine {
         self.sessions.take(key, &job.command)?;
         self.begin_report(key)?;
         self.active.insert(key.clone());
+        job.onlooker = self.onlooker(key, &rung.agent);
         self.supervisor.start(job);
         Ok(())
     }
@@ -181,6 +182,8 @@ fn not_started(key: AttemptKey, error: &anyhow::Error) -> Input {
         plan_changed: false,
         session_kept: false,
         rights_doubt: None,
+        doubts: Vec::new(),
+        tests_unseen: None,
     };
     Input::AttemptEnded { key, facts: Box::new(facts) }
 }

@@ -60,6 +60,9 @@ impl Engine {
         };
         let paths = self.parts.workspace.facts(task, completion);
         let rights_doubt = self.take_rights_doubt(key);
+        let mut doubts = paths.doubts;
+        let safeguards = self.safeguard_facts(key, &ended);
+        doubts.extend(safeguards.doubts);
         AttemptFacts {
             outcome: ended.outcome,
             reading: ended.reading,
@@ -70,6 +73,8 @@ impl Engine {
             plan_changed: paths.plan_changed,
             session_kept: self.sessions.has(&key.task),
             rights_doubt,
+            doubts,
+            tests_unseen: safeguards.unseen,
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod folders;
 pub mod prepare;
 mod reports;
 pub mod requests;
+mod safeguards;
 mod sessions;
 mod shared;
 pub mod signals;

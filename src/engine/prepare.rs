@@ -129,6 +129,7 @@ pub fn prepare(
         completion,
         accept: acceptor(spec.run_id.clone(), order.key.clone()),
         output_limit: None,
+        onlooker: None,
         reader: agents::reader(agent, order.rung.provider.as_deref()),
     })
 }

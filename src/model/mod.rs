@@ -27,3 +27,4 @@ pub mod task;
 pub mod time;
 pub mod verdict;
 pub mod view;
+pub mod why;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::completion::Completion;
 use super::reading::Reading;
 use super::report::ReportFact;
+use super::verdict::Doubt;
 
 /// How a process came to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -151,4 +152,10 @@ pub struct AttemptFacts {
     /// to have rights in.
     #[serde(default)]
     pub rights_doubt: Option<String>,
+    /// What was seen of tests, checks and outputs that makes a success less credible.
+    #[serde(default)]
+    pub doubts: Vec<Doubt>,
+    /// Why what became of tests and checks could not be seen; null: it could.
+    #[serde(default)]
+    pub tests_unseen: Option<String>,
 }

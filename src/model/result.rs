@@ -12,7 +12,7 @@ use super::record::version;
 use super::run::RunSpec;
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
 use super::time::Timestamp;
-use super::verdict::Witness;
+use super::verdict::{Doubt, Witness};
 use super::view::{RunView, TaskView};
 
 version!(RunResultVersion, "run-result/v1");
@@ -59,6 +59,9 @@ pub struct AttemptResult {
     pub witnesses: Vec<Witness>,
     /// What is worth knowing and was not judged.
     pub notes: Vec<String>,
+    /// What makes a success less credible, and was not judged.
+    #[serde(default)]
+    pub doubts: Vec<Doubt>,
 }
 
 /// One task in a run's result.
@@ -186,6 +189,11 @@ impl RunResult {
                                 .verdict
                                 .as_ref()
                                 .map(|verdict| verdict.notes.clone())
+                                .unwrap_or_default(),
+                            doubts: attempt
+                                .verdict
+                                .as_ref()
+                                .map(|verdict| verdict.doubts.clone())
                                 .unwrap_or_default(),
                         }
                     })

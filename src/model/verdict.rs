@@ -67,8 +67,69 @@ pub struct Witness {
     pub seen: String,
 }
 
+/// What makes a success less credible without disproving it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DoubtKind {
+    /// A file of tests is gone.
+    TestsDeleted,
+    /// A file holds fewer tests than before.
+    TestsRemoved,
+    /// Tests are skipped, ignored or disabled that were not before.
+    TestsSwitchedOff,
+    /// Of a file only some tests run, which was not so before.
+    TestsNarrowed,
+    /// There are assertions that cannot fail, and were not before.
+    AssertionsEmptied,
+    /// A check of the project lets failures pass that it did not let pass before, or is gone.
+    CheckWeakened,
+    /// A file that a verify command runs was changed by the agent whose work it checks.
+    CheckChanged,
+    /// A declared output is there and holds nothing.
+    OutputEmpty,
+}
+
+impl DoubtKind {
+    /// The word that documents use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TestsDeleted => "tests_deleted",
+            Self::TestsRemoved => "tests_removed",
+            Self::TestsSwitchedOff => "tests_switched_off",
+            Self::TestsNarrowed => "tests_narrowed",
+            Self::AssertionsEmptied => "assertions_emptied",
+            Self::CheckWeakened => "check_weakened",
+            Self::CheckChanged => "check_changed",
+            Self::OutputEmpty => "output_empty",
+        }
+    }
+}
+
+impl fmt::Display for DoubtKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One reason to look at what an attempt did before it is believed. It is told, and decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Doubt {
+    /// Of which kind.
+    pub kind: DoubtKind,
+    /// The file, relative to the workspace, with `/`.
+    pub path: String,
+    /// What was seen, one line, with figures.
+    pub seen: String,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.seen)
+    }
+}
+
 /// What the judge makes of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// The failure; none: no witness disagreed.
     pub failure: Option<Failure>,
@@ -79,6 +140,10 @@ pub struct Verdict {
     /// What is worth knowing and was not judged: recovered errors, processes left behind, an agent
     /// that edited its plan.
     pub notes: Vec<String>,
+    /// What makes a success less credible: tests that are gone or switched off, checks that were
+    /// weakened. None of it was judged.
+    #[serde(default)]
+    pub doubts: Vec<Doubt>,
 }
 
 impl Verdict {

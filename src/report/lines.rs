@@ -11,6 +11,7 @@ use crate::model::layer::Rung;
 use crate::model::run::RunSpec;
 use crate::model::status::AttemptStatus;
 use crate::model::task::{Entry, HeldReason, TaskKind, TaskSpec};
+use crate::model::verdict::Doubt;
 use crate::model::view::{RunView, TaskView};
 use crate::report::style::{Sign, Style};
 use crate::report::text;
@@ -294,6 +295,14 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
             words: "lost: its supervisor died while it ran".to_owned(),
             attempt: Some(*attempt),
         }),
+        // Before the line that it succeeded, and apart from it: neither takes the other's place.
+        EventBody::AttemptEnded { task_id, attempt, status: AttemptStatus::Succeeded, verdict, .. } => {
+            Some(News {
+                sign: Sign::Warning,
+                words: doubted(task_id, &verdict.doubts, style)?,
+                attempt: Some(*attempt),
+            })
+        }
         // A task that is stopped for good says so itself.
         EventBody::AttemptEnded { attempt, status: AttemptStatus::Cancelled, .. }
             if view.stop_requested.is_some() =>
@@ -322,6 +331,12 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
         | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. } => None,
     }
+}
+
+/// What the doubts about an attempt that succeeded say; none: there are none.
+pub(super) fn doubted(task: &TaskId, doubts: &[Doubt], style: &Style) -> Option<String> {
+    let told = words::doubts(doubts, style)?;
+    Some(format!("{told}  ({})", words::why_command(task.as_str(), style)))
 }
 
 /// Whether a held task counts as not succeeded, so that it is worth a line at once. What waits for

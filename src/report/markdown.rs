@@ -23,6 +23,7 @@ pub fn markdown(spec: &RunSpec, view: &RunView, result: &RunResult) -> String {
     let mut out = String::new();
     head(&mut out, spec, view, result);
     not_done(&mut out, spec, view, result);
+    doubts(&mut out, result);
     tasks(&mut out, result);
     gates(&mut out, view);
     warnings(&mut out, view);
@@ -120,10 +121,21 @@ fn story(out: &mut String, attempt: &AttemptResult, last_words: Option<&str>) {
         }
         out.push('\n');
     }
+    for doubt in &attempt.doubts {
+        push(
+            out,
+            &format!(
+                "- doubt: {}: {} ({})",
+                code(&doubt.path),
+                prose(&doubt.seen),
+                prose(doubt.kind.as_str())
+            ),
+        );
+    }
     for note in &attempt.notes {
         push(out, &format!("- note: {}", prose(note)));
     }
-    if !attempt.notes.is_empty() {
+    if !attempt.notes.is_empty() || !attempt.doubts.is_empty() {
         out.push('\n');
     }
     if let Some(summary) = &attempt.summary {
@@ -138,6 +150,24 @@ fn story(out: &mut String, attempt: &AttemptResult, last_words: Option<&str>) {
             push(out, &line);
         }
         push(out, &format!("{fence}\n"));
+    }
+}
+
+/// What succeeded and should be looked at before it is believed, with all that its witnesses saw.
+fn doubts(out: &mut String, result: &RunResult) {
+    let last = |task: &&TaskResult| task.attempts.last().is_some_and(|attempt| !attempt.doubts.is_empty());
+    let doubted = result.tasks.iter().filter(|task| task.status == TaskStatus::Succeeded).filter(last);
+    let mut doubted = doubted.peekable();
+    if doubted.peek().is_none() {
+        return;
+    }
+    push(out, "## Doubts\n");
+    push(out, "These tasks succeeded, and what they did is worth a look before it is believed.\n");
+    for task in doubted {
+        push(out, &format!("### {}: {}\n", prose(task.id.as_str()), prose(&task.title)));
+        if let Some(attempt) = task.attempts.last() {
+            story(out, attempt, None);
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod live;
 mod markdown;
 mod ndjson;
 mod plain;
+mod printed;
 mod region;
 mod runs;
 mod status;
@@ -51,12 +52,13 @@ pub use advice::{Step, advice, steps};
 pub use doctor::{DoctorAmount, doctor};
 pub use document::{event_json, line_json, result_json};
 pub use markdown::markdown;
+pub use printed::Printed;
 pub use region::{Doing, region};
 pub use runs::runs;
 pub use status::{Liveness, status};
 pub use style::{Sign, Style};
 pub use summary::summary;
-pub use why::why;
+pub use why::{why, why_document, why_with};
 
 /// The branch that a run left.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -249,7 +249,7 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
             }
             news(about("start", task_id, &format!("{}  ({place})", style.cut(&title, 60))))
         }
-        EventBody::AttemptEnded { task_id, attempt, status, .. } => match status {
+        EventBody::AttemptEnded { task_id, attempt, status, verdict, .. } => match status {
             AttemptStatus::Lost => {
                 bad(about("lost", task_id, &format!("attempt {attempt}: its supervisor died while it ran")))
             }
@@ -257,11 +257,11 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
                 let time = took(view.task(task_id), *attempt, event.at);
                 news(about("stopped", task_id, &format!("{time}, put back")))
             }
+            AttemptStatus::Succeeded => {
+                bad(about("warning", task_id, &lines::doubted(task_id, &verdict.doubts, style)?))
+            }
             // What follows from it is told by the next event.
-            AttemptStatus::Running
-            | AttemptStatus::Succeeded
-            | AttemptStatus::Failed
-            | AttemptStatus::Cancelled => None,
+            AttemptStatus::Running | AttemptStatus::Failed | AttemptStatus::Cancelled => None,
         },
         // The summary follows at once; progress and checks would only fill a log.
         EventBody::RunEnded { .. }

@@ -236,7 +236,7 @@ impl Sample {
 
     /// Succeeds and leaves so many processes behind.
     pub(super) fn succeed_leaving(&mut self, task: &str, left_behind: u32) -> &mut Self {
-        let verdict = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
+        let verdict = Verdict::default();
         self.end_leaving(task, AttemptStatus::Succeeded, verdict, left_behind);
         let attempt = self.attempt(task);
         self.push(EventBody::TaskSucceeded { task_id: id(task), attempt })
@@ -295,7 +295,7 @@ pub(super) fn limited() -> Verdict {
             witness(WitnessName::Process, Some(true), "exit 0"),
             witness(WitnessName::Events, Some(false), seen),
         ],
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 
@@ -323,7 +323,7 @@ pub(super) fn no_audit() -> Verdict {
             witness(WitnessName::Outputs, Some(false), seen),
             Witness { name: WitnessName::Verify, agrees: None, asked: false, seen: String::new() },
         ],
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 
@@ -453,7 +453,7 @@ pub(super) fn every_kind() -> Sample {
         say: None,
     });
     run.at(220).begin("T003", rung(5)).at(260);
-    let verdict = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
+    let verdict = Verdict::default();
     run.end("T003", AttemptStatus::Cancelled, verdict.clone());
     run.push(EventBody::TaskCancelled { task_id: id("T003"), by: "stop".to_owned() });
     run.push(EventBody::TaskReopened {

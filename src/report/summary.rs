@@ -24,6 +24,7 @@ pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) 
         not_done(&mut lines, spec, view, &open, style);
         lines.push(String::new());
     }
+    doubted(&mut lines, view, style);
     let counts = counts(spec, view, style);
     lines.push(format!("  {}", style.bold(&counts)));
     if let Some(branch) = &paths.branch {
@@ -97,6 +98,29 @@ fn not_done(lines: &mut Vec<String>, spec: &RunSpec, view: &RunView, open: &[&Ta
         let sign = style.sign(Sign::Gate);
         lines.push(format!("  {sign} gate \"{}\"   waits for a person", style.clean(gate)));
     }
+}
+
+/// What succeeded and should be looked at before it is believed.
+fn doubted(lines: &mut Vec<String>, view: &RunView, style: &Style) {
+    let is_doubted =
+        |task: &&TaskView| task.status == TaskStatus::Succeeded && !words::doubts_of(task).is_empty();
+    let tasks: Vec<&TaskView> = view.tasks.iter().filter(is_doubted).collect();
+    if tasks.is_empty() {
+        return;
+    }
+    lines.push(format!("  {} succeeded with doubts", tasks.len()));
+    for task in tasks.iter().take(OTHERS) {
+        let told = words::doubts(words::doubts_of(task), style).unwrap_or_default();
+        let id = style.clean(task.id.as_str());
+        lines.push(format!("  {} {id}  {told}", style.sign(Sign::Warning)));
+        let indent = " ".repeat(2 + style.sign_width() + 1 + text::width(&id) + 2);
+        lines.push(format!("{indent}{}", words::why_command(task.id.as_str(), style)));
+    }
+    if tasks.len() > OTHERS {
+        let indent = " ".repeat(2 + style.sign_width() + 1);
+        lines.push(format!("{indent}and {} more  (orchestrate status)", tasks.len() - OTHERS));
+    }
+    lines.push(String::new());
 }
 
 /// The commands that bring the run on.

@@ -1,13 +1,20 @@
-//! The story of a task on one screen: attempts, layers, witnesses, last words, what to do.
+//! The story of a task on one screen: attempts, layers, witnesses, decisive lines, what to do.
+//!
+//! What does not fit on the screen is told shorter, step by step: first the attempts before the last
+//! one, then what agreed, then the texts. What disagreed, the doubts and what to do always stay.
 
 use crate::model::agent::AgentSpec;
 use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
+use crate::model::result::RunResult;
 use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::task::TaskSpec;
 use crate::model::verdict::Witness;
 use crate::model::view::{AttemptView, RunView, TaskView};
+use crate::model::why::{Why, WhyStep, WhyVersion};
 use crate::report::advice;
+use crate::report::printed::{Printed, decisive};
 use crate::report::status::Liveness;
 use crate::report::style::Style;
 use crate::report::text;
@@ -18,92 +25,399 @@ use crate::report::words::{self, Spent};
 const NAME: usize = 13;
 const WORD: usize = 12;
 const MARK: usize = 73;
-/// Lines of last words.
-const LAST_WORDS: usize = 6;
+/// A screen is taken to have so many lines at least, and a story to be read at once at most so many.
+const SCREEN: std::ops::RangeInclusive<usize> = 23..=39;
+/// Tasks that one waits for and that are named.
+const NAMED: usize = 4;
+
+/// How much is told.
+#[derive(Debug, Clone, Copy)]
+struct Detail {
+    /// Whether each attempt before the last one is told in lines of its own, or in one.
+    older_in_full: bool,
+    /// How many attempts before the last one are told.
+    older: usize,
+    /// Whether witnesses that were not asked stand in one row, and those that agree.
+    joins: (bool, bool),
+    /// Lines of one row.
+    row: usize,
+    /// Lines of last words.
+    last_words: usize,
+    /// Lines of output.
+    printed: usize,
+    /// Doubts, and notes.
+    remarks: usize,
+}
+
+/// From all there is to what fits anywhere.
+const DETAILS: [Detail; 5] = [
+    Detail {
+        older_in_full: true,
+        older: 99,
+        joins: (false, false),
+        row: 99,
+        last_words: 6,
+        printed: 5,
+        remarks: 20,
+    },
+    Detail {
+        older_in_full: false,
+        older: 20,
+        joins: (true, false),
+        row: 4,
+        last_words: 6,
+        printed: 5,
+        remarks: 8,
+    },
+    Detail {
+        older_in_full: false,
+        older: 8,
+        joins: (true, false),
+        row: 3,
+        last_words: 3,
+        printed: 4,
+        remarks: 5,
+    },
+    Detail {
+        older_in_full: false,
+        older: 4,
+        joins: (true, true),
+        row: 2,
+        last_words: 2,
+        printed: 3,
+        remarks: 4,
+    },
+    Detail {
+        older_in_full: false,
+        older: 2,
+        joins: (true, true),
+        row: 2,
+        last_words: 1,
+        printed: 2,
+        remarks: 2,
+    },
+];
 
 /// The story of `task`; of a task that the run does not have: that.
 pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, live: Liveness, style: &Style) -> String {
+    why_with(spec, view, task, live, &Printed::default(), style)
+}
+
+/// The same with what the last attempt printed.
+pub fn why_with(
+    spec: &RunSpec,
+    view: &RunView,
+    task: &TaskId,
+    live: Liveness,
+    printed: &Printed,
+    style: &Style,
+) -> String {
     let Some(found) = view.task(task) else {
         return format!("run {} has no task `{}`\n", view.run_id, style.clean(task.as_str()));
     };
-    let mut lines = vec![headline(view, found, style)];
-    let abandoned = live == Liveness::Dead && found.status.is_active();
-    if abandoned {
-        lines.push("  the run's supervisor is gone".to_owned());
-    } else if let Some(reason) = reason(view, found, style) {
-        lines.push(format!("  {reason}"));
-    }
-    if let Some(say) = &found.say {
-        lines.push(format!("  told by `retry`: \"{}\"", style.clean(say)));
-    }
-    lines.push(String::new());
-    for (place, attempt) in found.attempts.iter().enumerate().rev() {
-        let next = found.attempts.get(place + 1).map(|next| &next.rung).or(found.next.as_ref());
-        let is_last = place + 1 == found.attempts.len();
-        let moved = next.and_then(|next| moved(spec, &attempt.rung, next));
-        attempt_lines(&mut lines, view, attempt, moved, is_last, abandoned, style);
-        if is_last
-            && attempt.status == AttemptStatus::Running
-            && let Some(progress) = &found.progress
-        {
-            row(&mut lines, "says", "", &style.clean(progress), "", style);
+    let story = Story { spec, view, task: found, abandoned: is_abandoned(found, live), printed, style };
+    let room = style.height.saturating_sub(1).clamp(*SCREEN.start(), *SCREEN.end());
+    let mut lines = Vec::new();
+    for detail in DETAILS {
+        lines = story.lines(detail);
+        if lines.len() <= room {
+            break;
         }
-        if is_last
-            && attempt.status == AttemptStatus::Running
-            && let Some(problem) = &found.report_problem
-        {
-            row(&mut lines, "report", "", &style.clean(&format!("not valid: {problem}")), "", style);
-        }
-    }
-    let steps = if abandoned { advice::for_abandoned(found) } else { advice::for_task(spec, found) };
-    if !steps.is_empty() {
-        if !found.attempts.is_empty() {
-            lines.push(String::new());
-        }
-        lines.push(style.bold("what to do"));
-        lines.extend(advice::lined_up(&steps).iter().map(|line| format!("  {line}")));
-    }
-    while lines.last().is_some_and(String::is_empty) {
-        lines.pop();
     }
     let mut out = lines.join("\n");
     out.push('\n');
     out
 }
 
+/// The story as a document; none: the run does not have the task.
+pub fn why_document(
+    spec: &RunSpec,
+    view: &RunView,
+    task: &TaskId,
+    live: Liveness,
+    printed: &Printed,
+    result: &RunResult,
+) -> Option<Why> {
+    let found = view.task(task)?;
+    let abandoned = is_abandoned(found, live);
+    let steps = steps(spec, found, abandoned).into_iter();
+    Some(Why {
+        schema: WhyVersion::V1,
+        run_id: view.run_id.clone(),
+        abandoned,
+        task: result.tasks.iter().find(|known| known.id == *task)?.clone(),
+        printed: found.last_attempt().and_then(|attempt| decisive(attempt, printed, 20)),
+        what_to_do: steps.map(|step| WhyStep { command: step.command, why: step.why }).collect(),
+    })
+}
+
+fn is_abandoned(task: &TaskView, live: Liveness) -> bool {
+    live == Liveness::Dead && task.status.is_active()
+}
+
+fn steps(spec: &RunSpec, task: &TaskView, abandoned: bool) -> Vec<advice::Step> {
+    if abandoned { advice::for_abandoned(task) } else { advice::for_task(spec, task) }
+}
+
+/// What a story is told of.
+struct Story<'a> {
+    spec: &'a RunSpec,
+    view: &'a RunView,
+    task: &'a TaskView,
+    abandoned: bool,
+    printed: &'a Printed,
+    style: &'a Style,
+}
+
+impl Story<'_> {
+    fn lines(&self, detail: Detail) -> Vec<String> {
+        let Self { spec, view, task, style, .. } = *self;
+        let mut lines = vec![headline(view, task, style)];
+        if self.abandoned {
+            lines.push("  the run's supervisor is gone".to_owned());
+        } else if let Some(reason) = reason(spec, view, task, style) {
+            lines.extend(
+                text::wrap(&reason, style.width.saturating_sub(3)).iter().map(|line| format!("  {line}")),
+            );
+        }
+        if let Some(say) = &task.say {
+            lines.push(format!("  told by `retry`: \"{}\"", style.clean(say)));
+        }
+        lines.push(String::new());
+        for (place, attempt) in task.attempts.iter().enumerate().rev() {
+            let next = task.attempts.get(place + 1).map(|next| &next.rung).or(task.next.as_ref());
+            let moved = next.and_then(|next| moved(spec, &attempt.rung, next));
+            let older = task.attempts.len() - 1 - place;
+            if older == 0 {
+                self.last_attempt(&mut lines, attempt, moved, detail);
+            } else if older > detail.older {
+                let id = text::shell_word(&style.clean(task.id.as_str()));
+                let before = text::count_of(place as u64 + 1, "attempt");
+                lines.push(format!("and {before} before   (orchestrate why {id} --output json)"));
+                break;
+            } else if detail.older_in_full {
+                self.older_attempt(&mut lines, attempt, moved, detail);
+            } else {
+                lines.push(self.older_attempt_line(attempt, moved));
+            }
+        }
+        let steps = steps(spec, task, self.abandoned);
+        if !steps.is_empty() {
+            if !task.attempts.is_empty() {
+                lines.push(String::new());
+            }
+            lines.push(style.bold("what to do"));
+            lines.extend(advice::lined_up(&steps).iter().map(|line| format!("  {line}")));
+        }
+        while lines.last().is_some_and(String::is_empty) {
+            lines.pop();
+        }
+        lines
+    }
+
+    /// `attempt 2   cline · minimax/minimax-m2.1 (layer 4)   2m 02s`.
+    fn head(&self, attempt: &AttemptView) -> String {
+        let layer = words::layer_of(&attempt.rung).map(|layer| format!(" ({layer})")).unwrap_or_default();
+        let place = words::agent_model_full(&attempt.rung, self.style);
+        let time = text::duration(words::attempt_time(attempt, self.view.updated_at));
+        let end = match attempt.status {
+            AttemptStatus::Running if self.abandoned => "   its end was not seen",
+            AttemptStatus::Running => "   under way",
+            AttemptStatus::Cancelled => "   stopped",
+            AttemptStatus::Lost => "   lost: its supervisor died while it ran",
+            AttemptStatus::Succeeded | AttemptStatus::Failed => "",
+        };
+        format!("attempt {}   {place}{layer}   {time}{end}", attempt.attempt)
+    }
+
+    /// Of an earlier attempt only what ended it is still of interest.
+    fn older_attempt(
+        &self,
+        lines: &mut Vec<String>,
+        attempt: &AttemptView,
+        moved: Option<String>,
+        detail: Detail,
+    ) {
+        lines.push(self.head(attempt));
+        let mut rows = Rows { lines, style: self.style, most: detail.row };
+        if let Some(session) = words::session_of(attempt, self.style) {
+            rows.row("session", &session);
+        }
+        let verdict = attempt.verdict.as_ref();
+        let decided = verdict.and_then(|verdict| verdict.decided_by);
+        let witnesses: Vec<&Witness> = verdict.into_iter().flat_map(|verdict| &verdict.witnesses).collect();
+        let decisive =
+            witnesses.iter().filter(|witness| decided == Some(witness.name)).copied().collect::<Vec<_>>();
+        self.end_of(&mut rows, attempt, &decisive, word_width(&witnesses), moved);
+    }
+
+    /// What decided, and where it went from there.
+    fn end_of(
+        &self,
+        rows: &mut Rows<'_>,
+        attempt: &AttemptView,
+        witnesses: &[&Witness],
+        word: usize,
+        mut moved: Option<String>,
+    ) {
+        let decided = attempt.verdict.as_ref().and_then(|verdict| verdict.decided_by);
+        for witness in witnesses {
+            let mark = if decided == Some(witness.name) {
+                moved.take().unwrap_or_else(|| "<- decides".to_owned())
+            } else {
+                String::new()
+            };
+            let said = format!("{:<word$}", said(witness));
+            rows.full(witness.name.as_str(), &said, &self.style.clean(&witness.seen), &mark);
+        }
+        if decided.is_none()
+            && let Some(failure) = attempt.failure()
+        {
+            rows.row("failure", &words::failure(failure, self.style));
+        }
+        if let Some(moved) = moved {
+            rows.row("moved", &moved);
+        }
+    }
+
+    /// `attempt 1   opencode · big-pickle   8s   rate_limited: 429 "Rate limit…   -> layer 4`.
+    fn older_attempt_line(&self, attempt: &AttemptView, moved: Option<String>) -> String {
+        let place = words::agent_model(&attempt.rung, self.style);
+        let time = text::duration(words::attempt_time(attempt, self.view.updated_at));
+        let line = format!("attempt {}   {place}   {time}   ", attempt.attempt);
+        let end = match attempt.status {
+            AttemptStatus::Running => "its end was not seen".to_owned(),
+            AttemptStatus::Cancelled => "stopped".to_owned(),
+            AttemptStatus::Lost => "lost: its supervisor died while it ran".to_owned(),
+            AttemptStatus::Succeeded => "succeeded".to_owned(),
+            AttemptStatus::Failed => {
+                attempt.failure().map(|failure| words::failure(failure, self.style)).unwrap_or_default()
+            }
+        };
+        let mark = moved.map(|moved| format!("  {moved}")).unwrap_or_default();
+        let room = self.style.width.saturating_sub(text::width(&line) + text::width(&mark) + 1).max(12);
+        format!("{line}{}{mark}", self.style.cut(&end, room))
+    }
+
+    fn last_attempt(
+        &self,
+        lines: &mut Vec<String>,
+        attempt: &AttemptView,
+        moved: Option<String>,
+        detail: Detail,
+    ) {
+        let style = self.style;
+        lines.push(self.head(attempt));
+        let mut rows = Rows { lines, style, most: detail.row };
+        if let Some(session) = words::session_of(attempt, style) {
+            rows.row("session", &session);
+        }
+        let all: Vec<&Witness> = attempt.verdict.iter().flat_map(|verdict| &verdict.witnesses).collect();
+        let (agree, rest): (Vec<&Witness>, Vec<&Witness>) =
+            all.iter().partition(|witness| detail.joins.1 && witness.agrees == Some(true));
+        let (unasked, rest): (Vec<&Witness>, Vec<&Witness>) =
+            rest.iter().partition(|witness| detail.joins.0 && !witness.asked);
+        if !agree.is_empty() {
+            rows.row("agree", &names(&agree));
+        }
+        self.end_of(&mut rows, attempt, &rest, word_width(&all), moved);
+        if !unasked.is_empty() {
+            rows.row("not asked", &names(&unasked));
+        }
+        self.remarks(&mut rows, attempt, detail);
+        if let Some(summary) = &attempt.summary {
+            let summary = style.clean(summary);
+            // The witness usually quotes it.
+            if !all.iter().any(|witness| style.clean(&witness.seen).contains(&summary)) {
+                rows.row("summary", &summary);
+            }
+        }
+        let reading = attempt.reading.as_ref();
+        if let Some(last) = reading.and_then(|reading| reading.last_words.as_deref()) {
+            let last = text::clean_lines(last, detail.last_words);
+            for (place, line) in last.iter().enumerate() {
+                rows.row(if place == 0 { "last words" } else { "" }, &style.clean(line));
+            }
+        }
+        if let Some(printed) = decisive(attempt, self.printed, detail.printed) {
+            for (place, line) in printed.lines.iter().enumerate() {
+                let line = style.cut(&style.clean(line), style.width.saturating_sub(NAME + 3));
+                rows.row(if place == 0 { printed.source.as_str() } else { "" }, &line);
+            }
+        }
+        if attempt.status == AttemptStatus::Running {
+            if let Some(progress) = &self.task.progress {
+                rows.row("says", &style.clean(progress));
+            }
+            if let Some(problem) = &self.task.report_problem {
+                rows.row("report", &style.clean(&format!("not valid: {problem}")));
+            }
+        }
+    }
+
+    /// Doubts, then notes; of too many the first ones, and how many more there are.
+    fn remarks(&self, rows: &mut Rows<'_>, attempt: &AttemptView, detail: Detail) {
+        let verdict = attempt.verdict.as_ref();
+        let doubts = verdict.map(|verdict| verdict.doubts.as_slice()).unwrap_or_default();
+        let notes = verdict.map(|verdict| verdict.notes.as_slice()).unwrap_or_default();
+        for doubt in doubts.iter().take(detail.remarks) {
+            rows.row("! doubt", &self.style.clean(&doubt.to_string()));
+        }
+        for note in notes.iter().take(detail.remarks) {
+            rows.row("note", &self.style.clean(note));
+        }
+        let hidden = doubts.len().saturating_sub(detail.remarks) + notes.len().saturating_sub(detail.remarks);
+        if hidden > 0 {
+            let id = text::shell_word(&self.style.clean(self.task.id.as_str()));
+            rows.row("", &format!("and {hidden} more   (orchestrate why {id} --output json)"));
+        }
+    }
+}
+
 /// `T006  Accessibility audit   failed: output_missing   2 attempts, 4m 10s, $0.00`.
 fn headline(view: &RunView, task: &TaskView, style: &Style) -> String {
-    let mut line = format!(
-        "{}  {}   {}",
-        style.bold(&style.clean(task.id.as_str())),
-        style.clean(&task.title),
-        task.status
-    );
+    let mut facts = task.status.to_string();
     if let (TaskStatus::Failed | TaskStatus::Retrying, Some(failure)) = (task.status, &task.failure) {
-        line.push_str(": ");
-        line.push_str(failure.kind.as_str());
+        facts.push_str(": ");
+        facts.push_str(failure.kind.as_str());
+    }
+    let doubts = words::doubts_of(task).len();
+    if doubts > 0 {
+        facts.push_str(", ");
+        facts.push_str(&text::count_of(doubts as u64, "doubt"));
     }
     if let (Some(first), Some(last)) = (task.attempts.first(), task.attempts.last()) {
         let ended = last.ended_at.unwrap_or(view.updated_at);
-        let facts = [
+        let spent = [
             text::count_of(task.attempts.len() as u64, "attempt"),
             text::duration(ended.since(first.started_at)),
             Spent::of(&task.attempts).money(),
         ];
-        line.push_str("   ");
-        line.push_str(&facts.join(", "));
+        facts.push_str("   ");
+        facts.push_str(&spent.join(", "));
     }
-    line
+    let id = style.clean(task.id.as_str());
+    let room = style.width.saturating_sub(text::width(&id) + 2 + 3 + text::width(&facts) + 1).max(10);
+    format!("{}  {}   {facts}", style.bold(&id), style.cut(&style.clean(&task.title), room))
 }
 
 /// What keeps a task from being done, where its attempts do not say it.
-fn reason(view: &RunView, task: &TaskView, style: &Style) -> Option<String> {
+fn reason(spec: &RunSpec, view: &RunView, task: &TaskView, style: &Style) -> Option<String> {
     match task.status {
         TaskStatus::Failed => {
             // The last attempt's failure is told where its witnesses are.
             let failure = task.failure.as_ref()?;
             let is_told = task.last_attempt().and_then(AttemptView::failure) == Some(failure);
             (!is_told).then(|| words::failure(failure, style))
+        }
+        TaskStatus::Pending if task.attempts.is_empty() => {
+            let why = words::why_not(view, task, style);
+            let waits = spec
+                .tasks
+                .iter()
+                .find(|known| known.id == task.id)
+                .and_then(|known| waits(known, view, style));
+            Some(waits.map_or_else(|| why.clone(), |waits| format!("{why}: {waits}")))
         }
         TaskStatus::Blocked
         | TaskStatus::Held
@@ -118,85 +432,30 @@ fn reason(view: &RunView, task: &TaskView, style: &Style) -> Option<String> {
     }
 }
 
-fn attempt_lines(
-    lines: &mut Vec<String>,
-    view: &RunView,
-    attempt: &AttemptView,
-    moved: Option<String>,
-    is_last: bool,
-    abandoned: bool,
-    style: &Style,
-) {
-    let layer = words::layer_of(&attempt.rung).map(|layer| format!(" ({layer})")).unwrap_or_default();
-    let place = words::agent_model_full(&attempt.rung, style);
-    let mut head = format!("attempt {}   {place}{layer}", attempt.attempt);
-    head.push_str("   ");
-    head.push_str(&text::duration(words::attempt_time(attempt, view.updated_at)));
-    match attempt.status {
-        AttemptStatus::Running if abandoned => head.push_str("   its end was not seen"),
-        AttemptStatus::Running => head.push_str("   under way"),
-        AttemptStatus::Cancelled => head.push_str("   stopped"),
-        AttemptStatus::Lost => head.push_str("   lost: its supervisor died while it ran"),
-        AttemptStatus::Succeeded | AttemptStatus::Failed => {}
+/// `waits for T001 (running), T002 (pending) and 3 more`.
+fn waits(task: &TaskSpec, view: &RunView, style: &Style) -> Option<String> {
+    let open = |id: &TaskId| {
+        let needed = view.task(id)?;
+        let is_over = matches!(needed.status, TaskStatus::Succeeded | TaskStatus::Skipped);
+        (!is_over).then(|| format!("{} ({})", style.clean(id.as_str()), needed.status))
+    };
+    let needs: Vec<String> = task.needs.iter().filter_map(|need| open(&need.task)).collect();
+    if needs.is_empty() {
+        return None;
     }
-    lines.push(head);
-    if let Some(session) = words::session_of(attempt, style) {
-        row(lines, "session", "", &session, "", style);
+    let mut waits = format!("waits for {}", needs[..needs.len().min(NAMED)].join(", "));
+    if needs.len() > NAMED {
+        waits.push_str(&format!(" and {} more", needs.len() - NAMED));
     }
-    let decided = attempt.verdict.as_ref().and_then(|verdict| verdict.decided_by);
-    let mut told_move = false;
-    let witnesses = || attempt.verdict.iter().flat_map(|verdict| &verdict.witnesses);
-    let word = witnesses().map(|witness| said(witness).len() + 2).max().unwrap_or(0).max(WORD);
-    for witness in witnesses() {
-        let is_decisive = decided == Some(witness.name);
-        // Of an earlier attempt only what ended it is still of interest.
-        if !is_last && !is_decisive {
-            continue;
-        }
-        let mark = match (&moved, is_decisive) {
-            (Some(moved), true) => {
-                told_move = true;
-                moved.clone()
-            }
-            (None, true) => "<- decides".to_owned(),
-            (_, false) => String::new(),
-        };
-        row(
-            lines,
-            witness.name.as_str(),
-            &format!("{:<word$}", said(witness)),
-            &style.clean(&witness.seen),
-            &mark,
-            style,
-        );
-    }
-    if decided.is_none()
-        && let Some(failure) = attempt.failure()
-    {
-        row(lines, "failure", "", &words::failure(failure, style), "", style);
-    }
-    if let Some(moved) = moved.filter(|_| !told_move) {
-        row(lines, "moved", "", &moved, "", style);
-    }
-    if !is_last {
-        return;
-    }
-    for note in attempt.verdict.iter().flat_map(|verdict| &verdict.notes) {
-        row(lines, "note", "", &style.clean(note), "", style);
-    }
-    if let Some(summary) = &attempt.summary {
-        let summary = style.clean(summary);
-        // The witness usually quotes it.
-        if !witnesses().any(|witness| style.clean(&witness.seen).contains(&summary)) {
-            row(lines, "summary", "", &summary, "", style);
-        }
-    }
-    let reading = attempt.reading.as_ref();
-    if let Some(last) = reading.and_then(|reading| reading.last_words.as_deref()) {
-        for (place, line) in text::clean_lines(last, LAST_WORDS).iter().enumerate() {
-            row(lines, if place == 0 { "last words" } else { "" }, "", &style.clean(line), "", style);
-        }
-    }
+    Some(waits)
+}
+
+fn names(witnesses: &[&Witness]) -> String {
+    witnesses.iter().map(|witness| witness.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn word_width(witnesses: &[&Witness]) -> usize {
+    witnesses.iter().map(|witness| said(witness).len() + 2).max().unwrap_or(0).max(WORD)
 }
 
 /// What a witness says, in a word.
@@ -209,21 +468,41 @@ pub(super) const fn said(witness: &Witness) -> &'static str {
     }
 }
 
-/// One row: name, word, what was seen (wrapped below itself), a mark.
-fn row(lines: &mut Vec<String>, name: &str, word: &str, seen: &str, mark: &str, style: &Style) {
-    let start = format!("  {name:<NAME$}{word}");
-    let indent = text::width(&start);
-    let room = style.width.saturating_sub(indent + 1).max(20);
-    let wrapped = text::wrap(seen, room);
-    for (place, part) in wrapped.iter().enumerate() {
-        let mut line =
-            if place == 0 { format!("{start}{part}") } else { format!("{}{part}", " ".repeat(indent)) };
-        if place + 1 == wrapped.len() && !mark.is_empty() {
-            let column = MARK.min(style.width.saturating_sub(text::width(mark) + 1));
-            line = text::pad(&line, column.max(text::width(&line) + 2));
-            line.push_str(mark);
+/// Rows below the head of an attempt.
+struct Rows<'a> {
+    lines: &'a mut Vec<String>,
+    style: &'a Style,
+    /// Lines that a row may take.
+    most: usize,
+}
+
+impl Rows<'_> {
+    /// A name and what there is to say.
+    fn row(&mut self, name: &str, seen: &str) {
+        self.full(name, "", seen, "");
+    }
+
+    /// One row: name, word, what was seen (wrapped below itself), a mark.
+    fn full(&mut self, name: &str, word: &str, seen: &str, mark: &str) {
+        let style = self.style;
+        let start = format!("  {name:<NAME$}{word}");
+        let indent = text::width(&start);
+        let room = style.width.saturating_sub(indent + 1).max(20);
+        let mut wrapped = text::wrap(seen, room);
+        if wrapped.len() > self.most {
+            let rest = wrapped.split_off(self.most - 1).join(" ");
+            wrapped.push(style.cut(&rest, room));
         }
-        lines.push(line.trim_end().to_owned());
+        for (place, part) in wrapped.iter().enumerate() {
+            let mut line =
+                if place == 0 { format!("{start}{part}") } else { format!("{}{part}", " ".repeat(indent)) };
+            if place + 1 == wrapped.len() && !mark.is_empty() {
+                let column = MARK.min(style.width.saturating_sub(text::width(mark) + 1));
+                line = text::pad(&line, column.max(text::width(&line) + 2));
+                line.push_str(mark);
+            }
+            self.lines.push(line.trim_end().to_owned());
+        }
     }
 }
 

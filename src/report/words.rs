@@ -11,6 +11,7 @@ use crate::model::run::{Isolation, RunSpec};
 use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::task::{Entry, HeldReason, PlanStatus, TaskKind, TaskSpec};
 use crate::model::time::Timestamp;
+use crate::model::verdict::Doubt;
 use crate::model::view::{AttemptView, RunView, TaskView};
 use crate::report::style::{Sign, Style};
 use crate::report::text;
@@ -135,7 +136,7 @@ pub(super) fn left_behind(attempt: &AttemptView) -> Option<String> {
     }
 }
 
-/// Why a task is not done, or nothing where it is or is under way.
+/// Why a task is not done; of one that is what speaks against believing it, or nothing.
 pub(super) fn why_not(view: &RunView, task: &TaskView, style: &Style) -> String {
     match task.status {
         TaskStatus::Failed => task.failure.as_ref().map(|why| failure(why, style)).unwrap_or_default(),
@@ -158,8 +159,24 @@ pub(super) fn why_not(view: &RunView, task: &TaskView, style: &Style) -> String 
         TaskStatus::Running | TaskStatus::Verifying | TaskStatus::Landing => {
             "its end was not seen".to_owned()
         }
-        TaskStatus::Succeeded => String::new(),
+        TaskStatus::Succeeded => doubts(doubts_of(task), style).unwrap_or_default(),
     }
+}
+
+/// The doubts about what a task came to.
+pub(super) fn doubts_of(task: &TaskView) -> &[Doubt] {
+    let verdict = task.last_attempt().and_then(|attempt| attempt.verdict.as_ref());
+    verdict.map(|verdict| verdict.doubts.as_slice()).unwrap_or_default()
+}
+
+/// `doubt: tests/a.py: 2 of 3 tests removed`, `3 doubts: tests/a.py: deleted, and 2 more`; none: there is
+/// none.
+pub(super) fn doubts(doubts: &[Doubt], style: &Style) -> Option<String> {
+    let first = style.cut(&style.clean(&doubts.first()?.to_string()), LONGEST_SEEN);
+    Some(match doubts.len() {
+        1 => format!("doubt: {first}"),
+        number => format!("{number} doubts: {first}, and {} more", number - 1),
+    })
 }
 
 /// Whether a task keeps a run from being all well. What is optional and was not asked for does not.

@@ -139,6 +139,7 @@ pub fn judge(question: &Question<'_>) -> Judgement {
         decided_by: decided.map(|(name, _, _)| name),
         witnesses: said.into_iter().map(|said| said.witness).collect(),
         notes,
+        doubts: question.facts.doubts.clone(),
     };
     Judgement { status, verdict }
 }
@@ -161,7 +162,7 @@ pub fn lost() -> Verdict {
             witness(WitnessName::Ownership),
             witness(WitnessName::Merge),
         ],
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 
@@ -238,6 +239,9 @@ fn notes(question: &Question<'_>, failure: Option<&Failure>) -> Vec<String> {
     }
     if facts.plan_changed {
         notes.push("the agent changed its own plan file".to_owned());
+    }
+    if let Some(unseen) = &facts.tests_unseen {
+        notes.push(format!("whether tests were removed or switched off is not observable: {unseen}"));
     }
     if let Some(doubt) = &facts.rights_doubt {
         notes.push(format!("rights: advisory: {doubt}"));

@@ -11,6 +11,7 @@ use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::record::{Control, Lease, SharedIndex, TaskReport, TaskStatusRecord};
 use crate::model::report::Reported;
 use crate::model::result::{ErrorDocument, RunResult};
+use crate::model::why::Why;
 
 use super::*;
 
@@ -27,6 +28,7 @@ fn from_types(kind: SchemaKind) -> String {
         SchemaKind::Control => derived::<Control>("control/v1", Side::Read),
         SchemaKind::Error => derived::<ErrorDocument>("error/v1", Side::Written),
         SchemaKind::Doctor => derived::<Doctor>("doctor/v1", Side::Written),
+        SchemaKind::Why => derived::<Why>("why/v1", Side::Written),
     }
 }
 

@@ -156,7 +156,7 @@ pub(crate) fn verdict(failure: Option<Failure>) -> Verdict {
             witness(WitnessName::Verify, Some(true)),
         ],
         failure,
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 

@@ -15,7 +15,7 @@ use super::platform::Leader;
 use super::streams::{Logs, Output};
 use super::tree::Tree;
 use super::watchdog::Limits;
-use super::{AttemptJob, Duty, Ended, OUTPUT_LIMIT, Order, Report, attempt_mark};
+use super::{AttemptJob, Duty, Ended, LOOK, OUTPUT_LIMIT, Onlooker, Order, Report, attempt_mark};
 use crate::model::agent::CompletionRule;
 use crate::model::command::CommandSpec;
 use crate::model::ids::AttemptKey;
@@ -35,7 +35,9 @@ pub(super) fn unseen(ending: Ending, stopped: Option<StopReason>) -> Ended {
 
 /// Runs one attempt and answers for it.
 pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<Order>) {
-    let AttemptJob { key, run, command, folder, completion, accept, output_limit, mut reader, .. } = job;
+    let AttemptJob {
+        key, run, command, folder, completion, accept, output_limit, mut reader, onlooker, ..
+    } = job;
     let limits = Limits {
         timeout: job.timeout,
         idle: job.idle_timeout,
@@ -50,6 +52,9 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
         CompletionRule::None => None,
     };
     let limit = output_limit.unwrap_or(OUTPUT_LIMIT);
+    if let Some(onlooker) = &onlooker {
+        before(onlooker).await;
+    }
     let setting = Setting { key: &key, command: &command, limits, limit, mark: &mark };
     let ended = match begin(&setting, &folder, reader.wants_lines(), &orders).await {
         Ok((leader, tree, logs)) => {
@@ -66,7 +71,26 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
     if !command.remove_after.is_empty() {
         drop(tokio::task::spawn_blocking(move || leader::clear_away(&command)).await);
     }
+    if let Some(onlooker) = onlooker {
+        after(onlooker, &ended).await;
+    }
     duty.answer(Report::Ended { key, ended: Box::new(ended) });
+}
+
+/// Lets somebody look before anything is started, as long as that is bearable.
+async fn before(onlooker: &Arc<dyn Onlooker>) {
+    let looking = Arc::clone(onlooker);
+    let look = tokio::task::spawn_blocking(move || looking.before());
+    if !matches!(tokio::time::timeout(LOOK, look).await, Ok(Ok(()))) {
+        onlooker.gave_up();
+    }
+}
+
+/// Lets somebody look when all has ended.
+async fn after(onlooker: Arc<dyn Onlooker>, ended: &Ended) {
+    let seen = ended.clone();
+    let look = tokio::task::spawn_blocking(move || onlooker.after(&seen));
+    drop(tokio::time::timeout(LOOK, look).await);
 }
 
 /// What stays the same for a whole attempt.

@@ -77,6 +77,22 @@ pub const OUTPUT_LIMIT: u64 = 256 * 1024 * 1024;
 /// Tells a valid completion of this attempt from everything else, with all that is wrong.
 pub type Accept = Arc<dyn Fn(&[u8]) -> Result<Completion, Vec<String>> + Send + Sync>;
 
+/// How long an attempt waits for who looks on, before it starts and after it has ended.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Who looks at the surroundings of an attempt before its process starts and after it has ended, each time
+/// on a thread where that may take a while.
+pub trait Onlooker: Send + Sync {
+    /// Nothing was started yet.
+    fn before(&self);
+
+    /// The look before took too long: the attempt starts without it.
+    fn gave_up(&self);
+
+    /// All of it has ended. The attempt is answered for after this, or when it takes too long.
+    fn after(&self, ended: &Ended);
+}
+
 /// One attempt to run.
 pub struct AttemptJob {
     /// Which attempt.
@@ -103,6 +119,8 @@ pub struct AttemptJob {
     pub output_limit: Option<u64>,
     /// Reads the output.
     pub reader: Box<dyn OutputReader>,
+    /// Looks on; none: nobody does.
+    pub onlooker: Option<Arc<dyn Onlooker>>,
 }
 
 /// What a list of checks is for.

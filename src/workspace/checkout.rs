@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::paths::{Ours, inside};
+use super::safeguards::Safeguards;
 use super::snapshot::{Snapshot, look_at_glob};
 use super::stamp::{Budget, ContentHash, HashKeeper, Stamp, any_differs, written_since};
 use super::tick::{self, TickProblem};
@@ -16,6 +18,7 @@ use crate::model::ids::TaskId;
 use crate::model::outcome::PathFact;
 use crate::model::task::{BoxPlace, FileVerb, TaskSpec};
 use crate::model::time::Timestamp;
+use crate::model::verdict::{Doubt, DoubtKind};
 
 /// The shared checkout of a run.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub struct Checkout {
     plan_at_start: BTreeMap<TaskId, Option<ContentHash>>,
     /// Hashes of the plan before and after each tick of ours, in order.
     own_ticks: Vec<(Option<ContentHash>, Option<ContentHash>)>,
+    safeguards: Option<Arc<Safeguards>>,
 }
 
 impl Checkout {
@@ -53,7 +57,16 @@ impl Checkout {
             now: Timestamp(0),
             plan_at_start: BTreeMap::new(),
             own_ticks: Vec::new(),
+            safeguards: None,
         }
+    }
+
+    /// Watches over the tests and checks in the checkout too, for tasks that are verified by the commands
+    /// `own`, each by some, and `wide`, each by all. `git` is the program; none: it is not installed.
+    #[must_use]
+    pub fn watched(mut self, git: Option<PathBuf>, own: &[String], wide: &[String]) -> Self {
+        self.safeguards = Some(Arc::new(Safeguards::new(&self.root, self.ours.clone(), git, own, wide)));
+        self
     }
 
     fn snapshot_file(&self, task: &TaskId) -> PathBuf {
@@ -142,7 +155,12 @@ impl Workspace for Checkout {
                 claims.push(fact);
             }
         }
-        PathFacts { outputs, claims, plan_changed: self.plan_changed(&task.id) }
+        let doubts = task.outputs.iter().filter_map(|path| empty_output(&self.root, path)).collect();
+        PathFacts { outputs, claims, plan_changed: self.plan_changed(&task.id), doubts }
+    }
+
+    fn safeguards(&self, _task: &TaskId) -> Option<Arc<Safeguards>> {
+        self.safeguards.clone()
     }
 
     fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem> {
@@ -158,6 +176,22 @@ impl Workspace for Checkout {
         }
         Ok(())
     }
+}
+
+/// Files that are empty on purpose: it is their being there that says something.
+const EMPTY_ON_PURPOSE: [&str; 6] =
+    [".gitkeep", ".keep", ".nojekyll", "__init__.py", "py.typed", ".gitignore"];
+
+/// The doubt about an output that is there and holds nothing.
+fn empty_output(root: &Path, text: &str) -> Option<Doubt> {
+    let path = inside(root, text)?;
+    let name = path.absolute.file_name()?.to_string_lossy().into_owned();
+    let metadata = std::fs::metadata(&path.absolute).ok()?;
+    if !metadata.is_file() || metadata.len() > 0 || EMPTY_ON_PURPOSE.contains(&name.as_str()) {
+        return None;
+    }
+    let seen = "a declared output, and empty".to_owned();
+    Some(Doubt { kind: DoubtKind::OutputEmpty, path: path.shown, seen })
 }
 
 /// One look at a task's paths.

@@ -11,20 +11,24 @@ pub mod checkout;
 pub mod git;
 mod glob;
 mod paths;
+pub mod safeguards;
 mod snapshot;
 mod stamp;
 pub mod tick;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::completion::Completion;
 use crate::model::ids::TaskId;
 use crate::model::outcome::PathFact;
 use crate::model::task::{BoxPlace, TaskSpec};
 use crate::model::time::Timestamp;
+use crate::model::verdict::Doubt;
 
 pub use checkout::Checkout;
+pub use safeguards::Safeguards;
 pub use tick::TickProblem;
 
 /// What became of a task's paths.
@@ -37,6 +41,8 @@ pub struct PathFacts {
     pub claims: Vec<PathFact>,
     /// Whether the plan file was changed during the attempt, and not by us.
     pub plan_changed: bool,
+    /// Outputs that are there and hold nothing.
+    pub doubts: Vec<Doubt>,
 }
 
 /// Why a workspace could not be made ready or looked at.
@@ -84,6 +90,9 @@ pub trait Workspace: Send {
     /// Says what became of the task's paths since its first attempt began. `completion` is what
     /// its agent claims. What cannot be looked at is told as such, never as an error.
     fn facts(&mut self, task: &TaskSpec, completion: Option<&Completion>) -> PathFacts;
+
+    /// Who watches over the tests and checks of the folder in which the task works; none: nobody.
+    fn safeguards(&self, task: &TaskId) -> Option<Arc<Safeguards>>;
 
     /// Ticks the box of a task that succeeded.
     ///

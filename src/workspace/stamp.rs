@@ -194,7 +194,7 @@ struct Known {
 
 /// What every write to a file changes, unless it comes within one step of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Marks {
+pub(super) struct Marks {
     size: u64,
     written: i128,
     record_changed: i128,
@@ -202,7 +202,7 @@ struct Marks {
 }
 
 impl Marks {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
             size: metadata.len(),
             written: written(metadata),

@@ -11,7 +11,8 @@
 //! | `pass`, `failed`, `blocked` | leaves that completion, written whole and renamed into place |
 //! | `claim:PATH` | leaves a completion that claims to have created PATH |
 //! | `no-completion` | nothing |
-//! | `bad-schema`, `wrong-attempt` | leaves a completion that is none |
+//! | `bad-schema`, `wrong-attempt`, `wrong-task`, `wrong-run` | leaves a completion that is none |
+//! | `copy-completion:PATH` | leaves a copy of that file as its completion |
 //! | `half-completion:MS` | writes half a completion in place, and after MS milliseconds the rest |
 //! | `symlink-completion`, `folder-completion`, `pipe-completion`, `huge-completion` | leaves that in its place |
 //! | `complete-then-hang` | `pass`, then `hang` |
@@ -31,7 +32,8 @@
 //! | `nap:MS` | waits so long |
 //! | `as:TEXT` | nothing; it can be seen in the command line, and strays keep it |
 //! | `nested-grandchild` | the same under a child in a session of its own; prints both |
-//! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it |
+//! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it; `\\n` in TEXT begins a line |
+//! | `make:PATH`, `remove:PATH` | leaves an empty file there, removes the file |
 //! | `wait-for:PATH` | goes on when the file is there |
 //! | `report:STATUS` | puts that completion under its report key in Redis, as a bare `SET` does |
 //! | `report-progress:TEXT` | puts that progress there |
@@ -91,7 +93,10 @@ fn behave(behaviour: &str) -> Outcome {
         "claim" => claim(value),
         "no-completion" => Ok(()),
         "bad-schema" => leave(&json!({ "schema": "completion/v1", "status": "splendid" })),
-        "wrong-attempt" => wrong_attempt(),
+        "wrong-attempt" => wrong("attempt", json!(attempt()? + 1)),
+        "wrong-task" => wrong("task_id", json!("elsewhere")),
+        "wrong-run" => wrong("run_id", json!("01JD8Q3ZK7V0N4M2E6T9QW5XRB")),
+        "copy-completion" => leave(&serde_json::from_slice(&fs::read(value)?)?),
         "half-completion" => half_completion(Duration::from_millis(value.parse()?)),
         "symlink-completion" | "folder-completion" | "pipe-completion" | "huge-completion" => misplace(name),
         "complete-then-hang" => leave(&completion("succeeded")?).map(|()| hang()),
@@ -127,6 +132,8 @@ fn behave(behaviour: &str) -> Outcome {
         }
         "as" => Ok(()),
         "write" | "edit" => change(name, value),
+        "make" => Ok(fs::write(value, "")?),
+        "remove" => Ok(fs::remove_file(value)?),
         "wait-for" => wait_for(Path::new(value)),
         "report" => set_report(&report(json!({ "report": "completion", "completion": completion(value)? }))?),
         "report-progress" => set_report(&report(json!({ "report": "progress", "message": value }))?),
@@ -257,9 +264,9 @@ fn claim(path: &str) -> Outcome {
     leave(&completion)
 }
 
-fn wrong_attempt() -> Outcome {
+fn wrong(field: &str, value: Value) -> Outcome {
     let mut completion = completion("succeeded")?;
-    completion["attempt"] = json!(attempt()? + 1);
+    completion[field] = value;
     leave(&completion)
 }
 
@@ -387,7 +394,7 @@ fn change(how: &str, value: &str) -> Outcome {
     }
     let mut options = fs::OpenOptions::new();
     let options = if how == "edit" { options.append(true) } else { options.write(true).truncate(true) };
-    Ok(writeln!(options.create(true).open(path)?, "{text}")?)
+    Ok(writeln!(options.create(true).open(path)?, "{}", text.replace("\\n", "\n"))?)
 }
 
 fn wait_for(path: &Path) -> Outcome {

@@ -136,6 +136,7 @@ impl Bench {
             linger: DEADLINE,
             completion,
             output_limit: None,
+            onlooker: None,
             reader: Box::new(Keeper { heard: Heard::default(), wants: true }),
         }
     }

@@ -174,6 +174,7 @@ fn job(
         grace: GRACE,
         linger: patience.whole,
         accept: Arc::new(|_| Err(Vec::new())),
+        onlooker: None,
         output_limit: Some(OUTPUT_LIMIT),
         reader: Box::new(FirstLines { lines }),
     }

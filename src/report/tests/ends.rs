@@ -72,7 +72,7 @@ fn a_run_that_was_stopped_is_resumed() {
     let mut run = picture();
     run.push(EventBody::StopRequested { by: "SIGINT".to_owned() });
     for name in ["T002", "T004"] {
-        let stopped = Verdict { failure: None, decided_by: None, witnesses: Vec::new(), notes: Vec::new() };
+        let stopped = Verdict::default();
         run.end(name, AttemptStatus::Cancelled, stopped);
         run.push(EventBody::TaskReopened {
             task_id: id(name),
@@ -121,7 +121,7 @@ fn unpaid() -> Verdict {
         failure: Some(Failure::new(FailureKind::PaymentNotApproved, "only layers 6 and 7 are left")),
         decided_by: None,
         witnesses: Vec::new(),
-        notes: Vec::new(),
+        ..Verdict::default()
     }
 }
 

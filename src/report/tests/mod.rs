@@ -7,6 +7,7 @@ mod documents;
 mod ends;
 mod events;
 mod screen;
+mod stories;
 
 use crate::model::event::EventBody;
 use crate::model::failure::{Failure, FailureKind};

@@ -237,6 +237,8 @@ pub(super) fn good(key: &AttemptKey) -> AttemptFacts {
         plan_changed: false,
         session_kept: true,
         rights_doubt: None,
+        doubts: Vec::new(),
+        tests_unseen: None,
     }
 }
 
@@ -262,6 +264,8 @@ pub(super) fn error(kind: FailureKind) -> AttemptFacts {
         plan_changed: false,
         session_kept: false,
         rights_doubt: None,
+        doubts: Vec::new(),
+        tests_unseen: None,
     }
 }
 
@@ -277,6 +281,8 @@ pub(super) fn stopped(reason: StopReason) -> AttemptFacts {
         plan_changed: false,
         session_kept: false,
         rights_doubt: None,
+        doubts: Vec::new(),
+        tests_unseen: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::completion::{Change, CompletionStatus, Output, Verification};
 use crate::model::failure::FailureKind;
-use crate::model::ids::{AttemptKey, TaskId};
+use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::layer::Rung;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, StopReason};
 use crate::model::reading::SignSource;
@@ -10,7 +10,7 @@ use crate::model::report::ReportFact;
 use crate::model::run::{Isolation, RunSpec};
 use crate::model::status::AttemptStatus;
 use crate::model::task::TaskSpec;
-use crate::model::verdict::{Witness, WitnessName};
+use crate::model::verdict::{Doubt, DoubtKind, Witness, WitnessName};
 use crate::scheduler::judge::{Checks, Judgement, Question, judge, lost};
 
 use super::builder::{
@@ -190,6 +190,38 @@ fn claims() -> Vec<Case> {
                 facts.completion = completion(&other, CompletionStatus::Succeeded);
             }),
             Some((Kind::BadCompletion, Completion)),
+        ),
+        case(
+            "a completion of another task",
+            with(good(&key()), |facts| {
+                facts.completion =
+                    completion(&AttemptKey::new(TaskId::new("T2"), 1), CompletionStatus::Succeeded);
+            }),
+            Some((Kind::BadCompletion, Completion)),
+        ),
+        case(
+            "a completion of another run",
+            with(good(&key()), |facts| {
+                if let CompletionFact::Valid { completion } = &mut facts.completion {
+                    completion.run_id = RunId("01OTHER".to_owned());
+                }
+            }),
+            Some((Kind::BadCompletion, Completion)),
+        ),
+        case(
+            "it says succeeded, and its events end in an error",
+            with(good(&key()), |facts| facts.reading.terminal_error = Some(sign(Kind::RateLimited))),
+            Some((Kind::RateLimited, WitnessName::Events)),
+        ),
+        case(
+            "it says succeeded, and crashes after that",
+            with(good(&key()), |facts| facts.outcome = ended(Ending::Killed { signal: 11 }, None)),
+            Some((Kind::Killed, WitnessName::Process)),
+        ),
+        case(
+            "tests are gone, which is told and not judged",
+            with(good(&key()), |facts| facts.doubts = vec![doubt()]),
+            None,
         ),
         case(
             "it says that it failed, and exits 1",
@@ -387,6 +419,25 @@ fn an_attempt_that_was_stopped_on_request_is_cancelled_whatever_else_is_wrong() 
     assert_eq!(judgement.status, AttemptStatus::Cancelled);
     assert_eq!(judgement.verdict.failure, None);
     assert_eq!(judgement.verdict.decided_by, Some(WitnessName::Process));
+}
+
+fn doubt() -> Doubt {
+    let seen = "2 of 3 tests removed".to_owned();
+    Doubt { kind: DoubtKind::TestsRemoved, path: "tests/a.py".to_owned(), seen }
+}
+
+#[test]
+fn doubts_stand_in_the_verdict_and_what_could_not_be_seen_does_too() {
+    let spec = spec(vec![task("T1")]);
+    let facts = with(good(&key()), |facts| facts.doubts = vec![doubt()]);
+    let judgement = ask(&spec, "kilo", &facts, Checks::NotYet);
+    assert_eq!((judgement.status, judgement.verdict.doubts), (AttemptStatus::Succeeded, vec![doubt()]));
+    let facts = with(good(&key()), |facts| facts.tests_unseen = Some("git took too long".to_owned()));
+    let verdict = ask(&spec, "kilo", &facts, Checks::NotYet).verdict;
+    assert_eq!(
+        verdict.notes,
+        ["whether tests were removed or switched off is not observable: git took too long"]
+    );
 }
 
 fn witness(judgement: &Judgement, name: WitnessName) -> &Witness {
