@@ -50,6 +50,8 @@ pub enum SchemaKind {
     Error,
     /// What `doctor` says of a machine.
     Doctor,
+    /// What is sent to somebody who is not looking.
+    Alert,
 }
 
 /// One way in which a document does not follow its schema.
@@ -73,7 +75,7 @@ impl fmt::Display for Violation {
 
 impl SchemaKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Completion,
         Self::TaskStatus,
         Self::TaskReport,
@@ -85,6 +87,7 @@ impl SchemaKind {
         Self::Control,
         Self::Error,
         Self::Doctor,
+        Self::Alert,
     ];
 
     /// The name by which it is asked for, and the start of its file's name.
@@ -101,6 +104,7 @@ impl SchemaKind {
             Self::Control => "control",
             Self::Error => "error",
             Self::Doctor => "doctor",
+            Self::Alert => "alert",
         }
     }
 
@@ -125,6 +129,7 @@ impl SchemaKind {
             Self::Control => include_str!("../../schemas/control.schema.json"),
             Self::Error => include_str!("../../schemas/error.schema.json"),
             Self::Doctor => include_str!("../../schemas/doctor.schema.json"),
+            Self::Alert => include_str!("../../schemas/alert.schema.json"),
         }
     }
 

@@ -66,6 +66,7 @@ fn document() -> Doctor {
         ],
         workspace: vec![fact("git", ok("2.47.0")), fact("repository", ok("clean"))],
         state: vec![fact("embedded", ok("plans/agent-shared (42 MiB, 3 runs)"))],
+        alerts: vec![fact("ops", ok("https://hooks.slack.com/…: task_failed"))],
         machine: DoctorMachine {
             facts: vec![fact("memory", ok("2 cores, 5.1 GiB of memory free"))],
             ..DoctorMachine::default()
