@@ -208,7 +208,9 @@ fn inherit(
         by_run.entry(mark.run.clone()).or_default().push(mark);
     }
     for (run, marks) in by_run.into_iter().rev().take(INHERITED) {
-        if store.lease(&run)?.is_some_and(|lease| look::lease_is_alive(context, &lease)) {
+        if let Ok(Some(lease)) = store.lease(&run)
+            && look::lease_is_alive(context, &lease)
+        {
             continue;
         }
         let (spec, events) = match (store.run_spec(&run), store.events(&run, 0)) {

@@ -158,7 +158,8 @@ fn what_cannot_be_delivered_is_said_once_and_kept() {
     }
     tell(&office, 4);
     office.finish(Duration::from_secs(30));
-    let [News::Failing { alert, target, why }] = office.news().try_into().unwrap() else { panic!("refused") };
+    let news = office.news();
+    let [News::Failing { alert, target, why }] = news.as_slice() else { panic!("{news:?}") };
     assert_eq!((alert.as_str(), why.as_str()), ("ops", "it answered 503"));
     assert!(target.starts_with("http://127.0.0.1:") && target.ends_with("/…"), "{target}");
     assert_eq!(office.told(), []);
@@ -267,7 +268,7 @@ fn a_run_in_which_nothing_happens_is_said_once_for_each_silence() {
     let mut desk = desk(&server, 0, Some(Duration::from_secs(60)), 0);
     let spec = spec(&["T1"]);
     let view = RunView::new(&spec);
-    let mut tick = |desk: &mut Desk, seconds: i64| desk.tick(&view, Timestamp(seconds * 1_000)).is_some();
+    let tick = |desk: &mut Desk, seconds: i64| desk.tick(&view, Timestamp(seconds * 1_000)).is_some();
     assert!(!tick(&mut desk, 59));
     assert!(tick(&mut desk, 60));
     assert!(!tick(&mut desk, 61) && !tick(&mut desk, 600));
