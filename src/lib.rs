@@ -1,6 +1,7 @@
 //! Runs the tasks of a markdown plan in parallel by coding agents, under supervision.
 
 pub mod agents;
+pub mod alert;
 pub mod cli;
 pub mod diagnostics;
 pub mod engine;

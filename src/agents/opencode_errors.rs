@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::model::failure::FailureKind;
 use crate::model::reading::{Sign, SignSource};
+use crate::model::time::retry_after_seconds;
 
 use super::signs::{kind_of_message, kind_of_status, one_line, says_out_of_credits};
 
@@ -149,16 +150,7 @@ fn retry_after(headers: &Value) -> Option<u64> {
     if let Some(milliseconds) = headers["retry-after-ms"].as_str() {
         return milliseconds.trim().parse::<u64>().ok().map(|ms| ms.div_ceil(1_000));
     }
-    let value = headers["retry-after"].as_str()?.trim();
-    // A part of a second is waited out whole.
-    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
-    if let Ok(seconds) = whole.parse::<u64>() {
-        return Some(if part.trim_matches('0').is_empty() { seconds } else { seconds.saturating_add(1) });
-    }
-    // A date is told against the answer's own date, so nobody's clock has to be right.
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_second();
-    let now = jiff::fmt::rfc2822::parse(headers["date"].as_str()?).ok()?.timestamp().as_second();
-    u64::try_from(at - now).ok()
+    retry_after_seconds(headers["retry-after"].as_str()?, headers["date"].as_str())
 }
 
 #[cfg(test)]

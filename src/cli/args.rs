@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use commands::{
-    ApproveCommand, CompleteCommand, CompletionsCommand, DoctorCommand, LogsCommand, ModelsCommand,
-    ProgressCommand, ReportCommand, ResumeCommand, RetryCommand, RunsCommand, SchemaCommand, StateCommand,
-    StatusCommand, StopCommand, WaitCommand, WhyCommand,
+    AlertCommand, ApproveCommand, CompleteCommand, CompletionsCommand, DoctorCommand, LogsCommand,
+    ModelsCommand, ProgressCommand, ReportCommand, ResumeCommand, RetryCommand, RunsCommand, SchemaCommand,
+    StateCommand, StatusCommand, StopCommand, WaitCommand, WhyCommand,
 };
 use refusal::Refusal;
 use run::{CheckCommand, RunCommand};
@@ -167,6 +167,9 @@ pub enum Command {
     Models(ModelsCommand),
     /// Say whether a run would work here: agents, logins, workspace, state; and what to do if not
     Doctor(DoctorCommand),
+    /// Tell somebody who is not looking: webhooks and commands
+    #[command(subcommand)]
+    Alert(AlertCommand),
 }
 
 impl Command {
@@ -192,6 +195,7 @@ impl Command {
             Self::Completions(_) => "completions",
             Self::Models(_) => "models",
             Self::Doctor(_) => "doctor",
+            Self::Alert(_) => "alert",
         }
     }
 
@@ -216,7 +220,8 @@ impl Command {
             | Self::State(_)
             | Self::Completions(_)
             | Self::Models(_)
-            | Self::Doctor(_) => false,
+            | Self::Doctor(_)
+            | Self::Alert(_) => false,
         }
     }
 }
@@ -274,7 +279,8 @@ fn take_over_run(cli: &mut Cli) -> Result<(), refusal::UsageError> {
         | Command::Schema(_)
         | Command::Completions(_)
         | Command::Models(_)
-        | Command::Doctor(_) => None,
+        | Command::Doctor(_)
+        | Command::Alert(_) => None,
     };
     if let Some(place) = place {
         if let Some(named) = cli.common.run.as_ref().filter(|named| **named != place) {

@@ -5,6 +5,7 @@
 //! said by [`crate::cli::settings`]. The JSON Schema comes from the same types.
 
 mod agents;
+mod alerts;
 mod output;
 mod problem;
 mod read;
@@ -21,6 +22,7 @@ use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
 
+pub use alerts::AlertTable;
 pub use problem::{ConfigError, ConfigProblem};
 pub use read::read;
 
@@ -310,32 +312,6 @@ pub enum OwnershipMode {
 pub struct OwnershipTable {
     /// What happens.
     pub mode: Option<OwnershipMode>,
-}
-
-/// `[[alerts]]`.
-#[derive(Clone, PartialEq, Eq, Default, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct AlertTable {
-    /// Kinds of events.
-    pub when: Vec<String>,
-    /// Where it is sent; this or `command`.
-    pub webhook: Option<String>,
-    /// What is run; this or `webhook`.
-    pub command: Option<String>,
-    /// The form of what is sent.
-    pub form: Option<String>,
-}
-
-impl std::fmt::Debug for AlertTable {
-    /// The address of a webhook is a secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AlertTable")
-            .field("when", &self.when)
-            .field("webhook", &self.webhook.as_ref().map(|_| "…"))
-            .field("command", &self.command)
-            .field("form", &self.form)
-            .finish()
-    }
 }
 
 impl Config {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::agents;
 use crate::cli::args::run::RunOptions;
 use crate::cli::args::{Cli, Command, Common, OutputForm};
-use crate::cli::config::{self, CONFIG_FILE, Config, ConfigError, ConfigProblem};
+use crate::cli::config::{self, AlertTable, CONFIG_FILE, Config, ConfigError, ConfigProblem};
 use crate::cli::environment;
 use crate::cli::exit::CliError;
 use crate::cli::locate;
@@ -55,6 +55,7 @@ pub struct Context {
     pub home: Option<PathBuf>,
     /// What dead supervisors had left, and was ended before this command began.
     pub leftovers: Vec<EndedLeftovers>,
+    project_name: String,
     cache: PathBuf,
     common: Common,
     project: Option<Config>,
@@ -109,6 +110,7 @@ impl Context {
             run: None,
             home: folders.map(|folders| folders.home),
             leftovers: Vec::new(),
+            project_name: String::new(),
             cache,
             common: cli.common.clone(),
             project,
@@ -126,6 +128,7 @@ impl Context {
         let basics = basics.map_err(|error| refused(&error))?;
         context.state_dir = basics.state_dir;
         context.prefix = basics.prefix;
+        context.project_name = basics.project;
         context.redis = basics.redis;
         context.key_ttl = basics.key_ttl.0;
         context.output = basics.output;
@@ -163,6 +166,17 @@ impl Context {
             LazyLock::new(Default::default);
         let (common, options, environment) = &*NOTHING;
         Sources { common, options, environment, project: None, user: None, ..self.sources(options) }
+    }
+
+    /// The alerts that are configured, those of the project first, each with the file it stands in.
+    pub fn alerts(&self) -> Vec<(&AlertTable, &str)> {
+        let files = [&self.project, &self.personal].into_iter().flatten();
+        files.flat_map(|file| file.alerts.iter().map(|alert| (alert, file.file.as_str()))).collect()
+    }
+
+    /// The project's name as it stands in key prefixes.
+    pub fn project_name(&self) -> &str {
+        &self.project_name
     }
 
     /// Whether more is to be told than usual.

@@ -17,6 +17,7 @@ use crate::agents::environment::{child_environment, provider_key};
 use crate::agents::find::{self, Found, Origin};
 use crate::agents::login::{Content, Login, Sources, login, login_provider};
 use crate::agents::{presets, single_login, version_question};
+use crate::cli::alerts;
 use crate::cli::args::OutputForm;
 use crate::cli::args::commands::DoctorCommand;
 use crate::cli::config::CONFIG_FILE;
@@ -122,6 +123,7 @@ pub async fn doctor(context: &Context, _command: &DoctorCommand) -> Result<ExitC
         agents,
         workspace,
         state,
+        alerts: alerts::facts(context),
         machine: machine(context, memory_available, least),
     };
     show(context, &document)?;

@@ -5,6 +5,7 @@
 //! [`exit`] chooses the code of an error.
 
 pub mod agent_side;
+mod alerts;
 pub mod args;
 pub mod config;
 #[cfg(windows)]
@@ -92,7 +93,8 @@ fn supervises(command: &Command) -> bool {
         | Command::Schema(_)
         | Command::Completions(_)
         | Command::Models(_)
-        | Command::Doctor(_) => false,
+        | Command::Doctor(_)
+        | Command::Alert(_) => false,
     }
 }
 
@@ -212,6 +214,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         Command::Completions(command) => small::completions(&context, command),
         Command::Models(command) => small::models(&context, command),
         Command::Doctor(command) => block_on(doctor::doctor(&context, command)),
+        Command::Alert(command) => alerts::test(&context, command),
     }
 }
 

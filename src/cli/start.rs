@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::agents;
+use crate::cli::alerts;
 use crate::cli::args::OutputForm;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
@@ -127,7 +128,7 @@ pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, l
 
 /// Drives a run to its end and prints its result.
 pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliError> {
-    let Driven { spec, scheduler, store, claim, first, requests_seen, not_before } = driven;
+    let Driven { spec, scheduler, mut store, claim, first, requests_seen, not_before } = driven;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
     let git = agents::find::find_tool("git", &context.environment, &context.root);
@@ -141,7 +142,11 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     first.extend(rights::warning(&doubts));
     first.extend(leftovers::warnings(&context.leftovers));
     let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
-    let secrets = store.secrets();
+    let clock = context.clock.not_before(not_before);
+    let begun = alerts::begin(context, &mut store, &spec, clock.now())?;
+    first.extend(begun.told);
+    let mut secrets = store.secrets();
+    secrets.extend(begun.secrets);
     let engine = Engine::new(EngineParts {
         spec: Arc::clone(&spec),
         scheduler,
@@ -156,7 +161,7 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
             directory: context.directory.clone(),
             secrets,
         },
-        clock: context.clock.not_before(not_before),
+        clock,
         lease: claim.lease,
         requests_seen,
         interactive: context.ui.interactive,
@@ -164,9 +169,13 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
         rights_doubt: rights::joined(&doubts),
         live: live_folder(context.cache()),
         guard: context.environment.get(supervisor::GUARD).cloned(),
+        alerts: begun.desk,
     })?;
     // In a place of its own: the whole engine is part of it.
     let end = Box::pin(engine.drive(first)).await?;
+    for told in &end.alerts {
+        context.ui.warning(told, None);
+    }
     if context.output == OutputForm::Json {
         let result = result_of(&spec, &end.view, &folders);
         context.ui.data(&report::result_json(&result))?;

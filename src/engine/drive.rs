@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
+use crate::alert::Desk;
+use crate::engine::alerts;
 use crate::engine::attempt_events::AttemptEvents;
 use crate::engine::clock::Clock;
 use crate::engine::ending;
@@ -71,6 +73,8 @@ pub struct EngineParts {
     pub live: PathBuf,
     /// Who guards this process, as its variable names it.
     pub guard: Option<String>,
+    /// Who is told while nobody looks.
+    pub alerts: Option<Desk>,
 }
 
 /// What a run ended as.
@@ -80,6 +84,8 @@ pub struct RunEnd {
     pub exit: ExitCode,
     /// The state at the end.
     pub view: RunView,
+    /// What alerts were not delivered, a sentence each.
+    pub alerts: Vec<String>,
 }
 
 /// A run that is being driven.
@@ -159,7 +165,8 @@ impl Engine {
                 self.sessions.close().await;
                 self.live.map(Live::strike_out);
                 ended?;
-                Ok(RunEnd { exit, view })
+                let alerts = alerts::finish(&mut self.parts, &view).await;
+                Ok(RunEnd { exit, view, alerts })
             }
             Err(error) => {
                 self.break_off().await;
@@ -235,6 +242,7 @@ impl Engine {
                     self.redraw();
                     let mut inputs = self.shared_news()?;
                     inputs.extend(self.overdue_reports());
+                    inputs.extend(self.alert_news());
                     inputs
                 }
             };
@@ -284,6 +292,9 @@ impl Engine {
             }
             for reporter in &mut self.parts.reporters {
                 reporter.event(event, &self.parts.spec, view);
+            }
+            if let Some(alerts) = &mut self.parts.alerts {
+                alerts.event(event, &self.parts.spec, view);
             }
         }
         for task in events.iter().filter_map(|event| event.body.task_id()) {
@@ -339,6 +350,9 @@ impl Engine {
 
     /// Ends every process after a fault of ours: nothing more can be recorded.
     async fn break_off(mut self) {
+        if let Some(alerts) = &self.parts.alerts {
+            alerts.office().stop();
+        }
         self.supervisor.kill();
         let all_ended = async {
             while !self.active.is_empty() {

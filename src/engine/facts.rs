@@ -39,6 +39,9 @@ impl Engine {
                 for reporter in &mut self.parts.reporters {
                     reporter.doing(&key, &text);
                 }
+                if let Some(alerts) = &mut self.parts.alerts {
+                    alerts.doing();
+                }
             }
             Report::Ended { key, ended } => {
                 self.active.remove(&key);

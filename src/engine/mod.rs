@@ -14,6 +14,7 @@
 //! - It is the only place that knows the real clock.
 
 mod acts;
+mod alerts;
 mod attempt_events;
 pub mod clock;
 mod drive;

@@ -180,6 +180,9 @@ pub struct Doctor {
     pub workspace: Vec<DoctorFact>,
     /// Where runs are kept.
     pub state: Vec<DoctorFact>,
+    /// The alerts that are configured; nothing is sent.
+    #[serde(default)]
+    pub alerts: Vec<DoctorFact>,
     /// The machine.
     pub machine: DoctorMachine,
 }

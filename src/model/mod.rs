@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod agent_output;
+pub mod alert;
 pub mod check;
 pub mod command;
 pub mod completion;

@@ -209,6 +209,20 @@ impl JsonSchema for Span {
     }
 }
 
+/// Seconds until another try, as a `Retry-After` says: a number, or a date. A date is told against the
+/// answer's own `Date`, so that nobody's clock has to be right.
+pub fn retry_after_seconds(value: &str, date: Option<&str>) -> Option<u64> {
+    let value = value.trim();
+    // A part of a second is waited out whole.
+    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+    if let Ok(seconds) = whole.parse::<u64>() {
+        return Some(if part.trim_matches('0').is_empty() { seconds } else { seconds.saturating_add(1) });
+    }
+    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_second();
+    let now = jiff::fmt::rfc2822::parse(date?).ok()?.timestamp().as_second();
+    u64::try_from(at - now).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

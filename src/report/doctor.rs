@@ -37,6 +37,7 @@ pub fn doctor(document: &Doctor, style: &Style, amount: DoctorAmount) -> String 
         for (title, facts) in [
             ("workspace", &document.workspace),
             ("state", &document.state),
+            ("alerts", &document.alerts),
             ("machine", &document.machine.facts),
         ] {
             let facts: Vec<Row<'_>> = facts.iter().map(|fact| row(fact, style)).collect();

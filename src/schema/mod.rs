@@ -52,6 +52,8 @@ pub enum SchemaKind {
     Doctor,
     /// What `why` tells of a task.
     Why,
+    /// What is sent to somebody who is not looking.
+    Alert,
 }
 
 /// One way in which a document does not follow its schema.
@@ -88,6 +90,7 @@ impl SchemaKind {
         Self::Error,
         Self::Doctor,
         Self::Why,
+        Self::Alert,
     ];
 
     /// The name by which it is asked for, and the start of its file's name.
@@ -105,6 +108,7 @@ impl SchemaKind {
             Self::Error => "error",
             Self::Doctor => "doctor",
             Self::Why => "why",
+            Self::Alert => "alert",
         }
     }
 
@@ -130,6 +134,7 @@ impl SchemaKind {
             Self::Error => include_str!("../../schemas/error.schema.json"),
             Self::Doctor => include_str!("../../schemas/doctor.schema.json"),
             Self::Why => include_str!("../../schemas/why.schema.json"),
+            Self::Alert => include_str!("../../schemas/alert.schema.json"),
         }
     }
 

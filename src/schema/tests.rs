@@ -3,6 +3,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::model::alert::Alert;
 use crate::model::check::PlanCheck;
 use crate::model::completion::{Completion, CompletionStatus};
 use crate::model::doctor::Doctor;
@@ -29,6 +30,7 @@ fn from_types(kind: SchemaKind) -> String {
         SchemaKind::Error => derived::<ErrorDocument>("error/v1", Side::Written),
         SchemaKind::Doctor => derived::<Doctor>("doctor/v1", Side::Written),
         SchemaKind::Why => derived::<Why>("why/v1", Side::Written),
+        SchemaKind::Alert => derived::<Alert>("alert/v1", Side::Written),
     }
 }
 

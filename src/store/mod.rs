@@ -21,6 +21,7 @@ mod folder;
 mod journal;
 pub mod keys;
 mod number;
+mod outbox;
 mod reading;
 mod repair;
 mod reports;
@@ -41,6 +42,7 @@ use crate::masking::Masker;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
+pub use outbox::AlertMark;
 pub use reports::report_text;
 pub use shared::redis::{
     Address, AddressError, Doubt, Entry, Grant, Mirror, Place, RedisState, ReportWake, SharedNews,

@@ -13,6 +13,7 @@
 mod project;
 
 mod agent_side;
+mod alerts;
 mod bad_input;
 mod custom_agents;
 mod doctor;
@@ -46,3 +47,6 @@ mod reports;
 #[cfg(unix)]
 mod sessions;
 mod verdicts;
+#[path = "../support/webhook_server.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod webhook_server;

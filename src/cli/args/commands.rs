@@ -344,3 +344,22 @@ pub enum ModelsAction {
     /// Show the layers, and which can be used here
     List,
 }
+
+/// `orchestrate alert`.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum AlertCommand {
+    /// Send one alert to each that is configured, and say what came of it
+    #[command(after_help = "\
+Examples:
+  orchestrate alert test              one to each `[[alerts]]` of the configuration
+  orchestrate alert test ops          to the one with this name, or number
+  orchestrate alert test --output json
+
+Ends with 0 if each was taken, 1 if one was not, 3 if the configuration of one is invalid, 4 if there
+is none. Each is tried once.")]
+    Test {
+        /// The alert's name, or its number from 1; left out: all
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+}

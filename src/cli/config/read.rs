@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::agents::agents;
+use super::alerts::alerts;
 use super::problem::ConfigError;
 use super::section::{Notes, Section};
 use super::{
-    AlertTable, Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable, OwnershipMode,
-    OwnershipTable, PaymentPolicy, RedisTable, Role, RunTable, WorkspaceTable,
+    Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable, OwnershipMode, OwnershipTable,
+    PaymentPolicy, RedisTable, Role, RunTable, WorkspaceTable,
 };
 use crate::model::layer::{Cost, Layer, Price};
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
@@ -154,7 +155,7 @@ fn run(mut table: Section<'_>, notes: &mut Notes<'_>) -> RunTable {
     run
 }
 
-fn positive(
+pub(super) fn positive(
     table: &mut Section<'_>,
     notes: &mut Notes<'_>,
     key: &'static str,
@@ -368,23 +369,4 @@ fn ownership(mut table: Section<'_>, notes: &mut Notes<'_>) -> OwnershipTable {
     let ownership = OwnershipTable { mode: table.word(notes, "mode", &modes).map(|found| found.value) };
     table.finish(notes, &[]);
     ownership
-}
-
-fn alerts(top: &mut Section<'_>, notes: &mut Notes<'_>) -> Vec<AlertTable> {
-    let mut alerts = Vec::new();
-    for mut table in top.tables(notes, "alerts").unwrap_or_default() {
-        let range = table.range.clone();
-        let alert = AlertTable {
-            when: table.texts(notes, "when").unwrap_or_default(),
-            webhook: table.text(notes, "webhook").map(|found| found.value),
-            command: table.text(notes, "command").map(|found| found.value),
-            form: table.text(notes, "form").map(|found| found.value),
-        };
-        if alert.webhook.is_some() == alert.command.is_some() {
-            notes.problem(&range, "an alert needs either `webhook` or `command`", Vec::new());
-        }
-        table.finish(notes, &[]);
-        alerts.push(alert);
-    }
-    alerts
 }

@@ -234,6 +234,49 @@ impl<'t> Section<'t> {
         None
     }
 
+    /// A list of a few words, or one of them; each once.
+    pub(super) fn word_list<T: Copy + PartialEq>(
+        &mut self,
+        notes: &mut Notes<'_>,
+        key: &'static str,
+        words: &[(&str, T)],
+    ) -> Option<Vec<T>> {
+        let value = self.take(notes, key)?;
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let single = std::slice::from_ref(&value);
+        let items = match value.get_ref().as_array() {
+            Some(array) if array.is_empty() => {
+                notes.problem(&value.span(), format!("`{}` is empty", self.key(key)), Vec::new());
+                return None;
+            }
+            Some(array) => array.iter().collect(),
+            None => single.iter().collect::<Vec<_>>(),
+        };
+        let mut meant = Vec::new();
+        let mut sound = true;
+        for item in items {
+            let Some(text) = item.get_ref().as_str() else {
+                self.wrong_kind(notes, key, item, &format!("a list of {}", one_of(&names)));
+                sound = false;
+                continue;
+            };
+            if let Some((_, word)) = words.iter().find(|(name, _)| *name == text) {
+                if !meant.contains(word) {
+                    meant.push(*word);
+                }
+                continue;
+            }
+            sound = false;
+            let near = suggest(text, names.iter().copied());
+            let hint = near.map_or_else(
+                || format!("known here: {}", names.join(", ")),
+                |near| format!("did you mean `\"{near}\"`?"),
+            );
+            notes.problem(&item.span(), format!("`{}` knows no `{text}`", self.key(key)), vec![hint]);
+        }
+        sound.then_some(meant)
+    }
+
     /// A list of texts.
     pub(super) fn texts(&mut self, notes: &mut Notes<'_>, key: &'static str) -> Option<Vec<String>> {
         let value = self.take(notes, key)?;

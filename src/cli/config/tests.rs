@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::model::agent_output::{SignKind, Wanted};
+use crate::model::alert::{AlertForm, AlertKind};
 use crate::model::layer::Cost;
 use crate::model::reading::Stream;
 
@@ -104,9 +105,23 @@ limit = 4
 mode = "warn"
 
 [[alerts]]
-when = ["run_ended"]
-command = "notify-send"
-form = "plain"
+name = "ops"
+when = ["run_ended", "task_failed"]
+webhook = "https://hooks.example/${HOOK}"
+form = "json"
+token = "${HOOK_TOKEN}"
+allow_insecure = false
+timeout = "5s"
+retries = 2
+stalled_after = "1h"
+
+[[alerts]]
+when = "budget"
+command = ["notify-send", "orchestrate"]
+
+[[alerts]]
+webhook = "https://api.telegram.org/bot${BOT}/sendMessage"
+chat = "-1001"
 
 [[agents.mine.signs]]
 pattern = 'retry in (?<retry_after>\d+)s'
@@ -193,7 +208,12 @@ fn every_key_is_read() {
     assert!(events.errors[0].recoverable);
     assert_eq!(config.agents["again"].resume_args.as_ref().unwrap().len(), 2);
     assert_eq!(config.ownership.mode, Some(OwnershipMode::Warn));
-    assert_eq!(config.alerts[0].when, ["run_ended"]);
+    assert_eq!(config.alerts[0].when, Some(vec![AlertKind::RunEnded, AlertKind::TaskFailed]));
+    assert_eq!(config.alerts[0].form, Some(AlertForm::Json));
+    assert_eq!(config.alerts[1].when, Some(vec![AlertKind::Budget]));
+    assert_eq!(config.alerts[1].command, Some(vec!["notify-send".to_owned(), "orchestrate".to_owned()]));
+    assert_eq!((config.alerts[2].when.as_ref(), config.alerts[2].chat.as_deref()), (None, Some("-1001")));
+    assert!(!format!("{config:?}").contains("hooks.example"));
     assert_eq!(config.line("run.jobs"), Some(6));
     assert_eq!(config.line("agents.mine"), Some(31));
     assert_eq!(config.line("roles.Designer"), Some(44));
@@ -260,7 +280,7 @@ fn wrong_values_are_refused_all_at_once() {
 fn layers_prices_and_payment_are_looked_at() {
     assert_eq!(
         mistakes(
-            "version = 1\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'free'\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'payd'\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'paid'\nprice = { input = -1 }\n[[layers]]\nlayer = 3\nagent = 'a'\n[models]\napprove_paid = true\n[[alerts]]\nwhen = ['x']\n"
+            "version = 1\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'free'\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'payd'\n[[layers]]\nlayer = 1\nagent = 'a'\nmodel = 'm'\nprovider = 'p'\ncost = 'paid'\nprice = { input = -1 }\n[[layers]]\nlayer = 3\nagent = 'a'\n[models]\napprove_paid = true\n[[alerts]]\nwhen = 'budget'\n"
         ),
         "\
 13:8+6 `layers.2.cost` has to be `\"free\"` or `\"paid\"`, not `payd`
@@ -273,8 +293,46 @@ fn layers_prices_and_payment_are_looked_at() {
 24:1+8 `models.approve_paid` needs a `reason`
     write `reason = \"…\"` below it
 26:1+10 an alert needs either `webhook` or `command`
+    write `webhook = \"https://…\"` or `command = [\"notify-send\", …]`
 "
     );
+}
+
+#[test]
+fn alerts_are_looked_at() {
+    let alert = |text: &str| mistakes(&format!("version = 1\n[[alerts]]\n{text}\n"));
+    let hook = "webhook = 'https://h/x'\n";
+    for (text, told) in [
+        (
+            format!("{hook}when = ['task_faild', 'run_ended', 'x', 3]"),
+            "\
+4:9+12 `alerts.1.when` knows no `task_faild`
+    did you mean `\"task_failed\"`?
+4:36+3 `alerts.1.when` knows no `x`
+    known here: task_failed, run_ended, run_stalled, budget, person_needed, provider_off
+4:41+1 `when` has to be a list of `\"task_failed\"`",
+        ),
+        (format!("{hook}when = []"), "4:8+2 `alerts.1.when` is empty"),
+        ("webhook = 'http://h.example/secret'".to_owned(), "3:11+25 `webhook`: it is not encrypted"),
+        ("webhook = 'https://me:secret@h/x'".to_owned(), "`webhook`: it holds a user or a password"),
+        ("command = 'notify-send hello'".to_owned(), "`command` goes through no shell"),
+        ("command = []".to_owned(), "`command` is empty"),
+        ("command = 3".to_owned(), "`alerts.1.command` has to be a list of texts"),
+        ("command = ['a']\nform = 'slack'".to_owned(), "`form` is for webhooks alone"),
+        (format!("{hook}form = 'telegram'"), "a Telegram bot has to know where to write"),
+        (format!("{hook}chat = '1'"), "`chat` is for Telegram alone"),
+        (format!("{hook}form = 'mail'"), "`alerts.1.form` has to be"),
+        (format!("{hook}retries = 99"), "`alerts.1.retries` has to be from 0 to 20"),
+        (format!("{hook}wen = 'budget'"), "did you mean `when`?"),
+        (format!("name = 'a'\n{hook}[[alerts]]\nname = 'a'\ncommand = 'b'"), "the alert `a` is there twice"),
+    ] {
+        let found = alert(&text);
+        assert!(found.contains(told), "{text}\n{found}");
+        assert!(!found.contains("secret"), "{found}");
+    }
+    read("o.toml", "version = 1\n[[alerts]]\nwebhook = 'http://h.example/x'\nallow_insecure = true\n")
+        .unwrap();
+    read("o.toml", "version = 1\n[[alerts]]\nwebhook = '${WHOLE}'\nchat = '1'\n").unwrap();
 }
 
 #[test]

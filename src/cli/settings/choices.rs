@@ -223,17 +223,13 @@ pub(super) fn not_in_this_version(merge: &mut Merge<'_>) {
             );
         }
         let workspace = crate::cli::config::WorkspaceTable::default();
-        for (key, set) in
-            [("workspace", config.workspace != workspace), ("alerts", !config.alerts.is_empty())]
-        {
-            if set {
-                let origin = Origin::of(config, is_project, key);
-                merge.warning(
-                    "not-in-this-version",
-                    format!("{origin}: `{key}` is set, and this version does nothing with it"),
-                    None,
-                );
-            }
+        if config.workspace != workspace {
+            let origin = Origin::of(config, is_project, "workspace");
+            merge.warning(
+                "not-in-this-version",
+                format!("{origin}: `workspace` is set, and this version does nothing with it"),
+                None,
+            );
         }
     }
 }

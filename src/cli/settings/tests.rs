@@ -438,16 +438,9 @@ fn an_outer_run_is_seen_and_dropped() {
 
 #[test]
 fn what_this_version_does_not_do_is_said() {
-    let settings =
-        Case::project("[workspace]\nports = 3\n[[alerts]]\nwhen = ['x']\ncommand = 'y'\n").settled();
+    let settings = Case::project("[workspace]\nports = 3\n").settled();
     let messages: Vec<&str> = settings.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(
-        messages,
-        [
-            "`orchestrate.toml:2`: `workspace` is set, and this version does nothing with it",
-            "`orchestrate.toml:4`: `alerts` is set, and this version does nothing with it"
-        ]
-    );
+    assert_eq!(messages, ["`orchestrate.toml:2`: `workspace` is set, and this version does nothing with it"]);
     assert!(Case::project("[ownership]\nmode = 'enforce'\n").mistakes().contains("cannot be enforced"));
 }
 

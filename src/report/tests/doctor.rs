@@ -66,6 +66,7 @@ fn document() -> Doctor {
         ],
         workspace: vec![fact("git", ok("2.47.0")), fact("repository", ok("clean"))],
         state: vec![fact("embedded", ok("plans/agent-shared (42 MiB, 3 runs)"))],
+        alerts: vec![fact("ops", ok("https://hooks.slack.com/…: task_failed"))],
         machine: DoctorMachine {
             facts: vec![fact("memory", ok("2 cores, 5.1 GiB of memory free"))],
             ..DoctorMachine::default()
@@ -88,6 +89,8 @@ fn on_a_terminal_of_80_columns() {
     |  ✓ repository  clean
     |state
     |  ✓ embedded  plans/agent-shared (42 MiB, 3 runs)
+    |alerts
+    |  ✓ ops  https://hooks.slack.com/…: task_failed
     |machine
     |  ✓ memory  2 cores, 5.1 GiB of memory free
     |✓ a run would work, by layers 2 to 3
@@ -112,6 +115,8 @@ fn with_everything_on_a_wide_terminal() {
     |  ✓ repository  clean
     |state
     |  ✓ embedded  plans/agent-shared (42 MiB, 3 runs)
+    |alerts
+    |  ✓ ops  https://hooks.slack.com/…: task_failed
     |machine
     |  ✓ memory  2 cores, 5.1 GiB of memory free
     |✓ a run would work, by layers 2 to 3

@@ -2,6 +2,7 @@
 
 mod damage;
 mod door;
+mod outbox;
 mod sharing;
 
 use std::fs;
