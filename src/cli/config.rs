@@ -5,6 +5,7 @@
 //! said by [`crate::cli::settings`]. The JSON Schema comes from the same types.
 
 mod agents;
+mod limits;
 mod output;
 mod problem;
 mod read;
@@ -21,6 +22,7 @@ use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
 
+pub use limits::LimitsTable;
 pub use problem::{ConfigError, ConfigProblem};
 pub use read::read;
 
@@ -43,6 +45,9 @@ pub struct Config {
     pub run: RunTable,
     /// Sharing state through Redis.
     pub redis: Option<RedisTable>,
+    /// What one attempt may use.
+    #[schemars(default)]
+    pub limits: LimitsTable,
     /// Agents by name.
     #[schemars(default)]
     pub agents: BTreeMap<String, AgentTable>,
@@ -169,6 +174,9 @@ pub struct AgentTable {
     /// Memory that one attempt needs at its start: bytes, or text such as `1.1GiB`.
     #[schemars(with = "Option<SizeForm>")]
     pub memory: Option<u64>,
+    /// What one attempt of it may use, where that is not what `[limits]` says.
+    #[schemars(default)]
+    pub limits: LimitsTable,
     /// Whether it has to leave a completion.
     pub completion: Option<CompletionRule>,
     /// What its final lines mean when it ends without success. The first pattern that is found in

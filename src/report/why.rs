@@ -181,6 +181,9 @@ fn attempt_lines(
     if !is_last {
         return;
     }
+    if let Some(peaks) = attempt.outcome.as_ref().and_then(|outcome| words::peaks(&outcome.peaks)) {
+        row(lines, "used", "", &peaks, "", style);
+    }
     for note in attempt.verdict.iter().flat_map(|verdict| &verdict.notes) {
         row(lines, "note", "", &style.clean(note), "", style);
     }

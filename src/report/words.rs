@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::layer::{Cost, Layer, Rung};
+use crate::model::limits::{Peaks, size};
 use crate::model::reading::Tokens;
 use crate::model::run::{Isolation, RunSpec};
 use crate::model::status::{AttemptStatus, TaskStatus};
@@ -124,6 +125,16 @@ pub(super) fn session_of(attempt: &AttemptView, style: &Style) -> Option<String>
     } else {
         format!("goes on with {session}")
     })
+}
+
+/// What an attempt used at the most, as far as that was seen.
+pub(super) fn peaks(peaks: &Peaks) -> Option<String> {
+    let memory = peaks.memory_bytes.map(|memory| format!("{} of memory", size(memory)));
+    let processes = peaks
+        .processes
+        .map(|number| if number == 1 { "1 process".to_owned() } else { format!("{number} processes") });
+    let used: Vec<String> = memory.into_iter().chain(processes).collect();
+    (!used.is_empty()).then(|| format!("{} at the most", used.join(", ")))
 }
 
 /// Why a task is not done, or nothing where it is or is under way.

@@ -19,6 +19,8 @@ mod doctor;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod going_on;
+#[cfg(target_os = "linux")]
+mod limits;
 mod looking;
 mod main_job;
 mod many;

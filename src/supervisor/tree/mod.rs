@@ -18,6 +18,8 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
 pub(super) mod proc;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Tree, adopt_orphans, end_everything, sweep_runs};
