@@ -214,8 +214,8 @@ fn every_key_is_read() {
     assert_eq!(config.ownership.mode, Some(OwnershipMode::Warn));
     assert_eq!(config.alerts[0].when, ["run_ended"]);
     assert_eq!(config.line("run.jobs"), Some(6));
-    assert_eq!(config.line("agents.mine"), Some(31));
-    assert_eq!(config.line("roles.Designer"), Some(44));
+    assert_eq!(config.line("agents.mine"), Some(39));
+    assert_eq!(config.line("roles.Designer"), Some(52));
 }
 
 #[test]
@@ -468,11 +468,13 @@ fn the_schema_knows_the_same_keys_as_the_reader() {
         ("workspace", definition("WorkspaceTable")),
         ("ownership", definition("OwnershipTable")),
         ("alerts[]", definition("AlertTable")),
+        ("limits", definition("LimitsTable")),
+        ("agents.*.limits", definition("LimitsTable")),
     ] {
         let known: BTreeSet<String> = notes.known[table].iter().map(|key| (*key).to_owned()).collect();
         assert_eq!(known, properties, "[{table}]");
     }
-    assert_eq!(notes.known.len(), 23);
+    assert_eq!(notes.known.len(), 25);
     assert_eq!(schema["required"], serde_json::json!(["version"]));
     assert_eq!(schema["additionalProperties"], false);
 }
