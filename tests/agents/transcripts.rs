@@ -335,7 +335,7 @@ const fn ended(code: i32) -> Outcome {
         stopped: None,
         left_behind: 0,
         wall_ms: 1,
-        peaks: Peaks::default(),
+        peaks: Peaks { memory_bytes: None, processes: None },
     }
 }
 

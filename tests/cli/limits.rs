@@ -8,8 +8,8 @@ fn project(words: &str, configuration: &str) -> Project {
     project.write(
         "orchestrate.toml",
         format!(
-            "version = 1\n{configuration}\n[agents.fake]\nprogram = {:?}\nargs = [{words}]\n",
-            fake_agent()
+            "version = 1\n{configuration}\n[agents.fake]\nprogram = '{}'\nargs = [{words}]\n",
+            fake_agent().display()
         ),
     );
     project.write("plan.md", "- [ ] T001 Uses much\n  - Agent: fake\n");

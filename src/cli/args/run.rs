@@ -212,8 +212,8 @@ pub struct RunOptions {
     pub max_wait: Option<Span>,
 
     /// What one attempt may use, as `memory=4GiB`: memory, processes, output [default: 256MiB], disk (what
-    /// its files may grow by), disk_free (what has to be left), or `none` (may be given several times)
-    /// [env: ORCHESTRATE_LIMIT_MEMORY and so on]
+    /// its files may grow by), `disk_free` (what has to be left), or `none` (may be given several times)
+    /// [env: `ORCHESTRATE_LIMIT_MEMORY` and so on]
     #[arg(long, value_name = "WHAT=SIZE", value_parser = reading::limit, help_heading = "Limits")]
     pub limit: Vec<(LimitKind, Bound)>,
 
