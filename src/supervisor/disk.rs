@@ -6,7 +6,9 @@
 //! What an attempt writes elsewhere (the system's folder for temporary files, caches of its tools)
 //! is not in it; [`Floor`] watches over the disk as a whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+#[cfg(unix)]
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -103,7 +105,13 @@ impl Walks {
 }
 
 fn look_at(places: &Places, begun: Instant, gone: &AtomicBool) -> Sizes {
-    let mut walk = Walk { begun, gone, entries: 0, linked: BTreeSet::new() };
+    let mut walk = Walk {
+        begun,
+        gone,
+        entries: 0,
+        #[cfg(unix)]
+        linked: BTreeSet::new(),
+    };
     let own = places.own.iter().filter_map(|folder| walk.size(folder, &[])).sum();
     let shared = places.shared.as_deref().and_then(|folder| walk.size(folder, &places.own));
     Sizes { own, shared }
@@ -114,6 +122,7 @@ struct Walk<'a> {
     gone: &'a AtomicBool,
     entries: usize,
     /// Files that have several names, by what the system calls them.
+    #[cfg(unix)]
     linked: BTreeSet<(u64, u64)>,
 }
 
