@@ -1,5 +1,6 @@
 //! What a reader keeps of output without end is small, whatever the output is.
 
+use crate::model::limits::Peaks;
 use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::{OutputReader, Stream};
 
@@ -100,7 +101,13 @@ fn keeps_little<R: OutputReader + std::fmt::Debug>(mut reader: R, templates: &[(
         let kept = format!("{reader:?}").len();
         assert!(kept < KEPT, "{kept} characters are kept after {given} bytes");
     }
-    let ended = Outcome { ending: Ending::Exited { code: 1 }, stopped: None, left_behind: 0, wall_ms: 1 };
+    let ended = Outcome {
+        ending: Ending::Exited { code: 1 },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks::default(),
+    };
     let reading = format!("{:?}", reader.finish(&ended));
     assert!(reading.len() < KEPT, "a reading of {} characters", reading.len());
 }

@@ -444,6 +444,7 @@ fn doing(tool: &str, state: &Value) -> String {
 mod tests {
     use super::*;
     use crate::agents::opencode;
+    use crate::model::limits::Peaks;
 
     fn session_of(line: &str, outcome: &Outcome) -> Option<String> {
         let mut reader = Reader::new(&opencode::FLAVOUR, None);
@@ -456,16 +457,26 @@ mod tests {
         let first = r#"{"type":"step_start","sessionID":"ses_1aB","part":{}}"#;
         for stopped in [None, Some(StopReason::Deadline), Some(StopReason::Idle), Some(StopReason::Requested)]
         {
-            let outcome =
-                Outcome { ending: Ending::Killed { signal: 9 }, stopped, left_behind: 0, wall_ms: 1 };
+            let outcome = Outcome {
+                ending: Ending::Killed { signal: 9 },
+                stopped,
+                left_behind: 0,
+                wall_ms: 1,
+                peaks: Peaks::default(),
+            };
             assert_eq!(session_of(first, &outcome).as_deref(), Some("ses_1aB"));
         }
     }
 
     #[test]
     fn what_is_no_name_of_a_session_is_not_handed_back() {
-        let outcome =
-            Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+        let outcome = Outcome {
+            ending: Ending::Exited { code: 0 },
+            stopped: None,
+            left_behind: 0,
+            wall_ms: 1,
+            peaks: Peaks::default(),
+        };
         let long = "x".repeat(101);
         for name in ["--help", "-s", "", "a b", "a;b", "../x", &long] {
             let line = serde_json::json!({ "type": "step_start", "sessionID": name }).to_string();

@@ -184,13 +184,20 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::limits::Peaks;
 
     fn sign(pattern: &str, kind: SignKind, stream: Stream, also_on_success: bool) -> SignPattern {
         SignPattern { pattern: pattern.to_owned(), kind, stream, also_on_success }
     }
 
     fn outcome(code: i32, stopped: Option<StopReason>) -> Outcome {
-        Outcome { ending: Ending::Exited { code }, stopped, left_behind: 0, wall_ms: 1 }
+        Outcome {
+            ending: Ending::Exited { code },
+            stopped,
+            left_behind: 0,
+            wall_ms: 1,
+            peaks: Peaks::default(),
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod agents;
 mod alerts;
+mod limits;
 mod output;
 mod problem;
 mod read;
@@ -23,6 +24,7 @@ use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
 
 pub use alerts::AlertTable;
+pub use limits::LimitsTable;
 pub use problem::{ConfigError, ConfigProblem};
 pub use read::read;
 
@@ -45,6 +47,9 @@ pub struct Config {
     pub run: RunTable,
     /// Sharing state through Redis.
     pub redis: Option<RedisTable>,
+    /// What one attempt may use.
+    #[schemars(default)]
+    pub limits: LimitsTable,
     /// Agents by name.
     #[schemars(default)]
     pub agents: BTreeMap<String, AgentTable>,
@@ -171,6 +176,9 @@ pub struct AgentTable {
     /// Memory that one attempt needs at its start: bytes, or text such as `1.1GiB`.
     #[schemars(with = "Option<SizeForm>")]
     pub memory: Option<u64>,
+    /// What one attempt of it may use, where that is not what `[limits]` says.
+    #[schemars(default)]
+    pub limits: LimitsTable,
     /// Whether it has to leave a completion.
     pub completion: Option<CompletionRule>,
     /// What its final lines mean when it ends without success. The first pattern that is found in

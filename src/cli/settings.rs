@@ -6,6 +6,7 @@
 
 mod agents;
 mod choices;
+mod limits;
 mod merge;
 mod origin;
 mod variables;
@@ -188,7 +189,8 @@ fn merge_basics(merge: &mut Merge<'_>) -> Basics {
 pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
     let mut merge = Merge::new(sources);
     let basics = merge_basics(&mut merge);
-    let (agents, mut warnings) = agents::merge(&mut merge, sources.presets.clone());
+    let (mut agents, mut warnings) = agents::merge(&mut merge, sources.presets.clone());
+    limits::give(&mut merge, &mut agents);
     let names: Vec<&str> = agents.keys().map(String::as_str).collect();
     let (agent, agent_for) = choices::agents(&mut merge, sources.options, &names);
     let roles = choices::roles(&mut merge, &names);

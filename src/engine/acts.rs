@@ -10,6 +10,7 @@ use crate::engine::facts::checked;
 use crate::engine::prepare::{self, AttemptOrder};
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
+use crate::model::limits::Peaks;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, Outcome};
 use crate::model::reading::{Reading, Sign, SignSource};
 use crate::model::report::ReportFact;
@@ -170,8 +171,13 @@ fn not_started(key: AttemptKey, error: &anyhow::Error) -> Input {
         status: None,
         retry_after_s: None,
     });
-    let outcome =
-        Outcome { ending: Ending::FailedToStart { message }, stopped: None, left_behind: 0, wall_ms: 0 };
+    let outcome = Outcome {
+        ending: Ending::FailedToStart { message },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 0,
+        peaks: Peaks::default(),
+    };
     let facts = AttemptFacts {
         outcome,
         reading: Reading { terminal_error: refusal, ..Reading::default() },

@@ -19,7 +19,7 @@ use crate::model::time::Span;
 use crate::model::view::RunView;
 use crate::schema;
 use crate::store::{Grant, keys};
-use crate::supervisor::{Accept, AttemptJob, CheckTicket};
+use crate::supervisor::{Accept, AttemptJob, CheckTicket, Places};
 
 /// How long an agent that has left a valid completion may go on before it is ended.
 const LINGER: Duration = Duration::from_mins(1);
@@ -128,8 +128,12 @@ pub fn prepare(
         linger: LINGER,
         completion,
         accept: acceptor(spec.run_id.clone(), order.key.clone()),
-        output_limit: None,
         onlooker: None,
+        limits: agent.limits,
+        places: Places {
+            own: vec![folders.attempt(task_id, *attempt), order.data.to_path_buf()],
+            shared: Some(workspace.to_path_buf()),
+        },
         reader: agents::reader(agent, order.rung.provider.as_deref()),
     })
 }

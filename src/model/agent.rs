@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent_output::{EventRules, SignPattern};
+use super::limits::Limits;
 
 /// The code that knows how to speak to an agent.
 #[derive(
@@ -124,6 +125,9 @@ pub struct AgentSpec {
     pub limit: Option<u32>,
     /// Bytes of memory one attempt needs at its start.
     pub memory: Option<u64>,
+    /// What one attempt may use.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// Whether it has to leave a completion.
     pub completion: CompletionRule,
     /// What its final lines mean when it ends without success. Only for [`AdapterKind::Program`].
@@ -155,6 +159,7 @@ impl Default for AgentSpec {
             success_codes: vec![0],
             limit: None,
             memory: None,
+            limits: Limits::default(),
             completion: CompletionRule::default(),
             signs: Vec::new(),
             events: None,

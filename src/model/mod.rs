@@ -17,6 +17,7 @@ pub mod exit;
 pub mod failure;
 pub mod ids;
 pub mod layer;
+pub mod limits;
 pub mod outcome;
 pub mod reading;
 pub mod record;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::completion::Completion;
+use super::limits::Peaks;
 use super::reading::Reading;
 use super::report::ReportFact;
 use super::verdict::Doubt;
@@ -74,6 +75,9 @@ pub struct Outcome {
     pub left_behind: u32,
     /// Milliseconds from start to end.
     pub wall_ms: u64,
+    /// The most that it was seen to use.
+    #[serde(default)]
+    pub peaks: Peaks,
 }
 
 /// What was found at the place of the completion.

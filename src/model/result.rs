@@ -51,6 +51,12 @@ pub struct AttemptResult {
     /// How many processes it left running, which were then ended; null: nobody saw its end.
     #[serde(default)]
     pub left_behind: Option<u32>,
+    /// The most memory that its processes were seen to hold together, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+    /// The most processes that it was seen to have at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_processes: Option<u32>,
     /// Path of its completion, relative to the root.
     pub completion: String,
     /// What the agent says it did.
@@ -151,6 +157,7 @@ impl RunResult {
                         let reading = attempt.reading.as_ref();
                         let cost = reading.and_then(|reading| reading.cost_usd);
                         let used = reading.and_then(|reading| reading.tokens);
+                        let peaks = attempt.outcome.as_ref().map(|outcome| outcome.peaks).unwrap_or_default();
                         // An attempt without a model costs nothing, and that is known.
                         match cost {
                             Some(cost) => cost_usd += cost,
@@ -175,6 +182,8 @@ impl RunResult {
                             cost_usd: cost,
                             tokens: used,
                             left_behind: attempt.outcome.as_ref().map(|outcome| outcome.left_behind),
+                            peak_memory_bytes: peaks.memory_bytes,
+                            peak_processes: peaks.processes,
                             completion: format!(
                                 "{}/completion.json",
                                 attempt_folder(&task.id, attempt.attempt)

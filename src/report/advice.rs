@@ -4,6 +4,8 @@
 use crate::model::agent::AgentSpec;
 use crate::model::failure::FailureKind;
 use crate::model::layer::{Cost, Layer};
+use crate::model::limits::LimitKind;
+use crate::model::outcome::StopReason;
 use crate::model::run::RunSpec;
 use crate::model::status::TaskStatus;
 use crate::model::task::HeldReason;
@@ -88,9 +90,10 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             the.another_layer("again, by another model"),
             the.say("again, with a word to the agent"),
         ],
-        FailureKind::Killed | FailureKind::OverLimit => {
-            vec![the.logs("what it printed last"), the.retry("again")]
+        FailureKind::OverLimit => {
+            vec![the.logs("what it printed last"), the.more_of_limit(), the.retry("again")]
         }
+        FailureKind::Killed => vec![the.logs("what it printed last"), the.retry("again")],
         FailureKind::ReportedFailed | FailureKind::VerifyFailed => vec![
             the.logs("what was tried and printed"),
             the.say("again, with a word to the agent"),
@@ -207,6 +210,24 @@ impl<'a> Commands<'a> {
     /// The plan again with another option; what is done is not done again.
     fn again_with(&self, options: &str, why: &str) -> Option<Step> {
         step(&format!("orchestrate --plan {} {options}", self.plan), why)
+    }
+
+    /// The plan again with twice as much of what the last attempt used too much of.
+    fn more_of_limit(&self) -> Option<Step> {
+        let attempt = self.task.last_attempt()?;
+        let Some(StopReason::OverLimit { seen }) = &attempt.outcome.as_ref()?.stopped else {
+            return None;
+        };
+        let kind = LimitKind::of_words(seen)?;
+        let limits = self.spec.agents.get(&attempt.rung.agent).map(|agent| agent.limits).unwrap_or_default();
+        let option = limits.option_for_more(kind);
+        let why = match kind {
+            LimitKind::DiskFree => "be content with less room, or make some first",
+            LimitKind::Memory | LimitKind::Processes | LimitKind::Output | LimitKind::Disk => {
+                "allow every attempt more"
+            }
+        };
+        self.again_with(&option, why)
     }
 
     fn another_layer(&self, why: &str) -> Option<Step> {

@@ -9,6 +9,7 @@ use crate::model::event::{Event, EventBody, EventVersion};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::{RunId, TaskId};
 use crate::model::layer::{Rung, default_layers};
+use crate::model::limits::Peaks;
 use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::{Reading, Tokens};
 use crate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
@@ -217,7 +218,13 @@ impl Sample {
             last_words: Some("I have completed the audit\nand saved the report.\u{7}".to_owned()),
             ..Reading::default()
         };
-        let outcome = Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind, wall_ms: 1 };
+        let outcome = Outcome {
+            ending: Ending::Exited { code: 0 },
+            stopped: None,
+            left_behind,
+            wall_ms: 1,
+            peaks: Peaks::default(),
+        };
         self.push(EventBody::AttemptEnded {
             task_id: id(task),
             attempt,

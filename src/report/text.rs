@@ -264,20 +264,7 @@ pub fn tokens(number: u64) -> String {
 
 /// A number of bytes: `12 KiB`, `512 MiB`, `1.1 GiB`.
 pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    // In tenths of the unit, rounded.
-    let mut tenths = (u128::from(number) * 10 + 512) / 1024;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths = (tenths + 512) / 1024;
-        unit += 1;
-    }
-    // Tenths are worth a look only where the number is small.
-    if unit < 2 || tenths >= 1_000 {
-        format!("{} {}", (tenths + 5) / 10, UNITS[unit])
-    } else {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-    }
+    crate::model::limits::size(number)
 }
 
 /// A number with its noun: `1 task`, `7 tasks`.

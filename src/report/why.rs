@@ -324,6 +324,9 @@ impl Story<'_> {
         if !unasked.is_empty() {
             rows.row("not asked", &names(&unasked));
         }
+        if let Some(used) = attempt.outcome.as_ref().and_then(|outcome| words::peaks(&outcome.peaks)) {
+            rows.row("used", &used);
+        }
         self.remarks(&mut rows, attempt, detail);
         if let Some(summary) = &attempt.summary {
             let summary = style.clean(summary);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::layer::{Cost, Layer, Rung};
+use crate::model::limits::{Peaks, size};
 use crate::model::reading::Tokens;
 use crate::model::run::{Isolation, RunSpec};
 use crate::model::status::{AttemptStatus, TaskStatus};
@@ -134,6 +135,16 @@ pub(super) fn left_behind(attempt: &AttemptView) -> Option<String> {
         1 => Some("left 1 process running, which was ended".to_owned()),
         count => Some(format!("left {count} processes running, which were ended")),
     }
+}
+
+/// What an attempt used at the most, as far as that was seen.
+pub(super) fn peaks(peaks: &Peaks) -> Option<String> {
+    let memory = peaks.memory_bytes.map(|memory| format!("{} of memory", size(memory)));
+    let processes = peaks
+        .processes
+        .map(|number| if number == 1 { "1 process".to_owned() } else { format!("{number} processes") });
+    let used: Vec<String> = memory.into_iter().chain(processes).collect();
+    (!used.is_empty()).then(|| format!("{} at the most", used.join(", ")))
 }
 
 /// Why a task is not done; of one that is what speaks against believing it, or nothing.

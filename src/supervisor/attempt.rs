@@ -15,17 +15,18 @@ use super::platform::Leader;
 use super::streams::{Logs, Output};
 use super::tree::Tree;
 use super::watchdog::Limits;
-use super::{AttemptJob, Duty, Ended, LOOK, OUTPUT_LIMIT, Onlooker, Order, Report, attempt_mark};
+use super::{AttemptJob, Duty, Ended, LOOK, OUTPUT_LIMIT, Onlooker, Order, Places, Report, attempt_mark};
 use crate::model::agent::CompletionRule;
 use crate::model::command::CommandSpec;
 use crate::model::ids::AttemptKey;
+use crate::model::limits::{self, Peaks};
 use crate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
 use crate::model::reading::Reading;
 
 /// Makes the report on an attempt that was not observed.
 pub(super) fn unseen(ending: Ending, stopped: Option<StopReason>) -> Ended {
     Ended {
-        outcome: Outcome { ending, stopped, left_behind: 0, wall_ms: 0 },
+        outcome: Outcome { ending, stopped, left_behind: 0, wall_ms: 0, peaks: Peaks::default() },
         reading: Reading::default(),
         completion: CompletionFact::Missing,
         stdout_bytes: 0,
@@ -36,9 +37,9 @@ pub(super) fn unseen(ending: Ending, stopped: Option<StopReason>) -> Ended {
 /// Runs one attempt and answers for it.
 pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<Order>) {
     let AttemptJob {
-        key, run, command, folder, completion, accept, output_limit, mut reader, onlooker, ..
+        key, run, command, folder, completion, accept, limits, places, mut reader, onlooker, ..
     } = job;
-    let limits = Limits {
+    let bounds = Limits {
         timeout: job.timeout,
         idle: job.idle_timeout,
         grace: command.grace.map_or(job.grace, Duration::from),
@@ -51,11 +52,12 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
         CompletionRule::Required | CompletionRule::Optional => Some(Judge::new(completion, accept)),
         CompletionRule::None => None,
     };
-    let limit = output_limit.unwrap_or(OUTPUT_LIMIT);
+    let limit = limits.output.unwrap_or(OUTPUT_LIMIT);
     if let Some(onlooker) = &onlooker {
         before(onlooker).await;
     }
-    let setting = Setting { key: &key, command: &command, limits, limit, mark: &mark };
+    let setting =
+        Setting { key: &key, command: &command, limits: bounds, limit, uses: limits, places, mark: &mark };
     let ended = match begin(&setting, &folder, reader.wants_lines(), &orders).await {
         Ok((leader, tree, logs)) => {
             let pid = leader.pid();
@@ -100,6 +102,10 @@ pub(super) struct Setting<'a> {
     pub(super) limits: Limits,
     /// Bytes of output on disk.
     pub(super) limit: u64,
+    /// What it may use besides.
+    pub(super) uses: limits::Limits,
+    /// Where its files grow.
+    pub(super) places: Places,
     pub(super) mark: &'a str,
 }
 

@@ -26,6 +26,7 @@ mod attempt;
 mod check;
 mod closed;
 mod completion;
+mod disk;
 mod guard;
 mod leader;
 mod live;
@@ -34,6 +35,7 @@ mod observation;
 mod output;
 mod streams;
 mod tree;
+mod usage;
 mod watch;
 mod watchdog;
 
@@ -59,6 +61,7 @@ use tokio::sync::watch as channel;
 use crate::model::command::CommandSpec;
 use crate::model::completion::Completion;
 use crate::model::ids::{AttemptKey, RunId};
+use crate::model::limits::{LimitKind, Limits};
 use crate::model::outcome::{CheckResult, CompletionFact, Ending, Outcome, StopReason};
 use crate::model::reading::{OutputReader, Reading};
 
@@ -115,12 +118,34 @@ pub struct AttemptJob {
     pub completion: PathBuf,
     /// Judges what is found there.
     pub accept: Accept,
-    /// Bytes of stdout and stderr together that may be left on disk; none: [`OUTPUT_LIMIT`].
-    pub output_limit: Option<u64>,
+    /// What it may use; output without a limit has [`OUTPUT_LIMIT`].
+    pub limits: Limits,
+    /// Where its files grow.
+    pub places: Places,
     /// Reads the output.
     pub reader: Box<dyn OutputReader>,
     /// Looks on; none: nobody does.
     pub onlooker: Option<Arc<dyn Onlooker>>,
+}
+
+/// Where the files of an attempt grow, for [`Limits::disk`] and [`Limits::disk_free`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// Folders in which nobody else writes, absolute; they need not be there.
+    pub own: Vec<PathBuf>,
+    /// The folder that it works in, absolute, where others write too.
+    pub shared: Option<PathBuf>,
+}
+
+/// Whether it can be seen on this system how much an attempt uses of this. Where processes cannot be
+/// told to be an attempt's, what they hold and write cannot either.
+pub const fn can_see(kind: LimitKind) -> bool {
+    match kind {
+        LimitKind::Output | LimitKind::Disk => true,
+        LimitKind::Memory | LimitKind::Processes | LimitKind::DiskFree => {
+            cfg!(target_os = "linux")
+        }
+    }
 }
 
 /// What a list of checks is for.
@@ -270,6 +295,7 @@ struct Shared {
     /// How many jobs are unanswered, for [`Supervisor::close`].
     open: channel::Sender<usize>,
     watcher: watch::Watcher,
+    floor: disk::Floor,
     /// Runs of which something was started, for the last sweep.
     runs: Mutex<Vec<String>>,
 }
@@ -371,6 +397,7 @@ impl Supervisor {
                 next: AtomicU64::new(1),
                 open: channel::Sender::new(0),
                 watcher: watch::Watcher::default(),
+                floor: disk::Floor::default(),
                 runs: Mutex::default(),
             }),
             runtime,

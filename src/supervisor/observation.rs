@@ -12,12 +12,15 @@ use tokio::time::{Instant, Sleep};
 
 use super::attempt::Setting;
 use super::completion::Judge;
+use super::disk::Walks;
 use super::platform::{self, Leader};
 use super::streams::{Output, Pipes, read_some};
 use super::tree::Tree;
+use super::usage::{Found, Meter, growth};
 use super::watch::Watch;
 use super::watchdog::{Due, Watchdog};
-use super::{Ended, Order, Report, Shared};
+use super::{Ended, Order, Report, Shared, free_space};
+use crate::model::limits::{LimitKind, Over};
 use crate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
 use crate::model::reading::Stream;
 
@@ -79,6 +82,9 @@ pub(super) struct Attempt<'a> {
     /// Processor time at the last sign of life.
     busy_base: Duration,
     doing_at: Option<Instant>,
+    meter: Meter,
+    /// None: its files may grow as they like.
+    walks: Option<Walks>,
 }
 
 impl<'a> Attempt<'a> {
@@ -109,6 +115,8 @@ impl<'a> Attempt<'a> {
             seen_bytes: 0,
             busy_base: Duration::ZERO,
             doing_at: None,
+            meter: Meter::new(setting.uses),
+            walks: setting.uses.disk.map(|_| Walks::begin(setting.places.clone(), begun)),
         }
     }
 
@@ -136,7 +144,9 @@ impl<'a> Attempt<'a> {
             stopped: self.dog.into_reason(),
             left_behind,
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            peaks: self.meter.peaks(),
         };
+        self.shared.floor.forget(self.setting.mark);
         Ended {
             reading: self.output.reader.finish(&outcome),
             outcome,
@@ -251,7 +261,7 @@ impl<'a> Attempt<'a> {
             self.stop(StopReason::Hopeless { seen }, now);
         }
         if self.output.taken > self.setting.limit {
-            self.stop(self.over_limit(), now);
+            self.stop(self.over_output(self.output.taken), now);
         }
         let failure = self.output.failure();
         if let Some(seen) = failure {
@@ -270,8 +280,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn over_limit(&self) -> StopReason {
-        StopReason::OverLimit { seen: format!("more than {} bytes of output", self.setting.limit) }
+    fn over_output(&self, figure: u64) -> StopReason {
+        over(Over { kind: LimitKind::Output, figure, allowed: self.setting.limit })
     }
 
     /// Looks at everything that nobody tells us of.
@@ -282,12 +292,54 @@ impl<'a> Attempt<'a> {
         self.look_at_completion(false, now);
         let grown = self.look_at_files(now);
         // The first look comes early; nothing has had the time to leave the tree by then.
-        if self.looks > 1
-            && let Some(used) = self.tree.sample()
+        if (self.looks > 1 || self.meter.is_limited())
+            && let Some(used) = self.look_at_usage(now)
             && grown
         {
             self.busy_base = used;
         }
+    }
+
+    /// Looks at what its tree uses, and ends it where that is too much. Answers with its processor time.
+    fn look_at_usage(&mut self, now: Instant) -> Option<Duration> {
+        let usage = self.tree.measure(self.meter.wants_written());
+        let exact = || self.tree.exact_memory();
+        let of_tree = usage.map_or(Found::Nothing, |usage| self.meter.take(&usage, exact));
+        let of_disk = self.look_at_disk(now);
+        for found in [of_tree, of_disk] {
+            match found {
+                Found::Nothing => {}
+                Found::Closer => self.next_look = self.next_look.min(now + CLOSE_LOOK),
+                Found::Stop(seen) => {
+                    self.stop(over(seen), now);
+                    self.next_look = now + CLOSE_LOOK;
+                }
+                Found::Kill(seen) => {
+                    self.kill(over(seen), now);
+                    self.next_look = now + CLOSE_LOOK;
+                }
+            }
+        }
+        usage.map(|usage| usage.processor)
+    }
+
+    fn look_at_disk(&mut self, now: Instant) -> Found {
+        let mut found = Found::Nothing;
+        if let Some((base, last)) = self.walks.as_mut().and_then(|walks| walks.step(now)) {
+            found = self.meter.disk(growth(base, last, self.meter.written()));
+        }
+        if let Some(walks) = &self.walks {
+            self.next_look = self.next_look.min(walks.next_step(now));
+        }
+        if self.setting.uses.disk_free.is_some() {
+            let places = &self.setting.places;
+            let folders = places.own.iter().chain(&places.shared);
+            if let Some(free) = folders.filter_map(|folder| free_space(folder)).min() {
+                let wrote_most = self.shared.floor.wrote_most(self.setting.mark, self.meter.written());
+                found = found.or(self.meter.disk_free(free, wrote_most));
+            }
+        }
+        found
     }
 
     fn look_at_completion(&mut self, touched: bool, now: Instant) {
@@ -306,7 +358,7 @@ impl<'a> Attempt<'a> {
             self.dog.active(now);
             if bytes > self.setting.limit {
                 // It writes by itself, so waiting would let it write on.
-                self.kill(self.over_limit(), now);
+                self.kill(self.over_output(bytes), now);
             } else if growth > (self.setting.limit - bytes) / 8 {
                 self.next_look = now + CLOSE_LOOK;
             }
@@ -332,8 +384,14 @@ impl<'a> Attempt<'a> {
     /// often only a wrapper of the program that has something to save.
     async fn let_group_end(&mut self, pipes: &mut Pipes) {
         while let Some(until) = self.dog.grace_left() {
-            if Instant::now() >= until || !self.tree.group_lives() {
+            let now = Instant::now();
+            if now >= until || !self.tree.group_lives() {
                 return;
+            }
+            // What it was stopped for, it may go on with.
+            if now >= self.next_look && self.meter.is_limited() {
+                self.next_look = now + LOOK;
+                self.look_at_usage(now);
             }
             pipes.drain(&mut self.output, self.setting.limit).await;
             tokio::select! {
@@ -342,6 +400,10 @@ impl<'a> Attempt<'a> {
             }
         }
     }
+}
+
+fn over(seen: Over) -> StopReason {
+    StopReason::OverLimit { seen: seen.to_string() }
 }
 
 /// Judges the completion for good, and moves away what is none.

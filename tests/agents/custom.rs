@@ -3,6 +3,7 @@
 use orchestrate::agents::{self, presets};
 use orchestrate::model::agent::AgentSpec;
 use orchestrate::model::failure::FailureKind;
+use orchestrate::model::limits::Peaks;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, Reading, SignSource, Stream, Tokens};
 use proptest::prelude::{any, prop_assert, prop_oneof, proptest};
@@ -20,7 +21,13 @@ fn agent(signs: &Value, events: &Value) -> AgentSpec {
 }
 
 fn exited(code: i32) -> Outcome {
-    Outcome { ending: Ending::Exited { code }, stopped: None, left_behind: 0, wall_ms: 1 }
+    Outcome {
+        ending: Ending::Exited { code },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks::default(),
+    }
 }
 
 fn stopped(reason: StopReason) -> Outcome {

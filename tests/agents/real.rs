@@ -20,6 +20,7 @@ use orchestrate::model::command::{CommandSpec, Input};
 use orchestrate::model::completion::{Completion, CompletionStatus};
 use orchestrate::model::failure::FailureKind;
 use orchestrate::model::ids::RunId;
+use orchestrate::model::limits::Peaks;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
 use orchestrate::model::time::Span;
@@ -229,7 +230,7 @@ fn carry_out(
         Some(code) => Ending::Exited { code },
         None => Ending::Killed { signal: 9 },
     };
-    let outcome = Outcome { ending, stopped, left_behind: 0, wall_ms: 1 };
+    let outcome = Outcome { ending, stopped, left_behind: 0, wall_ms: 1, peaks: Peaks::default() };
     let reading = reader.finish(&outcome);
     (outcome, reading, doing, stderr)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use orchestrate::agents;
 use orchestrate::model::failure::FailureKind;
+use orchestrate::model::limits::Peaks;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, Reading, Stream};
 
@@ -56,6 +57,7 @@ impl<'a> Expected<'a> {
             },
             left_behind: 0,
             wall_ms: 1,
+            peaks: Peaks::default(),
         }
     }
 
@@ -257,7 +259,13 @@ fn a_loop_at_which_cline_stops_itself_is_a_stall() {
     for line in lines {
         assert!(!matches!(reader.line(Stream::Stdout, line.as_bytes()), Some(LineNews::Hopeless(_))));
     }
-    let ended = Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+    let ended = Outcome {
+        ending: Ending::Exited { code: 0 },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks::default(),
+    };
     let reading = reader.finish(&ended);
     let sign = reading.terminal_error.expect("an error");
     assert_eq!((sign.kind, reading.proper_end), (FailureKind::Stalled, Some(false)));
@@ -279,7 +287,13 @@ fn words_in_an_agents_talk_are_no_evidence() {
         ),
         format!(r#"{{"ts":"","type":"run_result","finishReason":"completed","text":"{talk}"}}"#),
     ];
-    let ended = Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+    let ended = Outcome {
+        ending: Ending::Exited { code: 0 },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks::default(),
+    };
     for (name, lines) in [("kilo", &opencode[..]), ("opencode", &opencode[..]), ("cline", &cline[..])] {
         let mut reader = agents::reader(&sample::agent(name), None);
         for line in lines {
@@ -299,7 +313,13 @@ fn prices_that_are_known_are_summed() {
         let step = r#"{"type":"step_finish","part":{"reason":"tool-calls","cost":0.0005,"tokens":{"total":1250,"input":900,"output":30,"reasoning":20,"cache":{"read":200,"write":100}}}}"#;
         assert_eq!(reader.line(Stream::Stdout, step.as_bytes()), None);
     }
-    let ended = Outcome { ending: Ending::Exited { code: 0 }, stopped: None, left_behind: 0, wall_ms: 1 };
+    let ended = Outcome {
+        ending: Ending::Exited { code: 0 },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks::default(),
+    };
     let reading = reader.finish(&ended);
     let tokens = reading.tokens.expect("tokens");
     assert_eq!((tokens.input, tokens.output, reading.turns), (2_400, 100, Some(2)));
@@ -310,7 +330,13 @@ const EXIT_0: Outcome = ended(0);
 const EXIT_1: Outcome = ended(1);
 
 const fn ended(code: i32) -> Outcome {
-    Outcome { ending: Ending::Exited { code }, stopped: None, left_behind: 0, wall_ms: 1 }
+    Outcome {
+        ending: Ending::Exited { code },
+        stopped: None,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks { memory_bytes: None, processes: None },
+    }
 }
 
 /// What a reader makes of lines of standard output and then of standard error.

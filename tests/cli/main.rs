@@ -22,6 +22,7 @@ mod full_disk;
 mod going_on;
 #[cfg(target_os = "linux")]
 mod leftovers;
+mod limits;
 mod looking;
 mod main_job;
 mod many;

@@ -34,6 +34,11 @@
 //! | `nested-grandchild` | the same under a child in a session of its own; prints both |
 //! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it; `\\n` in TEXT begins a line |
 //! | `make:PATH`, `remove:PATH` | leaves an empty file there, removes the file |
+//! | `daemon` | has what follows done by a grandchild in a session of its own, and hangs |
+//! | `eat-memory:SIZE` | holds so much memory from then on (`300M`) |
+//! | `fork:N` | starts N children that hang |
+//! | `fork-bomb:DEPTH` | becomes two in sessions of their own, as those do, 2 to the DEPTH + 1 in all; hangs |
+//! | `write-file:PATH:SIZE` | writes so much into the file, as fast as it can |
 //! | `wait-for:PATH` | goes on when the file is there |
 //! | `report:STATUS` | puts that completion under its report key in Redis, as a bare `SET` does |
 //! | `report-progress:TEXT` | puts that progress there |
@@ -69,6 +74,9 @@ fn main() {
     for (place, behaviour) in behaviours.iter().enumerate() {
         if behaviour == "ignore-term" {
             go_on_deaf(&behaviours[place + 1..]);
+        }
+        if behaviour == "daemon" {
+            go_on_behind(&behaviours[place + 1..]);
         }
         if let Err(error) = behave(behaviour) {
             drop(writeln!(io::stderr(), "fake-agent: {behaviour}: {error}"));
@@ -131,6 +139,14 @@ fn behave(behaviour: &str) -> Outcome {
             Ok(())
         }
         "as" => Ok(()),
+        "eat-memory" => {
+            eat_memory(size(value)?);
+            Ok(())
+        }
+        "fork" => (0..value.parse::<u32>()?)
+            .try_for_each(|_| grandchild(Command::new(env::current_exe()?).arg("hang"))),
+        "fork-bomb" => fork_bomb(value.parse()?),
+        "write-file" => write_file(value),
         "write" | "edit" => change(name, value),
         "make" => Ok(fs::write(value, "")?),
         "remove" => Ok(fs::remove_file(value)?),
@@ -362,6 +378,58 @@ fn print(bytes: u64) -> Outcome {
 fn grandchild(command: &mut Command) -> Outcome {
     let child = command.stdin(Stdio::null()).spawn()?;
     say(&format!("grandchild {}", child.id()))
+}
+
+/// `300M` in bytes.
+fn size(text: &str) -> Result<usize, Box<dyn Error>> {
+    let (number, unit) = text.split_at(text.len() - 1);
+    match unit {
+        "K" => Ok(number.parse::<usize>()? << 10),
+        "M" => Ok(number.parse::<usize>()? << 20),
+        _ => Err("a size ends with `K` or `M`".into()),
+    }
+}
+
+/// It is given back only by the end of the process.
+fn eat_memory(bytes: usize) {
+    std::mem::forget(std::hint::black_box(vec![7_u8; bytes]));
+}
+
+/// Each one but the last has two children.
+fn fork_bomb(depth: u32) -> Outcome {
+    if depth > 0 {
+        for _ in 0..2 {
+            let mut child = Command::new("setsid");
+            child.arg(env::current_exe()?).arg(format!("fork-bomb:{}", depth - 1));
+            child.stdin(Stdio::null()).spawn()?;
+        }
+    }
+    hang()
+}
+
+fn write_file(value: &str) -> Outcome {
+    let (path, length) = value.split_once(':').ok_or("it takes PATH:SIZE")?;
+    let mut left = size(length)?;
+    let block = vec![b'x'; 1 << 20];
+    let mut file = fs::File::create(path)?;
+    while left > 0 {
+        let length = left.min(block.len());
+        file.write_all(&block[..length])?;
+        left -= length;
+    }
+    Ok(())
+}
+
+/// The one that starts it is gone at once, so its parent is whoever takes orphans.
+fn go_on_behind(rest: &[String]) -> ! {
+    let mut command = Command::new("setsid");
+    let started =
+        env::current_exe().and_then(|program| command.arg("--fork").arg(program).args(rest).status());
+    if let Err(error) = started {
+        drop(writeln!(io::stderr(), "fake-agent: daemon: {error}"));
+        std::process::exit(70);
+    }
+    hang()
 }
 
 /// Goes on only when the child is its own session's program: before that it can be seen whose it is.

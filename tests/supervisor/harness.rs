@@ -10,9 +10,10 @@ use orchestrate::model::agent::CompletionRule;
 use orchestrate::model::command::{CommandSpec, Input, StopSignal};
 use orchestrate::model::completion::Completion;
 use orchestrate::model::ids::{AttemptKey, RunId, TaskId};
+use orchestrate::model::limits::Limits;
 use orchestrate::model::outcome::{CompletionFact, Outcome};
 use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
-use orchestrate::supervisor::{Accept, AttemptJob, Ended, Report, Supervisor, process_started};
+use orchestrate::supervisor::{Accept, AttemptJob, Ended, Places, Report, Supervisor, process_started};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -135,8 +136,9 @@ impl Bench {
             grace: DEADLINE,
             linger: DEADLINE,
             completion,
-            output_limit: None,
             onlooker: None,
+            limits: Limits::default(),
+            places: Places { own: vec![self.path(&TaskId::new(task).code())], shared: Some(self.path("")) },
             reader: Box::new(Keeper { heard: Heard::default(), wants: true }),
         }
     }

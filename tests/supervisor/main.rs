@@ -18,6 +18,8 @@ mod checks;
 mod guard;
 #[cfg(unix)]
 mod harness;
+#[cfg(target_os = "linux")]
+mod limits;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orchestrate::model::agent::CompletionRule;
+use orchestrate::model::limits::Limits;
 use orchestrate::model::outcome::{Ending, StopReason};
 use orchestrate::supervisor::{AttemptJob, Report};
 
@@ -191,8 +192,8 @@ async fn a_storm_of_stops_loses_nobody() {
     for number in 0..COUNT {
         let behaviours = KINDS[number % KINDS.len()];
         let grace = Duration::from_millis(random.u64(0..200));
-        let output_limit = Some(1_000_000);
-        let mut job = AttemptJob { grace, output_limit, ..bench.job(&format!("T{number}"), behaviours) };
+        let limits = Limits { output: Some(1_000_000), ..Limits::default() };
+        let mut job = AttemptJob { grace, limits, ..bench.job(&format!("T{number}"), behaviours) };
         if random.bool() {
             job.reader = deaf();
         }

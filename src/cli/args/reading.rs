@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 
+use crate::diagnostics::suggest;
 use crate::model::completion::Verification;
 use crate::model::ids::TaskId;
+use crate::model::limits::LimitKind;
 use crate::model::time::Span;
 
 /// A choice of agent for all tasks, or for one.
@@ -62,23 +64,95 @@ pub fn layer(text: &str) -> Result<u8, String> {
     }
 }
 
-/// Reads a number of bytes such as `8MiB`, `512k` or a bare number.
+/// Reads a number of bytes such as `8MiB`, `512k`, `1.5 G` or a bare number.
 ///
 /// # Errors
 /// If it is none, or nothing.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let error = || format!("`{text}` is no size: write it like `8MiB`, `512k` or a number of bytes");
+    size(text)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("`{text}` is no size: write it like `8MiB`, `512k` or a number of bytes"))
+}
+
+/// Parts of a unit are cut off behind the sixth digit.
+fn size(text: &str) -> Option<u64> {
+    const PRECISION: usize = 6;
     let trimmed = text.trim();
-    let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = trimmed[..digits].parse().map_err(|_| error())?;
-    let unit: u64 = match trimmed[digits..].trim().to_ascii_lowercase().as_str() {
+    let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (whole, part) = trimmed[..end].split_once('.').unwrap_or((&trimmed[..end], "0"));
+    let unit: u64 = match trimmed[end..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" | "kib" => 1 << 10,
         "m" | "mb" | "mib" => 1 << 20,
         "g" | "gb" | "gib" => 1 << 30,
-        _ => return Err(error()),
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return None,
     };
-    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(error)
+    let whole: u64 = whole.parse().ok()?;
+    let digits = &part[..part.len().min(PRECISION)];
+    let part = u128::from(digits.parse::<u64>().ok()?) * u128::from(unit)
+        / 10_u128.pow(u32::try_from(digits.len()).ok()?);
+    whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
+}
+
+/// How far something may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// As far as it likes, whatever is said elsewhere.
+    None,
+    /// So far, in bytes or in things.
+    At(u64),
+}
+
+/// With less memory not even a shell runs: it is a number whose unit was forgotten.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+/// The same for everything else that is counted in bytes.
+const LEAST_SIZE: u64 = 1 << 10;
+
+/// Reads how far something may go: a size, for processes a number, or `none`.
+///
+/// # Errors
+/// What is wrong with it, and what may have been meant.
+pub fn bound(kind: LimitKind, text: &str) -> Result<Bound, String> {
+    let trimmed = text.trim();
+    if trimmed == "none" {
+        return Ok(Bound::None);
+    }
+    if !kind.is_size() {
+        return match trimmed.parse::<u64>() {
+            Ok(number) if number > 0 => Ok(Bound::At(number)),
+            Ok(_) => Err(format!("`{text}` {kind} are too few: an attempt is one itself")),
+            Err(_) => Err(format!("`{text}` is no number of {kind}: write it like `200`, or `none`")),
+        };
+    }
+    let size = bytes(text).map_err(|error| format!("{error}, or `none`"))?;
+    let least = if kind == LimitKind::Memory { LEAST_MEMORY } else { LEAST_SIZE };
+    if size < least {
+        let meant = trimmed.trim_end_matches(|c: char| !c.is_ascii_digit());
+        return Err(format!("`{text}` is {size} bytes, too few for anything; did you mean `{meant}GiB`?"));
+    }
+    Ok(Bound::At(size))
+}
+
+/// Reads `WHAT=SIZE`, what one attempt may use.
+///
+/// # Errors
+/// What is wrong with it, and what may have been meant.
+pub fn limit(text: &str) -> Result<(LimitKind, Bound), String> {
+    let names = || LimitKind::ALL.into_iter().map(LimitKind::as_str);
+    let known = || names().collect::<Vec<_>>().join(", ");
+    let Some((name, size)) = text.split_once('=') else {
+        return Err(format!("`{text}` limits nothing: write it like `memory=4GiB`; known: {}", known()));
+    };
+    let name = name.trim();
+    // A word of several may be joined either way.
+    let Some(kind) = LimitKind::named(&name.replace('-', "_")) else {
+        let hint = suggest(name, names())
+            .map_or_else(|| format!("known: {}", known()), |near| format!("did you mean `{near}`?"));
+        return Err(format!("`{name}` cannot be limited; {hint}"));
+    };
+    bound(kind, size).map(|bound| (kind, bound))
 }
 
 /// Reads `CODE:COMMAND`, a check that an agent ran and what it exited with.
@@ -120,11 +194,40 @@ mod tests {
 
     #[test]
     fn sizes_are_read() {
-        for (text, expected) in [("8MiB", 8 << 20), ("512k", 512 << 10), ("7", 7), ("1 gb", 1 << 30)] {
+        for (text, expected) in [
+            ("8MiB", 8 << 20),
+            ("512k", 512 << 10),
+            ("7", 7),
+            ("1 gb", 1 << 30),
+            ("1.5 G", 3 << 29),
+            ("0.25t", 1 << 38),
+            ("1.0000009", 1),
+        ] {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
-        for text in ["", "0", "x", "8 parsecs", "99999999999g", "-1"] {
+        for text in ["", "0", "x", "8 parsecs", "99999999999g", "-1", "1.g", ".5g", "1..5g", "1.2.3g", "0.1"]
+        {
             assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_read_and_slips_are_answered() {
+        assert_eq!(limit("memory=4GiB"), Ok((LimitKind::Memory, Bound::At(4 << 30))));
+        assert_eq!(limit(" disk-free = none"), Ok((LimitKind::DiskFree, Bound::None)));
+        assert_eq!(limit("processes=200"), Ok((LimitKind::Processes, Bound::At(200))));
+        for (text, answer) in [
+            ("memory", "known: memory, processes, output, disk, disk_free"),
+            ("memroy=4GiB", "did you mean `memory`?"),
+            ("cpu=4", "known: memory"),
+            ("memory=4", "is 4 bytes, too few for anything; did you mean `4GiB`?"),
+            ("output=10b", "did you mean `10GiB`?"),
+            ("memory=much", "is no size: write it like `8MiB`, `512k` or a number of bytes, or `none`"),
+            ("processes=0", "too few"),
+            ("processes=4GiB", "is no number of processes: write it like `200`, or `none`"),
+        ] {
+            let error = limit(text).unwrap_err();
+            assert!(error.contains(answer), "{text}: {error}");
         }
     }
 

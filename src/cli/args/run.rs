@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::reading::{self, AgentChoice};
+use super::reading::{self, AgentChoice, Bound};
 use crate::model::ids::TaskId;
+use crate::model::limits::LimitKind;
 use crate::model::time::Span;
 
 /// `orchestrate run`.
@@ -33,6 +34,7 @@ Examples:
   orchestrate run phase3.md -j 8 --timeout 20m     eight at once, twenty minutes for an attempt
   orchestrate run phase3.md --only T003 --with-deps
   orchestrate run phase3.md --agent kilo --agent T004=cline
+  orchestrate run phase3.md --limit memory=4GiB --limit processes=200
   orchestrate run phase3.md --verify 'cargo test' --report out/result.json
   cat plan.md | orchestrate run -
 
@@ -208,6 +210,12 @@ pub struct RunOptions {
     /// How long to wait for a provider to be back [default: 30m]
     #[arg(long, value_name = "D", value_parser = reading::span, help_heading = "Time")]
     pub max_wait: Option<Span>,
+
+    /// What one attempt may use, as `memory=4GiB`: memory, processes, output [default: 256MiB], disk (what
+    /// its files may grow by), `disk_free` (what has to be left), or `none` (may be given several times)
+    /// [env: `ORCHESTRATE_LIMIT_MEMORY` and so on]
+    #[arg(long, value_name = "WHAT=SIZE", value_parser = reading::limit, help_heading = "Limits")]
+    pub limit: Vec<(LimitKind, Bound)>,
 
     /// A command that every task has to pass besides its own (may be given several times)
     #[arg(long, value_name = "CMD", conflicts_with = "no_verify", help_heading = "Checking")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::limits::limits;
 use super::output::{events, signs};
 use super::section::{Notes, Section};
 use super::{AgentTable, MAX_JOBS};
@@ -51,6 +52,7 @@ fn agent(mut table: Section<'_>, notes: &mut Notes<'_>) -> AgentTable {
         success_codes: table.codes(notes, "success_codes"),
         limit: table.number(notes, "limit", 1..=i64::from(MAX_JOBS)).map(|found| found.value),
         memory: table.size(notes, "memory"),
+        limits: table.table(notes, "limits").map(|section| limits(section, notes)).unwrap_or_default(),
         completion: table.word(notes, "completion", &completions).map(|found| found.value),
         signs: signs(&mut table, notes),
         events: table.table(notes, "events").map(|section| events(section, notes)),

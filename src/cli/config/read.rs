@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::agents::agents;
 use super::alerts::alerts;
+use super::limits::limits;
 use super::problem::ConfigError;
 use super::section::{Notes, Section};
 use super::{
@@ -16,7 +17,7 @@ use crate::model::layer::{Cost, Layer, Price};
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 
 /// Keys that people look for at the wrong place, with the table they belong to.
-const ELSEWHERE: [(&str, &str); 21] = [
+const ELSEWHERE: [(&str, &str); 26] = [
     ("jobs", "run"),
     ("timeout", "run"),
     ("idle_timeout", "run"),
@@ -38,6 +39,11 @@ const ELSEWHERE: [(&str, &str); 21] = [
     ("aliases", "models"),
     ("deny", "models"),
     ("fallbacks", "models"),
+    ("memory", "limits"),
+    ("processes", "limits"),
+    ("output", "limits"),
+    ("disk", "limits"),
+    ("disk_free", "limits"),
 ];
 
 /// Reads the text of a configuration file; `file` is how it is shown.
@@ -84,6 +90,7 @@ fn root(mut top: Section<'_>, notes: &mut Notes<'_>, broken: bool) -> Config {
         state_dir: state_dir(&mut top, notes),
         run: top.table(notes, "run").map(|section| run(section, notes)).unwrap_or_default(),
         redis: top.table(notes, "redis").map(|section| redis(section, notes)),
+        limits: top.table(notes, "limits").map(|section| limits(section, notes)).unwrap_or_default(),
         agents: agents(&mut top, notes),
         roles: roles(&mut top, notes),
         layers: layers(&mut top, notes),

@@ -3,9 +3,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::cli::args::reading::Bound;
 use crate::model::agent_output::{SignKind, Wanted};
 use crate::model::alert::{AlertForm, AlertKind};
 use crate::model::layer::Cost;
+use crate::model::limits::LimitKind;
 use crate::model::reading::Stream;
 
 const FULL: &str = r#"version = 1
@@ -37,6 +39,14 @@ ttl = "3d"
 limit = 2
 memory = "1GiB"
 env = { KILO_LOG = "debug" }
+limits = { memory = "4GiB", disk = "none" }
+
+[limits]
+memory = "1.5 G"
+processes = 200
+output = "64MiB"
+disk = 1073741824
+disk_free = "5GiB"
 
 [agents.mine]
 program = "my-agent"
@@ -182,6 +192,15 @@ fn every_key_is_read() {
     assert_eq!((redis.required, redis.ttl), (Some(false), Some(Span::seconds(3 * 86_400))));
     assert!(!format!("{config:?}").contains("secret"), "no password in a debug form");
     assert_eq!(config.agents["kilo"].memory, Some(1 << 30));
+    let limits = |table: &LimitsTable| LimitKind::ALL.map(|kind| table.get(kind));
+    assert_eq!(
+        limits(&config.limits),
+        [3 << 29, 200, 64 << 20, 1 << 30, 5 << 30].map(|limit| Some(Bound::At(limit)))
+    );
+    assert_eq!(
+        limits(&config.agents["kilo"].limits),
+        [Some(Bound::At(4 << 30)), None, None, Some(Bound::None), None]
+    );
     assert_eq!(config.agents["kilo"].env["KILO_LOG"], "debug");
     assert_eq!(config.agents["mine"].success_codes, Some(vec![0, 3]));
     assert_eq!(config.agents["mine"].pass_env, Some(PassEnv::Names(vec!["MY_KEY".to_owned()])));
@@ -215,8 +234,8 @@ fn every_key_is_read() {
     assert_eq!((config.alerts[2].when.as_ref(), config.alerts[2].chat.as_deref()), (None, Some("-1001")));
     assert!(!format!("{config:?}").contains("hooks.example"));
     assert_eq!(config.line("run.jobs"), Some(6));
-    assert_eq!(config.line("agents.mine"), Some(31));
-    assert_eq!(config.line("roles.Designer"), Some(44));
+    assert_eq!(config.line("agents.mine"), Some(39));
+    assert_eq!(config.line("roles.Designer"), Some(52));
 }
 
 #[test]
@@ -239,7 +258,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
 10:2+5 unknown table `agent` at the top
     did you mean `agents`?
 14:1+5 unknown key `model` in `[agents.kilo]`
-    known here: kind, program, args, resume_args, prompt, env, pass_env, success_codes, limit, memory, completion, signs, events
+    known here: kind, program, args, resume_args, prompt, env, pass_env, success_codes, limit, memory, limits, completion, signs, events
 "
     );
 }
@@ -272,6 +291,28 @@ fn wrong_values_are_refused_all_at_once() {
 19:5+1 `roles.A` has to be the name of an agent, or `{ agent = …, layer = … }`, not a whole number
 20:5+2 the role `B` names no agent
     write `B = \"kilo\"`
+"
+    );
+}
+
+#[test]
+fn limits_are_looked_at() {
+    assert_eq!(
+        mistakes(
+            "version = 1\nmemory = '4GiB'\n[limits]\nmemory = 4\nprocesses = '2MB'\noutput = 1.5\ndisk = 'much'\ndisk-free = '1G'\n[agents.kilo.limits]\nprocesses = 0\nmemroy = '1G'\n"
+        ),
+        "\
+2:1+6 unknown key `memory` at the top
+    `memory` belongs in `[limits]`
+4:10+1 `limits.memory`: `4` is 4 bytes, too few for anything; did you mean `4GiB`?
+5:13+5 `limits.processes`: `2MB` is no number of processes: write it like `200`, or `none`
+6:10+3 `limits.output` has to be a size such as `\"4GiB\"`, or `\"none\"`, not a fraction
+7:8+6 `limits.disk`: `much` is no size: write it like `8MiB`, `512k` or a number of bytes, or `none`
+8:1+9 unknown key `disk-free` in `[limits]`
+    did you mean `disk_free`?
+10:13+1 `agents.kilo.limits.processes`: `0` processes are too few: an attempt is one itself
+11:1+6 unknown key `memroy` in `[agents.kilo.limits]`
+    did you mean `memory`?
 "
     );
 }
@@ -485,11 +526,13 @@ fn the_schema_knows_the_same_keys_as_the_reader() {
         ("workspace", definition("WorkspaceTable")),
         ("ownership", definition("OwnershipTable")),
         ("alerts[]", definition("AlertTable")),
+        ("limits", definition("LimitsTable")),
+        ("agents.*.limits", definition("LimitsTable")),
     ] {
         let known: BTreeSet<String> = notes.known[table].iter().map(|key| (*key).to_owned()).collect();
         assert_eq!(known, properties, "[{table}]");
     }
-    assert_eq!(notes.known.len(), 23);
+    assert_eq!(notes.known.len(), 25);
     assert_eq!(schema["required"], serde_json::json!(["version"]));
     assert_eq!(schema["additionalProperties"], false);
 }

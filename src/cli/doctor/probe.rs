@@ -14,9 +14,10 @@ use crate::engine::signals::Signals;
 use crate::model::agent::CompletionRule;
 use crate::model::command::{CommandSpec, Input, StopSignal};
 use crate::model::ids::{AttemptKey, RunId, TaskId};
+use crate::model::limits::Limits;
 use crate::model::outcome::{Ending, Outcome, StopReason};
 use crate::model::reading::{LineNews, OutputReader, Reading, Stream};
-use crate::supervisor::{AttemptJob, Report, Supervisor};
+use crate::supervisor::{AttemptJob, Places, Report, Supervisor};
 
 /// Lines of each stream that are kept.
 const LINES: usize = 8;
@@ -175,7 +176,8 @@ fn job(
         linger: patience.whole,
         accept: Arc::new(|_| Err(Vec::new())),
         onlooker: None,
-        output_limit: Some(OUTPUT_LIMIT),
+        limits: Limits { output: Some(OUTPUT_LIMIT), ..Limits::default() },
+        places: Places::default(),
         reader: Box::new(FirstLines { lines }),
     }
 }

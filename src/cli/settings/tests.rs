@@ -1,10 +1,11 @@
 use super::*;
-use crate::cli::args::reading::AgentChoice;
+use crate::cli::args::reading::{AgentChoice, Bound};
 use crate::cli::args::run::IsolationChoice;
 use crate::cli::config::read;
 use crate::model::agent::{AdapterKind, AgentSpec, PromptChannel};
 use crate::model::agent_output::EventRules;
 use crate::model::layer::{Cost, default_layers};
+use crate::model::limits::{LimitKind, Limits};
 use crate::model::run::{Isolation, TickMode};
 
 fn preset(name: &str, kind: AdapterKind) -> AgentSpec {
@@ -182,6 +183,7 @@ fn every_variable_has_its_effect() {
         let value = match variable.key {
             "output" => "json",
             "project" | "state_dir" | "run.id_prefix" | "redis.prefix" | "run.verify" => "other",
+            "limits.processes" => "300",
             "run.jobs" | "run.retries" | "run.layer" | "run.max_layer" => "3",
             "run.fail_fast" => "yes",
             "run.isolation" => "shared",
@@ -285,6 +287,54 @@ fn agents_are_presets_changed_and_joined_by_both_files() {
     assert_eq!(settings.agents["mine"].prompt, PromptChannel::File);
     assert_eq!(settings.warnings.len(), 1);
     assert_eq!(settings.warnings[0].hint.as_deref(), Some("did you mean `{model}`?"));
+}
+
+#[test]
+fn limits_come_from_the_nearest_that_says_something() {
+    let project = "[limits]\nmemory = '4GiB'\nprocesses = 200\n[agents.kilo.limits]\nmemory = '8GiB'\n";
+    let user = "[limits]\nmemory = '1GiB'\ndisk = '2GiB'\noutput = 'none'\n[agents.kilo.limits]\nprocesses = 'none'\n[agents.cline.limits]\ndisk = '3GiB'\n";
+    let case = || Case::project(project).with_user(user);
+    let limits = |settings: &Settings, agent: &str| settings.agents[agent].limits;
+    let settings = case().settled();
+    let output = Some(Limits::ENDLESS);
+    assert_eq!(
+        limits(&settings, "kilo"),
+        Limits { memory: Some(8 << 30), disk: Some(2 << 30), output, ..Limits::default() }
+    );
+    assert_eq!(
+        limits(&settings, "cline"),
+        Limits {
+            memory: Some(4 << 30),
+            processes: Some(200),
+            disk: Some(3 << 30),
+            output,
+            ..Limits::default()
+        }
+    );
+    // What is typed holds for every agent.
+    let settings = case()
+        .with_variable("ORCHESTRATE_LIMIT_MEMORY", "2GiB")
+        .with_variable("ORCHESTRATE_LIMIT_DISK", "5GiB")
+        .with_options(|options| {
+            options.limit = vec![
+                (LimitKind::Memory, Bound::At(1)),
+                (LimitKind::Memory, Bound::None),
+                (LimitKind::Processes, Bound::At(7)),
+            ];
+        })
+        .settled();
+    for agent in ["kilo", "cline"] {
+        assert_eq!(
+            limits(&settings, agent),
+            Limits { processes: Some(7), disk: Some(5 << 30), output, ..Limits::default() },
+            "{agent}"
+        );
+    }
+    assert_eq!(settings.origins["limits.memory"], Origin::Option("--limit"));
+    assert_eq!(settings.origins["limits.disk"], Origin::Variable("ORCHESTRATE_LIMIT_DISK"));
+    assert_eq!(limits(&Case::default().settled(), "kilo"), Limits::default());
+    let wrong = case().with_variable("ORCHESTRATE_LIMIT_PROCESSES", "many").mistakes();
+    assert!(wrong.starts_with("`ORCHESTRATE_LIMIT_PROCESSES`: `many` is no number of processes"), "{wrong}");
 }
 
 #[test]

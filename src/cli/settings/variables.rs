@@ -21,7 +21,7 @@ const fn variable(name: &'static str, key: &'static str, option: Option<&'static
 }
 
 /// Every variable that sets a value.
-pub const VARIABLES: [Variable; 22] = [
+pub const VARIABLES: [Variable; 27] = [
     variable("ORCHESTRATE_OUTPUT", "output", Some("--output")),
     variable("ORCHESTRATE_COLOR", "color", Some("--color")),
     variable("ORCHESTRATE_PROJECT", "project", None),
@@ -41,6 +41,11 @@ pub const VARIABLES: [Variable; 22] = [
     variable("ORCHESTRATE_ID_PREFIX", "run.id_prefix", Some("--id-prefix")),
     variable("ORCHESTRATE_LAYER", "run.layer", Some("--layer")),
     variable("ORCHESTRATE_MAX_LAYER", "run.max_layer", Some("--max-layer")),
+    variable("ORCHESTRATE_LIMIT_MEMORY", "limits.memory", None),
+    variable("ORCHESTRATE_LIMIT_PROCESSES", "limits.processes", None),
+    variable("ORCHESTRATE_LIMIT_OUTPUT", "limits.output", None),
+    variable("ORCHESTRATE_LIMIT_DISK", "limits.disk", None),
+    variable("ORCHESTRATE_LIMIT_DISK_FREE", "limits.disk_free", None),
     variable("ORCHESTRATE_REDIS_URL", "redis.url", Some("--redis")),
     variable("ORCHESTRATE_REDIS_PREFIX", "redis.prefix", None),
     variable("ORCHESTRATE_REDIS_TTL", "redis.ttl", None),

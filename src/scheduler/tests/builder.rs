@@ -11,6 +11,7 @@ use crate::model::completion::{
 use crate::model::failure::FailureKind;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::layer::{Cost, Layer};
+use crate::model::limits::Peaks;
 use crate::model::outcome::{
     AttemptFacts, CheckResult, CompletionFact, Ending, Outcome, PathFact, StopReason,
 };
@@ -222,7 +223,7 @@ pub(super) fn completion(key: &AttemptKey, status: CompletionStatus) -> Completi
 }
 
 pub(super) fn ended(ending: Ending, stopped: Option<StopReason>) -> Outcome {
-    Outcome { ending, stopped, left_behind: 0, wall_ms: 1_000 }
+    Outcome { ending, stopped, left_behind: 0, wall_ms: 1_000, peaks: Peaks::default() }
 }
 
 /// The facts of an attempt in which all went well.

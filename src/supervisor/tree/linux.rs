@@ -171,6 +171,12 @@ impl Tree {
     /// Looks at the whole tree and remembers it, so that what leaves it later is known. Answers with
     /// the processor time that it has used.
     pub(in super::super) fn sample(&self) -> Option<Duration> {
+        self.look().map(|seen| processor_time(&seen))
+    }
+
+    /// Looks at the whole tree and remembers it. Answers with all that was seen, also of those that have
+    /// ended and were not waited for.
+    pub(super) fn look(&self) -> Option<BTreeMap<i32, Stat>> {
         let own = (*OWN)?;
         let (leader, known) = {
             let forest = forest();
@@ -182,6 +188,7 @@ impl Tree {
             .iter()
             .filter(|&(&pid, &started)| proc::stat(pid).is_some_and(|stat| stat.started == started));
         let mut open: Vec<i32> = leader.into_iter().chain(roots.map(|(&pid, _)| pid)).collect();
+        open.extend(self.orphans(&own));
         descend(&mut open, &mut seen);
         let mut forest = forest();
         let members = forest.trees.get_mut(&self.number)?;
@@ -189,9 +196,28 @@ impl Tree {
         for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
             members.admit(pid, stat, &own);
         }
-        drop(forest);
-        let ticks: u64 = seen.values().map(|stat| stat.ticks).sum();
-        Some(TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)))
+        Some(seen)
+    }
+
+    /// What of the tree has come to us since it was last seen below its leader, if it ever was.
+    fn orphans(&self, own: &Stat) -> Vec<i32> {
+        let adopted = proc::adopted();
+        if adopted.is_empty() || all_are_leaders(&adopted) {
+            return Vec::new();
+        }
+        let adopted = adopted.into_iter().filter_map(|pid| Some((pid, proc::stat(pid)?)));
+        let adopted: Vec<(i32, Stat)> =
+            adopted.filter(|(_, stat)| stat.group != own.group && !stat.has_ended()).collect();
+        let mut forest = forest();
+        let mut mine = Vec::new();
+        for (pid, stat) in adopted {
+            let is_other =
+                forest.leaders.contains_key(&pid) || forest.foreign.get(&pid) == Some(&stat.started);
+            if !is_other && forest.owner(pid, &stat, own) == Owner::Job(self.number) {
+                mine.push(pid);
+            }
+        }
+        mine
     }
 
     /// Kills every process of the tree that is known, the leader included.
@@ -365,4 +391,10 @@ impl Forest {
 fn all_are_leaders(children: &[i32]) -> bool {
     let forest = forest();
     children.iter().all(|pid| forest.leaders.contains_key(pid))
+}
+
+/// The processor time that these have used, with what they waited for.
+pub(super) fn processor_time(seen: &BTreeMap<i32, Stat>) -> Duration {
+    let ticks: u64 = seen.values().map(|stat| stat.ticks).sum();
+    TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }

@@ -22,6 +22,8 @@ mod ending;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
 pub(super) mod proc;
 #[cfg(target_os = "linux")]
 mod sweep;

@@ -4,6 +4,8 @@
 use std::io;
 use std::time::Duration;
 
+use crate::supervisor::usage::Usage;
+
 /// Does nothing: there are no subreapers here.
 #[expect(clippy::unnecessary_wraps, reason = "the Linux twin can fail")]
 pub(in super::super) fn adopt_orphans() -> io::Result<()> {
@@ -45,6 +47,18 @@ impl Tree {
     /// None: the time that the tree has used cannot be told.
     #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
     pub(in super::super) fn sample(&self) -> Option<Duration> {
+        None
+    }
+
+    /// None: what the tree uses cannot be told here.
+    #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
+    pub(in super::super) fn measure(&self, _wants_written: bool) -> Option<Usage> {
+        None
+    }
+
+    /// None: as above.
+    #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
+    pub(in super::super) fn exact_memory(&self) -> Option<u64> {
         None
     }
 
