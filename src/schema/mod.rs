@@ -77,7 +77,7 @@ impl fmt::Display for Violation {
 
 impl SchemaKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Completion,
         Self::TaskStatus,
         Self::TaskReport,
