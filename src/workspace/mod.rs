@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod git;
 mod glob;
 mod paths;
+mod replace;
 mod snapshot;
 mod stamp;
 pub mod tick;
@@ -25,6 +26,7 @@ use crate::model::task::{BoxPlace, TaskSpec};
 use crate::model::time::Timestamp;
 
 pub use checkout::Checkout;
+pub use replace::put_in_place;
 pub use tick::TickProblem;
 
 /// What became of a task's paths.

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use orchestrate::model::agent::CompletionRule;
-use orchestrate::model::command::{FileToWrite, Input, StopSignal};
+use orchestrate::model::command::{FileToWrite, Input};
 use orchestrate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
 use orchestrate::supervisor::{AttemptJob, Report};
 
-use crate::harness::{Bench, deaf, is_valid};
+use crate::harness::{Bench, KILL, TERM, deaf, is_valid};
 
-const TERM: Ending = Ending::Killed { signal: 15 };
-const KILL: Ending = Ending::Killed { signal: 9 };
 const SHORT: Duration = Duration::from_millis(300);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,11 +37,12 @@ async fn one_that_is_deaf_is_killed_after_the_grace_period() {
     assert!(ended.outcome.wall_ms >= 300);
 }
 
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_signal_is_the_one_that_the_agent_heeds() {
     let mut bench = Bench::new().await;
     let mut job = bench.job("T", &["line:ready", "hang"]);
-    job.command.stop_signal = StopSignal::Interrupt;
+    job.command.stop_signal = orchestrate::model::command::StopSignal::Interrupt;
     let key = job.key.clone();
     bench.supervisor.start(job);
     bench.printed(&key, "ready").await;
@@ -92,7 +91,7 @@ async fn silence_is_idle_and_output_is_not() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_work_is_not_idle() {
     // Work has to get its part of the processors, so nothing of ours runs beside it.
@@ -222,6 +221,7 @@ async fn the_command_gets_what_it_asks_for_and_nothing_besides() {
     assert!(!data.exists(), "its own folder goes with it");
 }
 
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_one_can_be_stopped() {
     let mut bench = Bench::new().await;
@@ -233,6 +233,7 @@ async fn a_suspended_one_can_be_stopped() {
     assert_eq!(bench.wait_for(&key).await.outcome.ending, TERM);
 }
 
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrapper_that_goes_first_does_not_take_the_grace_period_along() {
     const WRAPPER: &str = "trap 'exit 0' TERM
