@@ -29,8 +29,8 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_SET_QUOTA, PROCESS_TERMINATE, QueryFullProcessImageNameW, ResumeThread, THREAD_SUSPEND_RESUME,
 };
 
-/// What a process that is ended with its job exits with.
-pub(super) const ENDED: u32 = 1;
+/// What a process that is ended with its job exits with: what a shell elsewhere says of one that was killed.
+pub(super) const ENDED: u32 = 137;
 
 /// Members that are listed; a job that has more is counted all the same.
 const LISTED: usize = 1024;

@@ -57,12 +57,9 @@ impl Leader {
         }
     }
 
-    /// Ends it; its tree ends the rest.
-    pub(super) fn kill(&mut self) {
-        if let Err(error) = self.child.start_kill() {
-            tracing::debug!(pid = self.pid, %error, "cannot end a process");
-        }
-    }
+    /// Its tree's job has ended it, and a second word could be heard for the first.
+    #[expect(clippy::unused_self, reason = "the twins end something")]
+    pub(super) fn kill(&mut self) {}
 
     /// What the ended leader left is ended by its tree.
     #[expect(clippy::unused_self, reason = "a twin ends something")]

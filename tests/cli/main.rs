@@ -22,6 +22,7 @@ mod going_on;
 mod looking;
 mod main_job;
 mod many;
+mod names;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]

@@ -352,9 +352,11 @@ fn go_on_deaf(rest: &[String]) -> ! {
 #[cfg(windows)]
 fn go_on_deaf(rest: &[String]) -> ! {
     use tokio::signal::windows::{ctrl_break, ctrl_c};
-    let listening = (ctrl_break(), ctrl_c());
-    let done = rest.iter().try_for_each(|behaviour| behave(behaviour));
-    drop(listening);
+    let deaf = || -> Outcome {
+        let _listening = (ctrl_break()?, ctrl_c()?);
+        rest.iter().try_for_each(|behaviour| behave(behaviour))
+    };
+    let done = deaf();
     if let Err(error) = &done {
         drop(writeln!(io::stderr(), "fake-agent: {error}"));
     }

@@ -29,7 +29,7 @@ pub(crate) const TERM: Ending = Ending::Exited { code: 0xC000_013A_u32.cast_sign
 #[cfg(unix)]
 pub(crate) const KILL: Ending = Ending::Killed { signal: 9 };
 #[cfg(windows)]
-pub(crate) const KILL: Ending = Ending::Exited { code: 1 };
+pub(crate) const KILL: Ending = Ending::Exited { code: 137 };
 
 /// Orphans that nobody can be found for are ended when no job of this process runs, so tests of that need the
 /// process for themselves.
@@ -108,6 +108,8 @@ impl Bench {
     }
 
     fn make(place: Place) -> Self {
+        #[cfg(windows)]
+        have_console();
         let (sender, reports) = unbounded_channel();
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -223,13 +225,39 @@ impl Bench {
     }
 }
 
-/// Wine's own handling of Ctrl-Break exits with 0, where Windows' exits with what [`TERM`] says.
+/// Wine's own handling of Ctrl-Break exits with a small code, where Windows' exits with what [`TERM`] says.
 fn as_windows_says(mut ended: Ended) -> Ended {
     let stopped = ended.outcome.stopped.is_some();
-    if is_wine() && stopped && ended.outcome.ending == (Ending::Exited { code: 0 }) {
+    if is_wine() && stopped && matches!(ended.outcome.ending, Ending::Exited { code: 0 | 1 }) {
         ended.outcome.ending = TERM;
     }
     ended
+}
+
+/// Agents are asked to stop by way of a console, and under Wine a program without a terminal has none.
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the system's calls have no safe form")]
+fn have_console() {
+    use windows_sys::Win32::System::Console::{
+        AllocConsole, FreeConsole, GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+        SetStdHandle,
+    };
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        if std::fs::OpenOptions::new().read(true).write(true).open("CONOUT$").is_ok() {
+            return;
+        }
+        let streams = [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE];
+        // SAFETY: takes a number.
+        let kept = streams.map(|stream| unsafe { GetStdHandle(stream) });
+        // SAFETY: both take nothing; the streams that they may change are put back below.
+        let made = unsafe { (FreeConsole(), AllocConsole()) };
+        for (stream, handle) in streams.into_iter().zip(kept) {
+            // SAFETY: the handle was the stream's own a moment ago.
+            unsafe { SetStdHandle(stream, handle) };
+        }
+        assert_ne!(made.1, 0, "there is no console: {}", std::io::Error::last_os_error());
+    });
 }
 
 /// Whether this is Windows as Wine has it.

@@ -15,9 +15,11 @@ const SHORT: Duration = Duration::from_millis(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_has_had_its_time_is_stopped() {
     let mut bench = Bench::new().await;
-    let job = AttemptJob { timeout: SHORT, ..bench.job("T", &["hang"]) };
+    let job = AttemptJob { timeout: SHORT, grace: SHORT * 10, ..bench.job("T", &["hang"]) };
     let ended = bench.end_of(job).await;
-    assert_eq!(ended.outcome.ending, TERM);
+    // Windows asks nobody who has not got to his console yet.
+    let early = cfg!(windows) && ended.outcome.ending == KILL;
+    assert!(ended.outcome.ending == TERM || early, "{ended:?}");
     assert_eq!(ended.outcome.stopped, Some(StopReason::Deadline));
     assert!(ended.outcome.wall_ms >= 300);
 }

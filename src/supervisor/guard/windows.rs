@@ -14,7 +14,6 @@ use std::io;
 
 use tokio::process::Command;
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
-use windows_sys::Win32::System::Console::GetConsoleCP;
 use windows_sys::Win32::System::Threading::{CREATE_NO_WINDOW, CREATE_SUSPENDED};
 
 use super::GUARD;
@@ -73,10 +72,8 @@ fn exit_code(code: u32) -> u8 {
 }
 
 /// Whether this process has a console, be it one without a window.
-#[expect(unsafe_code, reason = "the system's call has no safe form")]
 fn has_console() -> bool {
-    // SAFETY: takes nothing and touches no memory of ours.
-    unsafe { GetConsoleCP() != 0 }
+    std::fs::OpenOptions::new().read(true).write(true).open("CONOUT$").is_ok()
 }
 
 #[cfg(test)]
