@@ -1,8 +1,7 @@
 //! The program: hands over to [`orchestrate::cli`] and exits with its code.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     let arguments: Vec<_> = std::env::args_os().collect();
-    ExitCode::from(orchestrate::cli::run(&arguments).code())
+    let code = orchestrate::cli::run(&arguments);
+    std::process::exit(orchestrate::cli::exit_number(code))
 }

@@ -73,6 +73,11 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     }
 }
 
+/// The number that the process has to exit with after [`run()`].
+pub fn exit_number(code: ExitCode) -> i32 {
+    supervisor::exit_number(code.code(), environment::capture().contains_key(supervisor::GUARD))
+}
+
 /// Whether a command supervises a run.
 fn supervises(command: &Command) -> bool {
     match command {
@@ -129,6 +134,7 @@ fn guard(
 /// Says how the supervisor ended, which could not say it itself.
 fn supervisor_died(code: u8) -> ExitCode {
     let how = match code.checked_sub(128) {
+        Some(_) if cfg!(windows) => "was ended by another program".to_owned(),
         Some(signal) => format!("was ended by signal {signal}"),
         None => format!("ended with code {code}"),
     };

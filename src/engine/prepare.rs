@@ -20,6 +20,7 @@ use crate::model::view::RunView;
 use crate::schema;
 use crate::store::{Grant, keys};
 use crate::supervisor::{Accept, AttemptJob, CheckTicket, Places};
+use crate::workspace::put_in_place;
 
 /// How long an agent that has left a valid completion may go on before it is ended.
 const LINGER: Duration = Duration::from_mins(1);
@@ -292,7 +293,7 @@ pub fn write_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
     file.write_all(content).with_context(failed)?;
-    file.persist(path).map_err(|error| error.error).with_context(failed)?;
+    put_in_place(file, path).with_context(failed)?;
     Ok(())
 }
 

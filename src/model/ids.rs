@@ -84,21 +84,37 @@ impl fmt::Display for AttemptKey {
 ///
 /// `[a-z0-9_-]` is kept; every other byte, capitals included (file systems that ignore case would
 /// mix `A1` and `a1` up), becomes `%XX` with capital hexadecimal digits. Different ids have
-/// different codes. An empty id becomes `%`.
+/// different codes. An empty id becomes `%`. On Windows the first byte of a name that is a device's there,
+/// such as `con`, is not kept either: no folder can have it.
 pub fn task_code(id: &str) -> String {
+    code_where(cfg!(windows), id)
+}
+
+fn code_where(devices: bool, id: &str) -> String {
     use fmt::Write as _;
     if id.is_empty() {
         return "%".to_owned();
     }
+    let device = devices && is_device(id);
     let mut code = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-' {
+    for (place, byte) in id.bytes().enumerate() {
+        let plain = byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+        if plain && !(device && place == 0) {
             code.push(char::from(byte));
         } else {
             write!(code, "%{byte:02X}").expect("writing to a string cannot fail");
         }
     }
     code
+}
+
+/// Whether Windows takes a name of small letters for a device, in whatever folder it stands.
+fn is_device(name: &str) -> bool {
+    let numbered = |name: &str| {
+        let number = name.strip_prefix("com").or_else(|| name.strip_prefix("lpt"));
+        number.is_some_and(|number| matches!(number.as_bytes(), [b'0'..=b'9']))
+    };
+    ["con", "prn", "aux", "nul"].contains(&name) || numbered(name)
 }
 
 /// Makes the name that stands for `{project}` in key prefixes: lower case, with `_` for everything
@@ -120,6 +136,34 @@ mod tests {
         assert_eq!(task_code("ž"), "%C5%BE");
         assert_eq!(task_code(""), "%");
         assert_ne!(task_code("A"), task_code("a"));
+    }
+
+    #[test]
+    fn names_of_devices_are_no_folders_on_windows() {
+        for (id, windows) in [
+            ("con", "%63on"),
+            ("nul", "%6Eul"),
+            ("com1", "%63om1"),
+            ("lpt9", "%6Cpt9"),
+            ("com10", "com10"),
+            ("com", "com"),
+            ("console", "console"),
+            ("CON", "%43%4F%4E"),
+            ("nul.", "nul%2E"),
+            ("con.txt", "con%2Etxt"),
+        ] {
+            assert_eq!(code_where(true, id), windows);
+            let elsewhere =
+                if windows.starts_with('%') && id.starts_with(char::is_lowercase) { id } else { windows };
+            assert_eq!(code_where(false, id), elsewhere);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["con", "nul", "aux", "prn", "com1", "nul.", "a."] {
+            let place = folder.path().join(task_code(id)).join("1");
+            std::fs::create_dir_all(&place).unwrap();
+            std::fs::write(place.join("prompt.md"), id).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 7, "each has its own");
     }
 
     #[test]

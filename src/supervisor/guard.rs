@@ -10,7 +10,8 @@
 //! The supervisor has a process group of its own: Ctrl-C in a terminal reaches the guard alone and is
 //! passed on once, since a second one means "at once".
 //!
-//! On Windows the supervisor's job objects end with it, and there is nothing to guard.
+//! On Windows the guard holds a job object with the supervisor in it, so that the end of either is the
+//! end of everything.
 
 use std::ffi::OsString;
 
@@ -34,6 +35,18 @@ pub fn stand_guard(arguments: &[OsString]) -> std::io::Result<Option<u8>> {
 pub async fn guard_gone(value: &str) {
     system::gone(value).await;
 }
+
+/// The number that a process must exit with to say `code`, `guarded` telling whether it was started by a
+/// guard. On Windows an exit code alone does not tell whether a process has ended by itself, so its
+/// guard is told in another way.
+pub fn exit_number(code: u8, guarded: bool) -> i32 {
+    if guarded { system::code_for_guard(code) } else { i32::from(code) }
+}
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -104,6 +117,10 @@ mod system {
         u8::try_from(code & 0xff).unwrap_or(u8::MAX)
     }
 
+    pub(super) fn code_for_guard(code: u8) -> i32 {
+        i32::from(code)
+    }
+
     pub(super) async fn gone(value: &str) {
         let Some((pid, started)) = value.split_once('@') else {
             return std::future::pending().await;
@@ -162,13 +179,17 @@ mod system {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 mod system {
     use std::ffi::OsString;
 
     #[expect(clippy::unnecessary_wraps, reason = "the Linux twin can fail")]
     pub(super) fn stand(_arguments: &[OsString]) -> std::io::Result<Option<u8>> {
         Ok(None)
+    }
+
+    pub(super) fn code_for_guard(code: u8) -> i32 {
+        i32::from(code)
     }
 
     pub(super) async fn gone(_value: &str) {

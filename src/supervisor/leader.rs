@@ -23,6 +23,9 @@ const BUSY_TRIES: u32 = 20;
 /// Between two of these.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+/// Windows: `ERROR_BAD_EXE_FORMAT`.
+const BAD_PROGRAM: i32 = 193;
+
 /// What is to be started.
 pub(super) struct Launch<'a> {
     pub(super) program: &'a Path,
@@ -98,10 +101,13 @@ fn not_started(launch: &Launch<'_>, error: &io::Error) -> Ending {
         return Ending::FailedToStart { message: format!("`{directory}` is no folder to work in: {error}") };
     }
     let message = format!("cannot run `{program}`: {error}");
-    let missing = matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
-    );
+    // Windows tells a file that is no program by a code that the standard library has no name for.
+    let no_program = cfg!(windows) && error.raw_os_error() == Some(BAD_PROGRAM);
+    let missing = no_program
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+        );
     if missing { Ending::NotFound { message } } else { Ending::FailedToStart { message } }
 }
 

@@ -45,6 +45,8 @@ mod unix;
 use unix as platform;
 
 #[cfg(windows)]
+mod job;
+#[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 use windows as platform;
@@ -66,7 +68,7 @@ use crate::model::outcome::{CheckResult, CompletionFact, Ending, Outcome, StopRe
 use crate::model::reading::{OutputReader, Reading};
 
 pub use closed::close_to_others;
-pub use guard::{GUARD, guard_gone, stand_guard};
+pub use guard::{GUARD, exit_number, guard_gone, stand_guard};
 pub use live::{Ended as EndedLeftovers, Live, end_leftovers};
 pub use machine::{available_memory, free_space, process_alive, process_started};
 

@@ -1,21 +1,17 @@
-//! Leaders on Windows: each in a job object, which holds all that it starts and ends with it, and in
-//! a console group of its own, by which it is asked to stop.
+//! Leaders on Windows: each in a console group of its own, by which it is asked to stop, and started
+//! suspended, so that its tree's job object has it before its first instruction.
 
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use process_wrap::tokio::{ChildWrapper, CommandWrap, CreationFlags, JobObject, KillOnDrop};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{ChildStderr, ChildStdout, Command};
-use windows_sys::Win32::Foundation::{CloseHandle, FILETIME};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
-use windows_sys::Win32::System::Threading::{
-    CREATE_NEW_PROCESS_GROUP, GetExitCodeProcess, GetProcessTimes, OpenProcess,
-    PROCESS_QUERY_LIMITED_INFORMATION,
-};
+use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_SUSPENDED};
 
+use super::job;
 use super::tree::Tree;
 use crate::model::command::StopSignal;
 use crate::model::outcome::Ending;
@@ -23,24 +19,18 @@ use crate::model::outcome::Ending;
 /// How long the pipes of an ended job may take to say so: their ends are closed with its processes.
 const DRAIN_LIMIT: Duration = Duration::from_millis(500);
 
-/// The exit code that the system keeps for processes that have none yet.
-const STILL_ACTIVE: u32 = 259;
-
 /// The process that was started.
 #[derive(Debug)]
 pub(super) struct Leader {
-    child: Box<dyn ChildWrapper>,
+    child: Child,
     pid: u32,
 }
 
 impl Leader {
-    /// Starts `command`, suspended until it is in its job object, so that nothing escapes.
-    pub(super) fn spawn(command: Command, tree: &Tree) -> io::Result<Self> {
-        let mut flags = CreationFlags(none());
-        flags.0.0 = CREATE_NEW_PROCESS_GROUP;
-        let mut wrap = CommandWrap::from(command);
-        wrap.wrap(flags).wrap(KillOnDrop).wrap(JobObject);
-        let child = tree.spawn(|| wrap.spawn(), |child| child.id())?;
+    /// Starts `command`, suspended until it is in its tree, so that nothing escapes.
+    pub(super) fn spawn(mut command: Command, tree: &Tree) -> io::Result<Self> {
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED).kill_on_drop(true);
+        let child = tree.spawn(|| command.spawn(), Child::id)?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process has no id"))?;
         Ok(Self { child, pid })
     }
@@ -52,12 +42,12 @@ impl Leader {
 
     /// Its pipes, as far as it has any.
     pub(super) fn take_pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
-        (self.child.stdout().take(), self.child.stderr().take())
+        (self.child.stdout.take(), self.child.stderr.take())
     }
 
-    /// Waits for it alone: the job's own wait ends with the last of its processes.
+    /// Waits for it alone.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.inner_mut().wait().await
+        self.child.wait().await
     }
 
     /// Asks its console group to stop. There is one such word on Windows; a group cannot be sent Ctrl-C.
@@ -67,22 +57,13 @@ impl Leader {
         }
     }
 
-    /// Ends its job.
-    pub(super) fn kill(&mut self) {
-        self.end_rest();
-    }
+    /// Its tree's job has ended it, and a second word could be heard for the first.
+    #[expect(clippy::unused_self, reason = "the twins end something")]
+    pub(super) fn kill(&mut self) {}
 
-    /// Ends whatever of its job is left.
-    pub(super) fn end_rest(&mut self) {
-        if let Err(error) = self.child.start_kill() {
-            tracing::debug!(pid = self.pid, %error, "cannot end a job object");
-        }
-    }
-}
-
-/// A plain value of a type whose crate is not ours to name.
-fn none<T: Default>() -> T {
-    T::default()
+    /// What the ended leader left is ended by its tree.
+    #[expect(clippy::unused_self, reason = "a twin ends something")]
+    pub(super) fn end_rest(&mut self) {}
 }
 
 /// Says how a process ended.
@@ -114,7 +95,7 @@ pub(super) async fn drain<P: AsyncRead + Unpin>(
 
 /// Names the process that has this id, for good, by when it began. None: there is no such process.
 pub fn process_started(pid: u32) -> Option<String> {
-    birth(pid).map(|birth| format!("windows:{birth}"))
+    job::birth(pid).map(|birth| format!("windows:{birth}"))
 }
 
 /// Whether the process `pid` that [`process_started`] named `started` still runs.
@@ -146,25 +127,4 @@ fn send_break(group: u32) -> io::Result<()> {
     // SAFETY: takes two numbers and touches no memory of ours.
     let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, group) };
     if sent == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// When a running process began, in the system's own count.
-#[expect(unsafe_code, reason = "the system's calls have no safe form")]
-fn birth(pid: u32) -> Option<u64> {
-    const NEVER: FILETIME = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
-    // SAFETY: takes numbers; the handle that it gives is closed below.
-    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) };
-    if handle.is_null() {
-        return None;
-    }
-    let (mut created, mut exited, mut kernel, mut user, mut code) = (NEVER, NEVER, NEVER, NEVER, 0);
-    // SAFETY: the handle is open, and each pointer is to a variable that outlives the call.
-    let told =
-        unsafe { GetProcessTimes(handle, &raw mut created, &raw mut exited, &raw mut kernel, &raw mut user) };
-    // SAFETY: as above.
-    let coded = unsafe { GetExitCodeProcess(handle, &raw mut code) };
-    // SAFETY: the handle is open and is not used afterwards.
-    unsafe { CloseHandle(handle) };
-    let runs = told != 0 && coded != 0 && code == STILL_ACTIVE;
-    runs.then(|| (u64::from(created.dwHighDateTime) << 32) | u64::from(created.dwLowDateTime))
 }

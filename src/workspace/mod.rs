@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod git;
 mod glob;
 mod paths;
+mod replace;
 pub mod safeguards;
 mod snapshot;
 mod stamp;
@@ -28,6 +29,7 @@ use crate::model::time::Timestamp;
 use crate::model::verdict::Doubt;
 
 pub use checkout::Checkout;
+pub use replace::put_in_place;
 pub use safeguards::Safeguards;
 pub use tick::TickProblem;
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::WorkspaceError;
 use super::glob;
 use super::paths::{Ours, inside};
+use super::replace::put_in_place;
 use super::stamp::{Budget, Stamp};
 use crate::model::task::{FileClaim, TaskSpec};
 use crate::model::time::Timestamp;
@@ -83,7 +84,7 @@ impl Snapshot {
         let mut whole = tempfile::NamedTempFile::new_in(folder)
             .map_err(|error| WorkspaceError::io("write", file, error))?;
         whole.write_all(&text).map_err(|error| WorkspaceError::io("write", file, error))?;
-        whole.persist(file).map_err(|error| WorkspaceError::io("write", file, error.error))?;
+        put_in_place(whole, file).map_err(|error| WorkspaceError::io("write", file, error))?;
         Ok(())
     }
 }

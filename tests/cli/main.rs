@@ -26,6 +26,7 @@ mod limits;
 mod looking;
 mod main_job;
 mod many;
+mod names;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]

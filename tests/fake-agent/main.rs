@@ -3,6 +3,8 @@
 //! It reads `ORCHESTRATE_RUN`, `ORCHESTRATE_TASK`, `ORCHESTRATE_ATTEMPT` and
 //! `ORCHESTRATE_COMPLETION` as a real agent would, and is deterministic. After its last behaviour it exits 0.
 //!
+//! Under the name `sh.exe` it is a shell instead; see `host_shell`.
+//!
 //! Where `FAKE_AGENT_SCRIPTS` is set, its arguments are those of the program that it stands in for:
 //! what it does are the lines of the file `TASK.ATTEMPT` in that folder then.
 //!
@@ -25,12 +27,13 @@
 //! | `flood` | prints for ever |
 //! | `print-rate-limit` | prints what an agent prints when its provider says 429 |
 //! | `grandchild` | starts a child that holds stdout and hangs; prints `grandchild PID` |
-//! | `setsid-grandchild` | the same in a session of its own |
+//! | `setsid-grandchild` | the same in a session of its own; on Windows without a console |
 //! | `hidden-grandchild` | the same in a session of its own, with an empty environment |
 //! | `stray:TRAITS` | starts a process that tries to get away: see `strays.rs`; prints `grandchild PID` |
 //! | `tools:MS` | starts a tool in a session of its own every MS milliseconds, for ever |
 //! | `nap:MS` | waits so long |
 //! | `as:TEXT` | nothing; it can be seen in the command line, and strays keep it |
+//! | `breakaway-grandchild` | the same outside the job object; prints `refused` where it may not |
 //! | `nested-grandchild` | the same under a child in a session of its own; prints both |
 //! | `write:PATH:TEXT`, `edit:PATH:TEXT` | writes the file anew, appends to it; `\\n` in TEXT begins a line |
 //! | `make:PATH`, `remove:PATH` | leaves an empty file there, removes the file |
@@ -51,6 +54,8 @@
 #![expect(clippy::disallowed_methods, reason = "an agent reads its environment and waits for time")]
 #![expect(clippy::exit, reason = "the exit code is one of the behaviours")]
 
+#[cfg(windows)]
+mod host_shell;
 mod strays;
 
 use std::env;
@@ -67,6 +72,8 @@ use serde_json::{Value, json};
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() {
+    #[cfg(windows)]
+    stand_in_for_a_shell();
     let behaviours = behaviours().unwrap_or_else(|error| {
         drop(writeln!(io::stderr(), "fake-agent: no script: {error}"));
         std::process::exit(70);
@@ -83,6 +90,20 @@ fn main() {
             std::process::exit(70);
         }
     }
+}
+
+/// Does not come back where the name of this program is that of a shell.
+#[cfg(windows)]
+fn stand_in_for_a_shell() {
+    let is_shell = |name: PathBuf| name.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("sh"));
+    if !env::current_exe().is_ok_and(is_shell) {
+        return;
+    }
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    std::process::exit(host_shell::run(&arguments).unwrap_or_else(|error| {
+        drop(writeln!(io::stderr(), "sh: {error}"));
+        127
+    }))
 }
 
 fn behaviours() -> Result<Vec<String>, Box<dyn Error>> {
@@ -127,8 +148,9 @@ fn behave(behaviour: &str) -> Outcome {
             r#"{"type":"error","error":{"name":"APIError","data":{"statusCode":429,"message":"Rate limit exceeded"}}}"#,
         ),
         "grandchild" => grandchild(Command::new(env::current_exe()?).arg("hang")),
-        "setsid-grandchild" => grandchild(Command::new("setsid").arg(env::current_exe()?).arg("hang")),
+        "setsid-grandchild" => grandchild(apart()?.arg("hang")),
         "hidden-grandchild" => hidden_grandchild(),
+        "breakaway-grandchild" => breakaway_grandchild(),
         "nested-grandchild" => nested_grandchild(),
         "stray" => strays::stray(value),
         "chain" => strays::hop(false),
@@ -311,7 +333,10 @@ fn misplace(what: &str) -> Outcome {
         _ => {
             let elsewhere = place.with_extension("elsewhere");
             fs::write(&elsewhere, serde_json::to_vec(&completion("succeeded")?)?)?;
-            run(Command::new("ln").arg("-s").arg(elsewhere).arg(place))?;
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(elsewhere, place)?;
+            #[cfg(windows)]
+            std::os::windows::fs::symlink_file(elsewhere, place)?;
         }
     }
     Ok(())
@@ -350,16 +375,29 @@ fn burn(length: Duration) {
 }
 
 /// Signals that a shell ignores stay ignored in the program that takes its place.
+#[cfg(unix)]
 fn go_on_deaf(rest: &[String]) -> ! {
     let program = env::current_exe().unwrap_or_else(|_| "fake-agent".into());
     let mut command = Command::new("sh");
     command.arg("-c").arg("trap '' TERM INT; exec \"$0\" \"$@\"").arg(program).args(rest);
-    #[cfg(unix)]
     let error = std::os::unix::process::CommandExt::exec(&mut command);
-    #[cfg(not(unix))]
-    let error = io::Error::other(format!("there is no {command:?} here"));
     drop(writeln!(io::stderr(), "fake-agent: ignore-term: {error}"));
     std::process::exit(70)
+}
+
+/// Events that somebody listens to do not end a process.
+#[cfg(windows)]
+fn go_on_deaf(rest: &[String]) -> ! {
+    use tokio::signal::windows::{ctrl_break, ctrl_c};
+    let deaf = || -> Outcome {
+        let _listening = (ctrl_break()?, ctrl_c()?);
+        rest.iter().try_for_each(|behaviour| behave(behaviour))
+    };
+    let done = deaf();
+    if let Err(error) = &done {
+        drop(writeln!(io::stderr(), "fake-agent: {error}"));
+    }
+    std::process::exit(if done.is_ok() { 0 } else { 70 })
 }
 
 fn print(bytes: u64) -> Outcome {
@@ -432,16 +470,51 @@ fn go_on_behind(rest: &[String]) -> ! {
     hang()
 }
 
+/// This program, in a session of its own.
+#[cfg(unix)]
+fn apart() -> Result<Command, Box<dyn Error>> {
+    let mut command = Command::new(find("setsid")?);
+    command.arg(env::current_exe()?);
+    Ok(command)
+}
+
+/// This program, with no console and so with nobody who can ask it to stop.
+#[cfg(windows)]
+fn apart() -> Result<Command, Box<dyn Error>> {
+    const DETACHED_PROCESS: u32 = 0x8;
+    with_flags(DETACHED_PROCESS)
+}
+
+#[cfg(windows)]
+fn with_flags(flags: u32) -> Result<Command, Box<dyn Error>> {
+    use std::os::windows::process::CommandExt as _;
+    let mut command = Command::new(env::current_exe()?);
+    command.creation_flags(flags);
+    Ok(command)
+}
+
 /// Goes on only when the child is its own session's program: before that it can be seen whose it is.
 fn hidden_grandchild() -> Outcome {
-    let mut command = Command::new(find("setsid")?);
-    command.arg(env::current_exe()?).args(["line:hidden", "hang"]).env_clear();
+    let mut command = apart()?;
+    command.args(["line:hidden", "hang"]).env_clear();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut word = [0; 6];
     child.stdout.take().ok_or("it has no output")?.read_exact(&mut word)?;
     say(&format!("grandchild {}", child.id()))
 }
 
+#[cfg(windows)]
+fn breakaway_grandchild() -> Outcome {
+    const CREATE_BREAKAWAY_FROM_JOB: u32 = 0x0100_0000;
+    grandchild(with_flags(CREATE_BREAKAWAY_FROM_JOB)?.arg("hang")).or_else(|_| say("refused"))
+}
+
+#[cfg(unix)]
+fn breakaway_grandchild() -> Outcome {
+    Err("there are no jobs here".into())
+}
+
+#[cfg(unix)]
 fn find(program: &str) -> Result<PathBuf, Box<dyn Error>> {
     let folders = variable("PATH")?;
     let found = env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file());
@@ -450,8 +523,7 @@ fn find(program: &str) -> Result<PathBuf, Box<dyn Error>> {
 
 /// The child says its own id by `grandchild`, and so does the one below it.
 fn nested_grandchild() -> Outcome {
-    let mut command = Command::new("setsid");
-    grandchild(command.arg(env::current_exe()?).args(["grandchild", "line:nested", "hang"]))
+    grandchild(apart()?.args(["grandchild", "line:nested", "hang"]))
 }
 
 fn change(how: &str, value: &str) -> Outcome {

@@ -11,7 +11,7 @@ use orchestrate::model::command::{CommandSpec, Input, StopSignal};
 use orchestrate::model::completion::Completion;
 use orchestrate::model::ids::{AttemptKey, RunId, TaskId};
 use orchestrate::model::limits::Limits;
-use orchestrate::model::outcome::{CompletionFact, Outcome};
+use orchestrate::model::outcome::{CompletionFact, Ending, Outcome};
 use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
 use orchestrate::supervisor::{Accept, AttemptJob, Ended, Places, Report, Supervisor, process_started};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -19,6 +19,18 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The whole time of one test. The machine may be busy with other things.
 const DEADLINE: Duration = Duration::from_mins(2);
+
+/// What one that was asked to stop and does not listen ends as: by the system's own handling of the word.
+#[cfg(unix)]
+pub(crate) const TERM: Ending = Ending::Killed { signal: 15 };
+#[cfg(windows)]
+pub(crate) const TERM: Ending = Ending::Exited { code: 0xC000_013A_u32.cast_signed() };
+
+/// What one that was killed ends as.
+#[cfg(unix)]
+pub(crate) const KILL: Ending = Ending::Killed { signal: 9 };
+#[cfg(windows)]
+pub(crate) const KILL: Ending = Ending::Exited { code: 137 };
 
 /// Orphans that nobody can be found for are ended when no job of this process runs, so tests of that need the
 /// process for themselves.
@@ -97,6 +109,8 @@ impl Bench {
     }
 
     fn make(place: Place) -> Self {
+        #[cfg(windows)]
+        have_console();
         let (sender, reports) = unbounded_channel();
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -149,6 +163,8 @@ impl Bench {
             args: behaviours.iter().map(|&text| text.to_owned()).collect(),
             env: BTreeMap::from([
                 ("PATH".to_owned(), path_variable()),
+                // Without it Windows does not find its own libraries.
+                ("SYSTEMROOT".to_owned(), "C:\\windows".to_owned()),
                 ("ORCHESTRATE_RUN".to_owned(), self.run.to_string()),
                 ("ORCHESTRATE_TASK".to_owned(), key.task.to_string()),
                 ("ORCHESTRATE_ATTEMPT".to_owned(), key.attempt.to_string()),
@@ -186,7 +202,7 @@ impl Bench {
             if let Report::Ended { key, ended } = self.next().await
                 && key == *wanted
             {
-                return *ended;
+                return as_windows_says(*ended);
             }
         }
     }
@@ -210,6 +226,46 @@ impl Bench {
     pub(crate) fn log(&self, key: &AttemptKey, name: &str) -> Vec<u8> {
         std::fs::read(self.path(&key.task.code()).join(name)).unwrap()
     }
+}
+
+/// Wine's own handling of Ctrl-Break exits with a small code, where Windows' exits with what [`TERM`] says.
+fn as_windows_says(mut ended: Ended) -> Ended {
+    let stopped = ended.outcome.stopped.is_some();
+    if is_wine() && stopped && matches!(ended.outcome.ending, Ending::Exited { code: 0 | 1 }) {
+        ended.outcome.ending = TERM;
+    }
+    ended
+}
+
+/// Agents are asked to stop by way of a console, and under Wine a program without a terminal has none.
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the system's calls have no safe form")]
+fn have_console() {
+    use windows_sys::Win32::System::Console::{
+        AllocConsole, FreeConsole, GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+        SetStdHandle,
+    };
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        if std::fs::OpenOptions::new().read(true).write(true).open("CONOUT$").is_ok() {
+            return;
+        }
+        let streams = [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE];
+        // SAFETY: takes a number.
+        let kept = streams.map(|stream| unsafe { GetStdHandle(stream) });
+        // SAFETY: both take nothing; the streams that they may change are put back below.
+        let made = unsafe { (FreeConsole(), AllocConsole()) };
+        for (stream, handle) in streams.into_iter().zip(kept) {
+            // SAFETY: the handle was the stream's own a moment ago.
+            unsafe { SetStdHandle(stream, handle) };
+        }
+        assert_ne!(made.1, 0, "there is no console: {}", std::io::Error::last_os_error());
+    });
+}
+
+/// Whether this is Windows as Wine has it.
+pub(crate) fn is_wine() -> bool {
+    cfg!(windows) && Path::new(r"C:\windows\system32\winecfg.exe").exists()
 }
 
 /// The environment's search path, by which the fake agent finds `setsid` and `kill`.

@@ -2,27 +2,21 @@
 //!
 //! Tests wait for reports and files, never for time; each has one deadline as a whole.
 
-#![cfg_attr(
-    unix,
-    expect(
-        clippy::unwrap_used,
-        reason = "helpers of tests end the test where something is not as it must be"
-    )
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests end the test where something is not as it must be")]
 
-#[cfg(unix)]
 mod behaviours;
 #[cfg(unix)]
 mod checks;
 #[cfg(target_os = "linux")]
 mod guard;
-#[cfg(unix)]
+#[cfg(windows)]
+mod guard_windows;
 mod harness;
+#[cfg(windows)]
+mod jobs;
 #[cfg(target_os = "linux")]
 mod limits;
-#[cfg(unix)]
 mod output;
-#[cfg(unix)]
 mod stopping;
 #[cfg(target_os = "linux")]
 mod strays;

@@ -6,7 +6,7 @@
 //! mark in its environment. On Linux this process is the parent of all orphans below it, so that after
 //! a leader's end one look at our own children shows what it left; nothing is searched. A process that
 //! put all of these off before it was ever seen cannot be told to be anybody's: it is ended when no job
-//! runs.
+//! runs. On Windows a job object holds all of it, and nothing has to be told apart.
 //!
 //! Children are reaped one by one, by their ids: the leaders belong to the runtime, which waits for
 //! them itself. Children in our own process group are never touched: other rooms start programs
@@ -34,7 +34,12 @@ pub(super) use linux::{Tree, adopt_orphans};
 #[cfg(target_os = "linux")]
 pub(super) use sweep::{Dead, end_everything, end_of_dead, sweep_runs};
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(super) use windows::{Tree, adopt_orphans, put_on_birthmark, sweep_runs};
+
+#[cfg(all(unix, not(target_os = "linux")))]
 mod plain;
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 pub(super) use plain::{Tree, adopt_orphans, put_on_birthmark, sweep_runs};

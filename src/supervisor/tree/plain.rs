@@ -1,5 +1,5 @@
-//! Trees where nobody tells us of orphans: the leader's group (or job object) is all there is, and
-//! the platform's leader ends it.
+//! Trees where nobody tells us of orphans: the leader's group is all there is, and the platform's
+//! leader ends it.
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(in super::super) fn put_on_birthmark() -> Option<u64> {
     None
 }
 
-/// Does nothing: what was left was ended with its group or job object.
+/// Does nothing: what was left was ended with its group.
 pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     tracing::debug!(?runs, "no sweep on this system");
     0
