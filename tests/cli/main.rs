@@ -14,6 +14,8 @@ mod project;
 
 mod agent_side;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod crashes;
 mod custom_agents;
 mod doctor;
 #[cfg(target_os = "linux")]
@@ -22,6 +24,8 @@ mod going_on;
 mod looking;
 mod main_job;
 mod many;
+#[cfg(target_os = "linux")]
+mod old_journals;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]
@@ -41,6 +45,8 @@ mod redis_server;
 mod redis_user;
 #[cfg(unix)]
 mod reports;
+#[cfg(target_os = "linux")]
+mod resuming;
 #[cfg(unix)]
 mod sessions;
 mod verdicts;

@@ -2,6 +2,7 @@
 
 mod damage;
 mod door;
+mod power_loss;
 mod sharing;
 
 use std::fs;
