@@ -144,7 +144,7 @@ fn a_journal_is_kept() {
     let mut run = Followed::start(&project, &["--plan", "killed.md"]);
     run.until("K004");
     let _ = project.run(["stop", "K004"]).expect(0);
-    run.until("cancelled");
+    run.until("stopped");
     run.kill_supervisor();
     let _ = run.end();
 
@@ -177,7 +177,7 @@ fn dump(connection: &Connection) -> String {
     for (name, sql) in tables.map(Result::<(String, String), _>::unwrap) {
         writeln!(text, "{sql};").unwrap();
         let mut rows = connection.prepare(&format!("SELECT * FROM {name} ORDER BY 1, 2")).unwrap();
-        let columns: Vec<String> = rows.column_names().iter().map(|name| format!("quote({name})")).collect();
+        let columns: Vec<String> = rows.column_names().map(|name| format!("quote({name})")).collect();
         let list = columns.join(" || ', ' || ");
         rows = connection.prepare(&format!("SELECT {list} FROM {name} ORDER BY 1")).unwrap();
         for row in rows.query_map([], |row| row.get::<_, String>(0)).unwrap() {
@@ -233,7 +233,7 @@ fn what_ended_is_reported_as_it_was() {
         let project = unpacked(&version);
         let _ = project.run(["state", "verify"]).expect(0);
         let runs = project.run(["runs", "--output", "json"]).expect(0).json();
-        assert_eq!(runs["runs"].as_array().unwrap().len(), 2, "{runs}");
+        assert_eq!(runs.as_array().unwrap().len(), 2, "{runs}");
         let kept: Value =
             serde_json::from_str(&std::fs::read_to_string(version.join("finished.json")).unwrap()).unwrap();
         let run = kept["run_id"].as_str().unwrap();

@@ -9,9 +9,11 @@ use crate::model::event::EventBody;
 use crate::model::exit::ExitCode;
 use crate::model::failure::FailureKind;
 use crate::model::ids::{AttemptKey, TaskId};
+use crate::model::outcome::StopReason;
 use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::task::BoxPlace;
+use crate::scheduler::Input;
 
 use super::builder::{TaskWords as _, good, spec, stopped, task};
 use super::model::act;
@@ -226,7 +228,7 @@ fn a_task_may_be_lost_three_times_and_the_fourth_counts() {
 #[test]
 fn a_crash_costs_no_retry_of_the_task_itself() {
     let mut world = World::start(spec(vec![task("T1").retries(1).agent("command")]));
-    world.end_task("T1", |_| stopped(crate::model::outcome::StopReason::Deadline));
+    world.end_task("T1", |_| stopped(StopReason::Deadline));
     assert!(world.wake(), "it is tried again");
     for _ in 0..3 {
         world.crash();
@@ -235,6 +237,29 @@ fn a_crash_costs_no_retry_of_the_task_itself() {
     world.end_task("T1", good);
     world.let_all_pass();
     assert_eq!(world.status("T1"), TaskStatus::Succeeded);
+}
+
+#[test]
+fn a_retry_while_a_run_stops_leaves_nobody_waiting_for_what_is_blocked() {
+    let chain = vec![task("T1").retries(0), task("T2").needs(&["T1"]), task("T3").needs(&["T2"]), task("T4")];
+    let mut world = World::start(spec(chain));
+    world.end_task("T1", |_| stopped(StopReason::Deadline));
+    assert_eq!(world.status("T3"), TaskStatus::Blocked);
+    world.send(Input::Shutdown { by: "SIGTERM".to_owned(), exit: ExitCode::Terminated });
+    world.send(Input::Retry {
+        tasks: vec![TaskId::new("T3")],
+        layer: None,
+        agent: None,
+        say: Some("the key is there".to_owned()),
+    });
+    let ends = ["T1", "T2", "T3"].map(|id| world.status(id));
+    assert_eq!(ends, [TaskStatus::Pending; 3]);
+    world.end_task("T4", |_| stopped(StopReason::Requested));
+    assert_eq!(world.exit(), Some(ExitCode::Terminated));
+    world.crash();
+    world.resume();
+    world.let_all_pass();
+    assert_eq!(world.status("T3"), TaskStatus::Succeeded);
 }
 
 proptest! {
