@@ -35,7 +35,6 @@ impl Clock {
 
     /// The time as the system tells it at this moment, whatever happened to its clock since the start.
     #[expect(clippy::disallowed_methods, reason = "this is the place where time is read")]
-    #[expect(clippy::unused_self, reason = "who may read time has a clock")]
     pub fn wall(&self) -> Timestamp {
         stamp(SystemTime::now())
     }

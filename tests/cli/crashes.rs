@@ -86,7 +86,7 @@ const PLAN: &str = "\
 
 #[expect(clippy::disallowed_methods, reason = "a test has no settings")]
 fn points() -> u64 {
-    std::env::var("ORCHESTRATE_CRASH_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(6)
+    std::env::var("ORCHESTRATE_CRASH_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(4)
 }
 
 fn can_limit() -> bool {
