@@ -2,6 +2,7 @@
 //! here comes first; what it does not know may be in a Redis.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::elsewhere::{self, Elsewhere};
@@ -17,8 +18,11 @@ use crate::model::status::RunStatus;
 use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 use crate::report::Liveness;
-use crate::store::{Store, StoreError};
+use crate::store::{LEASE, Store, StoreError};
 use crate::supervisor;
+
+/// How far the clocks of two hosts that share a store may be apart.
+const CLOCKS_APART: Duration = Duration::from_mins(10);
 
 /// Where what is known of a run comes from.
 pub enum Source {
@@ -169,9 +173,12 @@ pub fn lease_is_alive(context: &Context, lease: &Lease) -> bool {
 
 /// The same, seen from `host` at `now`.
 pub fn holder_lives(lease: &Lease, host: &str, now: Timestamp) -> bool {
-    if lease.host == host {
-        supervisor::process_alive(lease.pid, &lease.pid_started)
-    } else {
-        lease.until > now
+    // One that ends later than a lease can was given by a clock that has been set back since.
+    let holds = lease.until > now && lease.until <= now + LEASE + CLOCKS_APART;
+    if lease.host != host {
+        return holds;
     }
+    // Where a process is not known by its start, another one may have its number by now.
+    let is_known = !lease.pid_started.is_empty();
+    (is_known || holds) && supervisor::process_alive(lease.pid, &lease.pid_started)
 }

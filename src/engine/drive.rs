@@ -103,7 +103,7 @@ pub struct Engine {
     /// Attempts that have no user of their own in the Redis where others have one, and why.
     pub(super) ungranted: BTreeMap<AttemptKey, String>,
     pub(super) plan_state: Option<(SystemTime, u64)>,
-    attempt_events: AttemptEvents,
+    pub(super) attempt_events: AttemptEvents,
     pub(super) tails: Tails,
     /// Our entry in the register of live supervisors.
     live: Option<Live>,
@@ -183,6 +183,7 @@ impl Engine {
             if ended > 0 {
                 tracing::info!(ended, "ended processes that an earlier supervisor had left");
             }
+            self.mend_folders()?;
         }
         sessions::clear_dead(&self.parts.folders);
         let mut wakes = WakeWatch::begin(&self.parts.folders);
@@ -264,7 +265,7 @@ impl Engine {
                     |effect| if let Effect::Record(event) = effect { Some(event.clone()) } else { None },
                 )
                 .collect();
-            self.record(&events, now)?;
+            self.record(&events)?;
             for effect in effects {
                 queue.extend(self.carry_out(effect));
             }
@@ -272,12 +273,12 @@ impl Engine {
         Ok(())
     }
 
-    fn record(&mut self, events: &[Event], now: Timestamp) -> anyhow::Result<()> {
+    fn record(&mut self, events: &[Event]) -> anyhow::Result<()> {
         if events.is_empty() {
             return Ok(());
         }
         let view = self.parts.scheduler.view();
-        self.parts.store.append(&self.parts.spec, view, events, now)?;
+        self.parts.store.append(&self.parts.spec, view, events, self.parts.clock.wall())?;
         for event in events {
             self.attempt_events.note(event, &self.parts.folders)?;
             if let EventBody::AttemptEnded { task_id, attempt, .. } = &event.body {
@@ -307,7 +308,7 @@ impl Engine {
 
     /// Shows that the supervisor lives, and looks whether the plan was changed.
     fn beat(&mut self) -> anyhow::Result<Vec<Input>> {
-        let now = self.parts.clock.now();
+        let now = self.parts.clock.wall();
         let view = self.parts.scheduler.view();
         self.parts.store.renew_lease(&self.parts.spec, &self.parts.lease, now)?;
         if view.count(TaskStatus::Running) + view.count(TaskStatus::Verifying) > 0 {

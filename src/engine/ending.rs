@@ -1,6 +1,6 @@
 //! What is written when an attempt or a run has ended.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -15,9 +15,11 @@ use crate::model::event::EventBody;
 use crate::model::ids::AttemptKey;
 use crate::model::result::RunResult;
 use crate::model::run::RunSpec;
+use crate::model::status::AttemptStatus;
 use crate::model::verdict::WitnessName;
 use crate::model::view::RunView;
 use crate::report::{self, EndPaths};
+use crate::schema;
 
 /// Writes the completion of an attempt whose agent left none that is valid, so that every attempt
 /// has one. Does nothing for other events.
@@ -26,7 +28,12 @@ pub(super) fn write_completion(
     folders: &RunFolders,
     event: &EventBody,
 ) -> anyhow::Result<()> {
-    let EventBody::AttemptEnded { task_id, attempt, verdict, .. } = event else { return Ok(()) };
+    let EventBody::AttemptEnded { task_id, attempt, status, verdict, .. } = event else { return Ok(()) };
+    let key = AttemptKey::new(task_id.clone(), *attempt);
+    if *status == AttemptStatus::Lost && has_completion(spec, folders, &key) {
+        // Nobody judged it, and it is the agent's word all the same.
+        return Ok(());
+    }
     let (status, error) = match &verdict.failure {
         None => (CompletionStatus::Succeeded, None),
         Some(failure) => (
@@ -53,7 +60,17 @@ pub(super) fn write_completion(
         source: CompletionSource::Supervisor,
     };
     let text = serde_json::to_vec_pretty(&completion).context("cannot write a completion as JSON")?;
-    write_where_it_belongs(folders, &AttemptKey::new(task_id.clone(), *attempt), &text)
+    write_where_it_belongs(folders, &key, &text)
+}
+
+/// Whether there is a completion in the folder of an attempt that is valid for it.
+pub(super) fn has_completion(spec: &RunSpec, folders: &RunFolders, key: &AttemptKey) -> bool {
+    std::fs::read(completion_path(folders, key))
+        .is_ok_and(|bytes| schema::completion(&bytes, &spec.run_id, key).is_ok())
+}
+
+fn completion_path(folders: &RunFolders, key: &AttemptKey) -> PathBuf {
+    folders.attempt(&key.task, key.attempt).join("completion.json")
 }
 
 /// Writes the completion of an attempt whose agent reported it and left no file that is valid. Its words are
@@ -68,7 +85,7 @@ pub(super) fn write_reported(
 }
 
 fn write_where_it_belongs(folders: &RunFolders, key: &AttemptKey, text: &[u8]) -> anyhow::Result<()> {
-    let path = folders.attempt(&key.task, key.attempt).join("completion.json");
+    let path = completion_path(folders, key);
     match create_private_file(&path, text) {
         Ok(()) => Ok(()),
         // An attempt whose folder could not be made has nowhere to leave one; its record says why.

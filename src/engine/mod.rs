@@ -21,6 +21,7 @@ mod drive;
 pub mod ending;
 mod facts;
 pub mod folders;
+mod mending;
 pub mod prepare;
 mod reports;
 pub mod requests;

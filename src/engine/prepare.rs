@@ -77,6 +77,7 @@ pub fn prepare(
         .ok_or_else(|| anyhow!("agent `{}` is not among the run's agents", order.rung.agent))?;
     let AttemptKey { task: task_id, attempt } = order.key;
     let folder = folders.attempt(task_id, *attempt);
+    put_unrecorded_aside(&folder)?;
     make_private_folder(&folder)?;
     let completion = folder.join("completion.json");
     let prompt_file = folder.join("prompt.md");
@@ -258,6 +259,24 @@ fn add_to_path(variables: &mut BTreeMap<String, String>, folder: Option<&Path>) 
     }
     let joined = std::env::join_paths(folders).map_or(value, |joined| joined.to_string_lossy().into_owned());
     variables.insert(name, joined);
+}
+
+/// Makes room for an attempt that is about to begin. What lies at its place is of an attempt with the
+/// same number whose start a loss of power took out of the journal: a completion among it would count
+/// for an agent that has written none. It is kept beside, for whoever wants to look.
+fn put_unrecorded_aside(folder: &Path) -> anyhow::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let aside = folder.with_extension("unrecorded");
+    match std::fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove `{}`", aside.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    std::fs::rename(folder, &aside)
+        .with_context(|| format!("cannot move `{}` away, which is of an earlier attempt", folder.display()))
 }
 
 /// Makes a folder that its owner alone may enter, with all above it.

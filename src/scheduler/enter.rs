@@ -167,7 +167,7 @@ impl Scheduler {
     }
 
     /// Blocks what needs something that ended badly, and opens again what does not any more.
-    fn sort_blocked(&mut self) {
+    pub(super) fn sort_blocked(&mut self) {
         for at in 0..self.graph.order.len() {
             let place = self.graph.order[at];
             let bad = self.graph.needs[place].iter().copied().find(|&need| self.is_bad(need));

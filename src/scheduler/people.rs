@@ -127,9 +127,14 @@ impl Scheduler {
                 });
             }
         }
-        if self.phase == Phase::Live {
-            self.tripped = false;
-            self.sort_out();
+        match self.phase {
+            Phase::Live => {
+                self.tripped = false;
+                self.sort_out();
+            }
+            // Nothing starts any more, but what is behind the opened ones is not blocked either.
+            Phase::Stopping { .. } => self.sort_blocked(),
+            Phase::Waiting | Phase::Ended => {}
         }
     }
 

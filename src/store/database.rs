@@ -71,11 +71,16 @@ const TABLES: &str = "
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    configure(&connection)?;
+    connection.busy_timeout(LOCK_WAIT)?;
     if form_of(&connection)? == 0 {
+        configure(&connection)?;
         make_tables(&mut connection)?;
+        check_form(&connection)?;
+    } else {
+        // What is not ours to write is not even put into another mode.
+        check_form(&connection)?;
+        configure(&connection)?;
     }
-    check_form(&connection)?;
     Ok(connection)
 }
 
@@ -94,8 +99,8 @@ pub(super) fn open_existing(path: &Path) -> Result<Option<Connection>, StoreErro
     if form_of(&connection)? == 0 && is_empty(&connection)? {
         return Ok(None);
     }
-    configure(&connection)?;
     check_form(&connection)?;
+    configure(&connection)?;
     Ok(Some(connection))
 }
 
@@ -174,11 +179,9 @@ fn check_form(connection: &Connection) -> Result<(), StoreError> {
     }
     let found = form_of(connection)?;
     if found > FORM {
-        return Err(StoreError::Corrupt {
-            path: PathBuf::new(),
-            detail: format!("it was written by a newer version (form {found}; this one knows {FORM})"),
-            newer: true,
-        });
+        return Err(StoreError::newer(format!(
+            "it was written by a newer version (form {found}; this one knows {FORM})"
+        )));
     }
     Ok(())
 }

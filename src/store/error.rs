@@ -203,6 +203,11 @@ impl StoreError {
     pub(super) fn corrupt(detail: impl Into<String>) -> Self {
         Self::Corrupt { path: PathBuf::new(), detail: detail.into(), newer: false }
     }
+
+    /// Something stored that a newer version wrote.
+    pub(super) fn newer(detail: impl Into<String>) -> Self {
+        Self::Corrupt { path: PathBuf::new(), detail: detail.into(), newer: true }
+    }
 }
 
 /// Whether SQLite waited for a lock in vain.

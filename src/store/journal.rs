@@ -12,7 +12,7 @@ use crate::model::run::RunSpec;
 use crate::model::status::RunStatus;
 use crate::model::time::Timestamp;
 use crate::model::view::RunView;
-use crate::schema::{SchemaKind, Violation};
+use crate::schema::{self, SchemaKind, Violation};
 
 use super::number::{from_sql, to_sql};
 use super::{StoreError, door, keys};
@@ -54,8 +54,10 @@ pub(super) fn insert_run(connection: &Connection, spec: &RunSpec, pid: u32) -> R
     summary.pid = pid;
     let inserted = connection
         .prepare_cached(
+            // The latest run is the one that was written down last, also by a clock that was set back.
             "INSERT INTO runs (run_id, prefix, created_at, seen_at, last_seq, fence, cleared, summary)
-             VALUES (?1, ?2, ?3, ?3, 0, 0, 0, ?4) ON CONFLICT (run_id) DO NOTHING",
+             VALUES (?1, ?2, max(?3, (SELECT coalesce(max(created_at), 0) + 1 FROM runs)), ?3, 0, 0, 0, ?4)
+             ON CONFLICT (run_id) DO NOTHING",
         )?
         .execute(params![spec.run_id.as_str(), spec.prefix, spec.created_at.0, summary_text(&summary)?])?;
     if inserted == 0 {
@@ -177,10 +179,23 @@ pub(super) fn events(connection: &Connection, run: &RunId, after: u64) -> Result
     event_texts(connection, run, after)?
         .into_iter()
         .map(|(seq, text)| {
-            serde_json::from_str(&text)
-                .map_err(|error| StoreError::corrupt(format!("event {seq} of run `{run}`: {error}")))
+            serde_json::from_str(&text).map_err(|error| unreadable_event(run, seq, &text, &error))
         })
         .collect()
+}
+
+/// Why an event cannot be read. One that is whole and of a kind, or a form, that is not known here was
+/// written by a version that knows more; what it means cannot be guessed.
+fn unreadable_event(run: &RunId, seq: u64, text: &str, error: &serde_json::Error) -> StoreError {
+    let violations = schema::validate(SchemaKind::Event, text.as_bytes()).err().unwrap_or_default();
+    let unknown = violations.iter().find(|wrong| matches!(wrong.pointer.as_str(), "/kind" | "/schema"));
+    match unknown {
+        Some(wrong) => StoreError::newer(format!(
+            "event {seq} of run `{run}` was written by a newer version: {}",
+            wrong.message
+        )),
+        None => StoreError::corrupt(format!("event {seq} of run `{run}`: {error}")),
+    }
 }
 
 /// The same as texts.

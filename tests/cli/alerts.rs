@@ -63,7 +63,7 @@ fn a_run_that_fails_is_told_in_one_message_and_nobody_sees_the_address() {
     keeps_the_secret(&project, &(ran.stderr + &ran.stdout));
     // All of it was told: the next run has nothing to make up for.
     project.write("plan.md", "### Task 1: Works\n\n- Agent: command\n- Command: `true`\n");
-    project.run(["run", "plan.md"]).expect(0);
+    drop(project.run(["run", "plan.md"]).expect(0));
     let last = server.next().json();
     assert_eq!((&last["kind"], &last["also"]), (&"run_ended".into(), &serde_json::json!([])));
     assert!(server.so_far().is_empty());
@@ -96,10 +96,10 @@ fn an_alert_that_cannot_be_sent_is_a_warning_and_no_failure() {
     assert!(!ran.stderr.contains("was not told of"), "{}", ran.stderr);
     project.set("HOOK", "");
     project.write("plan.md", "### Task 1: Again\n\n- Agent: command\n- Command: `true`\n");
-    project.run(["run", "plan.md"]).expect(0).says("alert `ops` is not sent: the variable `HOOK` is not set");
+    drop(project.run(["run", "plan.md"]).expect(0).says("alert `ops` is not sent: the variable `HOOK` is not set"));
     project.set("HOOK", "http://hooks.example/x");
     project.write("plan.md", "### Task 1: Again\n\n- Agent: command\n- Command: `true`\n");
-    project.run(["run", "plan.md"]).expect(0).says("it is not encrypted, and goes to another machine");
+    drop(project.run(["run", "plan.md"]).expect(0).says("it is not encrypted, and goes to another machine"));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn many_failures_are_few_requests() {
         .map(|number| format!("### Task {number}: Fails\n\n- Agent: command\n- Command: `exit 1`\n\n"))
         .collect();
     project.write("plan.md", plan);
-    project.run(["run", "plan.md", "-j", "16"]).expect(1);
+    drop(project.run(["run", "plan.md", "-j", "16"]).expect(1));
     let requests = server.so_far();
     let named: u64 = requests
         .iter()
@@ -214,12 +214,12 @@ mod crashes {
         let server = WebhookServer::start([Answer::Hang, Answer::status(200)]);
         let (project, key) = killed(&server);
         project.write("other.md", "### Task 9: Works\n\n- Agent: command\n- Command: `true`\n");
-        project.run(["run", "other.md"]).expect(0);
+        drop(project.run(["run", "other.md"]).expect(0));
         assert_eq!(server.next().json()["dedupe_key"], key.as_str());
         assert_eq!(server.next().json()["kind"], "run_ended");
         // Once is enough: nothing of it is left for a run after that, nor for the run itself.
         project.write("other.md", "### Task 9: Works\n\n- Agent: command\n- Command: `true`\n");
-        project.run(["run", "other.md"]).expect(0);
+        drop(project.run(["run", "other.md"]).expect(0));
         let last = server.next().json();
         assert_eq!((&last["kind"], &last["also"]), (&"run_ended".into(), &serde_json::json!([])));
         assert!(server.so_far().is_empty());

@@ -15,6 +15,8 @@ mod project;
 mod agent_side;
 mod alerts;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod crashes;
 mod custom_agents;
 mod doctor;
 #[cfg(target_os = "linux")]
@@ -27,6 +29,8 @@ mod looking;
 mod main_job;
 mod many;
 mod names;
+#[cfg(target_os = "linux")]
+mod old_journals;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]
@@ -46,6 +50,8 @@ mod redis_server;
 mod redis_user;
 #[cfg(unix)]
 mod reports;
+#[cfg(target_os = "linux")]
+mod resuming;
 #[cfg(unix)]
 mod sessions;
 mod verdicts;

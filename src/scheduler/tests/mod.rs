@@ -1,6 +1,7 @@
 //! Tests of the scheduler as a whole, on simulated time.
 
 mod builder;
+mod crashes;
 mod judge_table;
 mod ladder_table;
 mod model;

@@ -97,7 +97,7 @@ fn failures(task: &TaskView, kind: FailureKind) -> u32 {
 }
 
 /// Ends an attempt as the script of its task says, which depends on what the journal has of it.
-fn end_by_script(world: &mut World, plan: &SmallPlan, key: &AttemptKey) {
+pub(super) fn end_by_script(world: &mut World, plan: &SmallPlan, key: &AttemptKey) {
     let place = world.scheduler.view().place(&key.task).unwrap();
     let script = &plan.tasks[place];
     let task = &world.scheduler.view().tasks[place];
@@ -112,7 +112,7 @@ fn end_by_script(world: &mut World, plan: &SmallPlan, key: &AttemptKey) {
     world.end(key, facts);
 }
 
-fn act(world: &mut World, plan: &SmallPlan, which: usize) -> bool {
+pub(super) fn act(world: &mut World, plan: &SmallPlan, which: usize) -> bool {
     let open: Vec<(AttemptKey, Work)> = world
         .work
         .iter()

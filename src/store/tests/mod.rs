@@ -3,6 +3,7 @@
 mod damage;
 mod door;
 mod outbox;
+mod power_loss;
 mod sharing;
 
 use std::fs;
