@@ -18,6 +18,7 @@ pub mod locate;
 mod log;
 pub mod logs;
 pub mod look;
+pub mod replan;
 pub mod requests;
 pub mod resume;
 mod rights;
@@ -81,7 +82,8 @@ fn guard(
 ) -> Option<ExitCode> {
     let supervises = match command {
         Command::Run(run) => !run.options.dry_run,
-        Command::Resume(_) | Command::Retry(_) => true,
+        Command::Resume(resume) => !resume.dry_run,
+        Command::Retry(_) => true,
         Command::Approve(approve) => approve.resume,
         Command::Check(_)
         | Command::Status(_)

@@ -10,6 +10,7 @@ pub mod agent_output;
 pub mod check;
 pub mod command;
 pub mod completion;
+pub mod difference;
 pub mod doctor;
 pub mod event;
 pub mod exit;

@@ -18,6 +18,7 @@
 //! silence a reporter.
 
 mod advice;
+mod difference;
 mod doctor;
 mod document;
 mod lines;
@@ -48,6 +49,7 @@ use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 
 pub use advice::{Step, advice, steps};
+pub use difference::difference;
 pub use doctor::{DoctorAmount, doctor};
 pub use document::{event_json, line_json, result_json};
 pub use markdown::markdown;

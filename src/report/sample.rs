@@ -105,6 +105,8 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
         ]),
         providers: BTreeMap::new(),
         reports: Vec::new(),
+        reading: None,
+        replanned: 0,
     }
 }
 

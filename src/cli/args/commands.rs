@@ -54,6 +54,14 @@ Examples:
   orchestrate resume --yes-gates     taking every gate as approved
   orchestrate resume --allow-paid --reason 'the demo is at five'
   orchestrate resume --redis redis://cache:6379   a run whose machine is lost
+  orchestrate resume --replan        the plan was changed: say what is different, and go on with it
+  orchestrate resume --replan --dry-run   only say it
+
+A run goes on with its plan as it read it. With --replan the plan is read again, in the way and with
+the selection that the run began with, and what is different is printed, new commands first. What
+succeeded stays so. A task that failed and was changed is run again; one that the plan dropped, or
+calls done, is skipped. A run keeps the ids of its tasks: one that only got another number is known by
+its title, and another task under the id of one that was begun gets an id of its own (`3-2`).
 
 With Redis a run of another machine is taken over once its lease has lapsed, half a minute after its
 supervisor was last seen. It goes on in a checkout of the same repository that has its plan.")]
@@ -67,6 +75,12 @@ pub struct ResumeCommand {
     /// Take every gate as approved
     #[arg(long)]
     pub yes_gates: bool,
+    /// Read the changed plan first, and print what is different
+    #[arg(long)]
+    pub replan: bool,
+    /// With --replan: only print what is different
+    #[arg(long, requires = "replan")]
+    pub dry_run: bool,
     /// Allow layers that cost money; needs --reason
     #[arg(long, requires = "reason")]
     pub allow_paid: bool,
