@@ -21,6 +21,7 @@ pub mod look;
 pub mod replan;
 pub mod requests;
 pub mod resume;
+pub mod retry;
 mod rights;
 pub mod run;
 pub mod settings;
@@ -192,7 +193,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         Command::Logs(command) => block_on(logs::logs(&context, command)),
         Command::Why(command) => status::why(&context, command),
         Command::Stop(command) => requests::stop(&context, command),
-        Command::Retry(command) => block_on(resume::retry(&context, command)),
+        Command::Retry(command) => block_on(retry::retry(&context, command)),
         Command::Approve(command) => block_on(requests::approve(&context, command)),
         Command::Runs(command) => status::runs(&context, command),
         Command::Complete(command) => agent_side::complete(&context, command),

@@ -61,9 +61,7 @@ pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replann
     let reading = match &spec.reading {
         Some(reading) => reading.clone(),
         // A run of an earlier version did not keep it: what holds here is the nearest to it.
-        None => {
-            reading_of(&context.settings()?, &ReadingOptions::default(), &Selection::default(), false)
-        }
+        None => reading_of(&context.settings()?, &ReadingOptions::default(), &Selection::default(), false),
     };
     if !path.is_file() {
         let kept = context.folders(&spec.root, &spec.run_id).run().join(KEPT);
@@ -134,11 +132,7 @@ fn in_plan(reading: &PlanReading, pairing: &Pairing) -> PlanReading {
         only: all(&reading.only),
         skip: all(&reading.skip),
         // One that the plan does not have may be the dependency of one that it has.
-        assume_done: reading
-            .assume_done
-            .iter()
-            .map(|id| pairing.in_plan(id).unwrap_or(id).clone())
-            .collect(),
+        assume_done: reading.assume_done.iter().map(|id| pairing.in_plan(id).unwrap_or(id).clone()).collect(),
         agent_for: reading
             .agent_for
             .iter()

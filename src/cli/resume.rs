@@ -1,14 +1,13 @@
-//! `resume` and `retry`: going on with a run that nobody supervises, here or, through Redis, elsewhere.
+//! `resume`, and what `retry` shares with it: going on with a run that nobody supervises, here or, through Redis, elsewhere.
 
 use std::sync::Arc;
 
 use crate::cli::args::OutputForm;
-use crate::cli::args::commands::{ResumeCommand, RetryCommand};
+use crate::cli::args::commands::ResumeCommand;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look::{KnownRun, Source};
 use crate::cli::replan::{self, Replanned};
-use crate::cli::requests::ask;
 use crate::cli::run::share;
 use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim};
@@ -20,7 +19,7 @@ use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
 use crate::model::record::{Control, ControlAction};
 use crate::model::run::RunSpec;
-use crate::model::status::{RunStatus, TaskStatus};
+use crate::model::status::RunStatus;
 use crate::model::time::Timestamp;
 use crate::report::{self, Liveness};
 use crate::scheduler::{Effect, Input, Scheduler};
@@ -63,53 +62,15 @@ fn show_difference(context: &Context, run: KnownRun) -> Result<ExitCode, CliErro
     let spec = described(context, run)?.spec;
     let replanned = replan::read(context, &spec, &view)?;
     match context.output {
-        OutputForm::Human => context.ui.data(&report::difference(&replanned.difference, &context.ui.stdout))?,
+        OutputForm::Human => {
+            context.ui.data(&report::difference(&replanned.difference, &context.ui.stdout))?
+        }
         OutputForm::Json | OutputForm::Ndjson => {
             context.ui.data(&report::line_json(&replanned.difference))?;
         }
     }
     replanned.read.show_diagnostics(context);
     Ok(ExitCode::Success)
-}
-
-/// `orchestrate retry`: asks the supervisor of a run that goes on, else goes on itself.
-pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode, CliError> {
-    let mut run = KnownRun::find(context)?;
-    let mut tasks = Vec::new();
-    for task in &command.tasks {
-        let task = run.task(task)?.clone();
-        if run.view.task(&task).is_some_and(|task| task.status == TaskStatus::Succeeded) {
-            return Err(CliError::new(ExitCode::Usage, format!("task {task} succeeded: nothing to retry")));
-        }
-        tasks.push(task);
-    }
-    if let Some(agent) = &command.agent
-        && !run.spec.agents.contains_key(agent)
-    {
-        let error = CliError::new(ExitCode::Usage, format!("agent `{agent}` is not known to this run"));
-        let known = run.spec.agents.keys().map(String::as_str);
-        return Err(match crate::diagnostics::suggest(agent, known) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!(
-                "known ones: {}",
-                run.spec.agents.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
-            )),
-        });
-    }
-    let (layer, agent, say) = (command.layer, command.agent.clone(), command.say.clone());
-    if run.liveness(context)? == Liveness::Alive {
-        ask(context, &mut run, ControlAction::Retry { tasks, layer, agent, say })?;
-        context.ui.note("the run that goes on is asked to retry");
-        return Ok(ExitCode::Success);
-    }
-    if run.view.status == RunStatus::Succeeded {
-        return Err(CliError::new(
-            ExitCode::NothingToRun,
-            "every task of the run succeeded: nothing to retry",
-        ));
-    }
-    let retry = Some(Input::Retry { tasks, layer, agent, say });
-    Box::pin(go_on(context, run, Going { retry, ..Going::default() })).await
 }
 
 /// How often a run is tried to be taken over that others still write to.
@@ -120,11 +81,9 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
     let view = run.view.clone();
     let id = view.run_id.clone();
     if run.liveness(context)? == Liveness::Alive {
-        let error = CliError::new(
-            ExitCode::Held,
-            format!("run {id} goes on: its supervisor {}lives", named(&run)),
-        )
-        .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it");
+        let error =
+            CliError::new(ExitCode::Held, format!("run {id} goes on: its supervisor {}lives", named(&run)))
+                .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it");
         return Err(if going.replan {
             error.hint("`orchestrate resume --replan --dry-run` shows what is different in its plan")
         } else {
@@ -260,7 +219,9 @@ fn take(
 ) -> Result<Taken, CliError> {
     let redis = match shared::state(context)? {
         Found::There(redis) => redis,
-        Found::NotAsked | Found::Without(_) => return take_here(context, store, taking)?.map_err(CliError::from),
+        Found::NotAsked | Found::Without(_) => {
+            return take_here(context, store, taking)?.map_err(CliError::from);
+        }
     };
     for _ in 1..TRIES {
         catch_up(store, &redis, taking.before, told)?;

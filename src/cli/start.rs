@@ -124,6 +124,7 @@ pub struct Driven {
 pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, layers: &[Layer]) {
     for agent in known.values_mut() {
         agents::find::fill_in(agent, &context.environment, &context.root);
+        agent.login = agents::login::login_command(agent).map(str::to_owned);
         let mut providers: Vec<Option<&str>> = layers
             .iter()
             .filter(|layer| layer.agent == agent.name)

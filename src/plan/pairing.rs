@@ -5,8 +5,8 @@
 //! for one that was never done. In turn:
 //!
 //! 1. same id and same title: the same task;
-//! 2. same title, which nothing else bears: the same task under another id (where the run has begun
-//!    it, only with the same text);
+//! 2. same title, which nothing else bears: the same task under another id (where it succeeded, only
+//!    with the same text: work that was never done must not pass for it);
 //! 3. same id and nothing else to go by: the same task with another title, unless the run has begun it
 //!    and the titles have little in common.
 //!
@@ -81,8 +81,9 @@ pub fn pair(spec: &RunSpec, view: &RunView, plan: &Plan) -> Pairing {
         let ([index], [place]) = (after.as_slice(), before.as_slice()) else { return None };
         Some((*index, *place))
     }) {
-        let same_text = || without_numbers(&spec.tasks[place].body) == without_numbers(&plan.tasks[index].body);
-        if !has_begun(spec, view, place) || same_text() {
+        let same_text =
+            || without_numbers(&spec.tasks[place].body) == without_numbers(&plan.tasks[index].body);
+        if !is_done(spec, view, place) || same_text() {
             known[index] = Some(place);
             free.remove(&place);
         }
@@ -132,12 +133,18 @@ fn ids(spec: &RunSpec, plan: &Plan, known: &[Option<usize>]) -> Vec<TaskId> {
         .collect()
 }
 
-/// Whether the run has done something for the task, so that taking another for it would be wrong.
-fn has_begun(spec: &RunSpec, view: &RunView, place: usize) -> bool {
+/// Whether the run is through with the task: taking another for it would leave that undone.
+fn is_done(spec: &RunSpec, view: &RunView, place: usize) -> bool {
     let Some(task) = view.tasks.get(place) else { return false };
+    // A gate that was let pass is skipped too.
     let was_passed = task.status == TaskStatus::Skipped
         && spec.tasks.get(place).is_some_and(|task| !matches!(task.entry, Entry::Skip { .. }));
-    !task.attempts.is_empty() || task.status == TaskStatus::Succeeded || was_passed
+    task.status == TaskStatus::Succeeded || was_passed
+}
+
+/// Whether the run did something for the task: another one would get its story.
+fn has_begun(spec: &RunSpec, view: &RunView, place: usize) -> bool {
+    is_done(spec, view, place) || view.tasks.get(place).is_some_and(|task| !task.attempts.is_empty())
 }
 
 /// Whether two titles have at least half of their words in common.

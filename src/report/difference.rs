@@ -22,7 +22,9 @@ pub fn difference(difference: &PlanDifference, style: &Style) -> String {
     };
     commands(&mut out, &difference.commands, style);
     if difference.preamble {
-        out.push_str("\n  what stands before the tasks is different: every task from here on is told the new text\n");
+        out.push_str(
+            "\n  what stands before the tasks is different: every task from here on is told the new text\n",
+        );
     }
     for (name, tasks) in difference.lists() {
         if !tasks.is_empty() {
@@ -88,7 +90,8 @@ fn commands(out: &mut String, commands: &[NewCommand], style: &Style) {
 }
 
 fn tasks_of(out: &mut String, tasks: &[TaskDifference], style: &Style) {
-    let width = tasks.iter().map(|task| text::width(&style.clean(task.id.as_str()))).max().unwrap_or(0).min(16);
+    let width =
+        tasks.iter().map(|task| text::width(&style.clean(task.id.as_str()))).max().unwrap_or(0).min(16);
     for task in tasks {
         let id = text::pad(&style.clean(task.id.as_str()), width);
         let mut facts = Vec::new();

@@ -377,7 +377,7 @@ pub(super) fn stopping(by: &str, style: &Style) -> String {
 /// What a changed plan says.
 pub(super) fn plan_changed(plan: &str, style: &Style) -> String {
     let plan = style.clean(plan);
-    format!("{plan} was changed; this run goes on with it as it was")
+    format!("{plan} was changed; this run goes on with it as it was  (later: orchestrate resume --replan)")
 }
 
 /// What a plan that was read again says: how many tasks were added, removed, changed, are done.

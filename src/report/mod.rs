@@ -55,6 +55,8 @@ pub use document::{event_json, line_json, result_json};
 pub use markdown::markdown;
 pub use region::{Doing, region};
 pub use runs::runs;
+#[cfg(test)]
+pub(crate) use sample::every_advice;
 pub use status::{Liveness, status};
 pub use style::{Sign, Style};
 pub use summary::summary;

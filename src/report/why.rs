@@ -55,7 +55,11 @@ pub fn why(spec: &RunSpec, view: &RunView, task: &TaskId, live: Liveness, style:
             row(&mut lines, "report", "", &style.clean(&format!("not valid: {problem}")), "", style);
         }
     }
-    let steps = if abandoned { advice::for_abandoned(found) } else { advice::for_task(spec, found) };
+    let mut steps = if abandoned { advice::for_abandoned(found) } else { advice::for_task(spec, found) };
+    let is_done = matches!(found.status, TaskStatus::Succeeded | TaskStatus::Skipped);
+    if view.plan_changed && live != Liveness::Alive && !is_done {
+        steps.extend(advice::for_changed_plan());
+    }
     if !steps.is_empty() {
         if !found.attempts.is_empty() {
             lines.push(String::new());

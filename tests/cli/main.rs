@@ -44,3 +44,4 @@ mod reports;
 #[cfg(unix)]
 mod sessions;
 mod verdicts;
+mod ways_back;

@@ -168,7 +168,13 @@ pub struct StopCommand {
 Examples:
   orchestrate retry                           all that failed, and what that blocked
   orchestrate retry T006 --layer 3            by another model
-  orchestrate retry T006 --say 'write it to plans/audit/a11y.md'")]
+  orchestrate retry T006 --say 'write it to plans/audit/a11y.md'
+  orchestrate retry T007 --say 'use the key in .env.test'   the answer to an agent that asked
+  orchestrate retry T008 --layer 6 --allow-paid --reason 'the demo is at five'
+
+The next attempt is told what went wrong and your word; an agent that reported itself blocked reads
+its question and the answer. A run that goes on takes it up at once. What would change nothing is
+refused: a layer for a task that a command runs, an agent that has no such layer.")]
 pub struct RetryCommand {
     /// The tasks; left out: all that did not succeed
     #[arg(value_name = "TASK", value_parser = reading::task_id)]
@@ -179,9 +185,15 @@ pub struct RetryCommand {
     /// By this agent
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
-    /// A word to the agent
+    /// A word to the agent: the answer, where it stopped and asked
     #[arg(long, value_name = "TEXT")]
     pub say: Option<String>,
+    /// Allow layers that cost money; needs --reason
+    #[arg(long, requires = "reason")]
+    pub allow_paid: bool,
+    /// Why money may be spent; kept with the run
+    #[arg(long, value_name = "TEXT", requires = "allow_paid")]
+    pub reason: Option<String>,
 }
 
 /// `orchestrate approve`.
