@@ -147,12 +147,13 @@ fn has_begun(spec: &RunSpec, view: &RunView, place: usize) -> bool {
     is_done(spec, view, place) || view.tasks.get(place).is_some_and(|task| !task.attempts.is_empty())
 }
 
-/// Whether two titles have at least half of their words in common.
+/// Whether two titles have at least two thirds of their words in common: `Add login` and `Add logout`
+/// are two tasks.
 fn is_alike(before: &str, after: &PlanTask) -> bool {
     let words = |text: &str| -> BTreeSet<String> { folded(text).split(' ').map(str::to_owned).collect() };
     let (before, after) = (words(before), words(&after.title));
     let common = before.intersection(&after).count();
-    common > 0 && common * 2 >= before.len().max(after.len())
+    common > 0 && common * 3 >= before.len().max(after.len()) * 2
 }
 
 /// A title as titles are compared: letters and digits in lower case, one blank between words.

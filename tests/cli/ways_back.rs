@@ -108,7 +108,7 @@ fn a_renumbered_plan_runs_nothing_twice_and_what_is_new() {
     assert!(std::fs::read_to_string(run.join("plan.md")).unwrap().contains("Dig a well"));
     assert!(!run.join("plan.next.md").exists());
     let _ = project.run(["state", "verify"]).expect(0);
-    let _ = project.run(["resume", "--replan"]).expect(4).says("is as the run read it");
+    let _ = project.run(["resume", "--replan"]).expect(4).says("nothing else is different");
     let status = project.run(["status", "--output", "json"]).expect(0).json();
     assert_eq!(status["status"], "succeeded");
 }
@@ -276,7 +276,7 @@ fn asking() -> Project {
            orchestrate complete --status blocked --summary 'no key' --error-kind key --error 'which key am I to use?'\n\
          fi\n",
     );
-    project.write("plan.md", "### Task 1: Call the service\n\nSay hello.\n");
+    project.write("plan.md", "- [ ] T001 Call the service\n");
     project
 }
 
@@ -286,10 +286,10 @@ fn an_agent_that_asked_reads_its_question_and_the_answer() {
     let project = asking();
     let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(1);
     assert_eq!(ran.json()["tasks"][0]["failure"], "reported_blocked");
-    let why = project.run(["why", "1"]).expect(0).stdout;
-    assert!(why.contains("orchestrate retry 1 --say") && why.contains("which key am I to use?"), "{why}");
-    let ran = project.run(["retry", "1", "--say", "use the key in .env.test"]).expect(0);
-    let folder = project.root().join("plans/agent-shared/runs").join(ran.run_id()).join("tasks/1/2");
+    let why = project.run(["why", "T001"]).expect(0).stdout;
+    assert!(why.contains("orchestrate retry T001 --say") && why.contains("which key am I to use?"), "{why}");
+    let ran = project.run(["retry", "T001", "--say", "use the key in .env.test"]).expect(0);
+    let folder = project.root().join("plans/agent-shared/runs").join(ran.run_id()).join("tasks/%54001/2");
     let prompt = std::fs::read_to_string(folder.join("prompt.md")).unwrap();
     let question = prompt.find("which key am I to use?").expect("the question");
     let answer = prompt.find("The answer of the person who runs this: use the key").expect("the answer");
@@ -303,10 +303,10 @@ fn a_word_with_a_secret_reaches_the_agent_and_nobody_else() {
     let _ = project.run(["--plan", "plan.md"]).expect(1);
     let secret = concat!("ghp_", "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8");
     let word = format!("use the key in .env.test, or {secret}");
-    let ran = project.run(["retry", "1", "--say", &word]).expect(0);
-    let folder = project.root().join("plans/agent-shared/runs").join(ran.run_id()).join("tasks/1/2");
+    let ran = project.run(["retry", "T001", "--say", &word]).expect(0);
+    let folder = project.root().join("plans/agent-shared/runs").join(ran.run_id()).join("tasks/%54001/2");
     assert!(std::fs::read_to_string(folder.join("prompt.md")).unwrap().contains(secret));
-    let why = project.run(["why", "1"]).expect(0).stdout;
+    let why = project.run(["why", "T001"]).expect(0).stdout;
     let events = project.run(["wait", "--cursor", "0", "--output", "ndjson"]);
     for shown in [&why, &ran.stderr, &events.stdout, &events.stderr] {
         assert!(!shown.contains(secret), "{shown}");
@@ -319,10 +319,10 @@ fn a_word_with_a_secret_reaches_the_agent_and_nobody_else() {
 fn a_layer_that_costs_money_needs_an_approval() {
     let project = asking();
     let _ = project.run(["--plan", "plan.md"]).expect(1);
-    let _ = project.run(["retry", "1", "--layer", "2"]).expect(2).says("--allow-paid --reason");
-    let _ = project.run(["retry", "1", "--layer", "2", "--allow-paid"]).expect(2).says("--reason");
+    let _ = project.run(["retry", "T001", "--layer", "2"]).expect(2).says("--allow-paid --reason");
+    let _ = project.run(["retry", "T001", "--layer", "2", "--allow-paid"]).expect(2).says("--reason");
     let ran = project
-        .run(["retry", "1", "--layer", "2", "--allow-paid", "--reason", "a test", "--output", "json"])
+        .run(["retry", "T001", "--layer", "2", "--allow-paid", "--reason", "a test", "--output", "json"])
         .expect(1);
     assert_eq!(ran.json()["tasks"][0]["attempts"][1]["layer"], 2);
 }

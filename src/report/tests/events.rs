@@ -119,7 +119,7 @@ fn every_kind_of_event_in_a_log() {
     |5:00  stopping (SIGINT): no new start, running agents are being ended
     |5:00  stopped  T005  40s, put back
     |5:00  pending  T005  stopped
-    |3:32  plan     plans/phase3.md was read again: 1 added, 1 changed
+    |5:00  plan     plans/phase3.md was read again: 1 added, 1 changed
     |0:00  plans/phase3.md: resumed, 2 of 9 done, 4 to run, 1 stopped, 1 blocked, 1 held
     |0:00  skipped  T008  the plan says so now
     |0:00  start    T005  Deploy  (opencode · minimax-m2.1:free, layer 5, attempt 2)
