@@ -374,6 +374,8 @@ mod unix {
             agents: BTreeMap::new(),
             providers: BTreeMap::new(),
             reports: Vec::new(),
+            reading: None,
+            replanned: 0,
         }
     }
 

@@ -113,6 +113,7 @@ impl Rules {
             | EventBody::WarningRaised { .. }
             | EventBody::StopRequested { .. }
             | EventBody::PlanChanged { .. }
+            | EventBody::Replanned { .. }
             | EventBody::GateApproved { .. }
             | EventBody::ProviderRested { .. }
             | EventBody::LayerTurnedOff { .. }

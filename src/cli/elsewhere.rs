@@ -69,6 +69,18 @@ impl Elsewhere {
         }
     }
 
+    /// What is run.
+    pub fn spec(&self) -> Result<RunSpec, CliError> {
+        let spec = self.ask(|redis, prefix, run| redis.run_spec(prefix, run))?;
+        spec.ok_or_else(|| {
+            CliError::new(
+                ExitCode::Store,
+                format!("what run {} was to do is not in Redis at `{}` any more", self.run, self.address()),
+            )
+            .hint("its keys were evicted or are gone by their time: the machine that ran it has its journal")
+        })
+    }
+
     /// Who supervises the run, if the lease holds by the server's clock.
     pub fn holder(&self, context: &Context) -> Result<Option<Lease>, StoreError> {
         let (lease, now) = self.ask(|redis, prefix, run| {
@@ -200,14 +212,9 @@ fn wanted_there(context: &Context, redis: &RedisState) -> Result<Option<RunId>, 
 
 fn read(context: &Context, redis: RedisState, run: &RunId) -> Result<KnownRun, CliError> {
     let there = Elsewhere::new(context, redis, run.clone());
-    let Some(spec) = there.ask(|redis, prefix, run| redis.run_spec(prefix, run))? else {
-        return Err(CliError::new(
-            ExitCode::Store,
-            format!("what run {run} was to do is not in Redis at `{}` any more", there.address()),
-        )
-        .hint("its keys were evicted or are gone by their time: the machine that ran it has its journal"));
-    };
+    // In this order: what is read later knows all tasks of what was read before.
     let events = there.events(0)?;
+    let spec = there.spec()?;
     let view = RunView::fold(&spec, &events)?;
     let folders = RunFolders::new(&spec.root, &state_dir(context, &spec), context.cache(), run);
     Ok(KnownRun { source: Source::Elsewhere(Box::new(there)), spec, view, events, folders })

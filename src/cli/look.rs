@@ -9,7 +9,7 @@ use crate::cli::elsewhere::{self, Elsewhere};
 use crate::cli::exit::CliError;
 use crate::cli::watch::Watch;
 use crate::engine::folders::RunFolders;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
 use crate::model::ids::{RunId, TaskId};
 use crate::model::record::Lease;
@@ -71,8 +71,9 @@ impl KnownRun {
 
     /// Reads the run `run`.
     pub fn read(context: &Context, store: Store, run: &RunId) -> Result<Self, CliError> {
-        let spec = store.run_spec(run)?;
+        // In this order: what is read later knows all tasks of what was read before.
         let events = store.events(run, 0)?;
+        let spec = store.run_spec(run)?;
         let view = RunView::fold(&spec, &events)?;
         let folders = context.folders(&spec.root, run);
         Ok(Self { source: Source::Journal(Box::new(store)), spec, view, events, folders })
@@ -84,10 +85,20 @@ impl KnownRun {
             Source::Journal(store) => store.events(&self.view.run_id, self.view.last_seq)?,
             Source::Elsewhere(there) => there.events(self.view.last_seq)?,
         };
+        let any = !new.is_empty();
+        if new.iter().any(|event| matches!(event.body, EventBody::Replanned { .. })) {
+            // It has other tasks from here on.
+            self.events.extend(new);
+            self.spec = match &self.source {
+                Source::Journal(store) => store.run_spec(&self.view.run_id)?,
+                Source::Elsewhere(there) => there.spec()?,
+            };
+            self.view = RunView::fold(&self.spec, &self.events)?;
+            return Ok(any);
+        }
         for event in &new {
             self.view.apply(event)?;
         }
-        let any = !new.is_empty();
         self.events.extend(new);
         Ok(any)
     }

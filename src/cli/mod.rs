@@ -20,8 +20,10 @@ mod leftovers;
 mod log;
 pub mod logs;
 pub mod look;
+pub mod replan;
 pub mod requests;
 pub mod resume;
+pub mod retry;
 mod rights;
 pub mod run;
 pub mod settings;
@@ -82,7 +84,8 @@ pub fn exit_number(code: ExitCode) -> i32 {
 fn supervises(command: &Command) -> bool {
     match command {
         Command::Run(run) => !run.options.dry_run,
-        Command::Resume(_) | Command::Retry(_) => true,
+        Command::Resume(resume) => !resume.dry_run,
+        Command::Retry(_) => true,
         Command::Approve(approve) => approve.resume,
         Command::Check(_)
         | Command::Status(_)
@@ -210,7 +213,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         Command::Logs(command) => block_on(logs::logs(&context, command)),
         Command::Why(command) => status::why(&context, command),
         Command::Stop(command) => requests::stop(&context, command),
-        Command::Retry(command) => block_on(resume::retry(&context, command)),
+        Command::Retry(command) => block_on(retry::retry(&context, command)),
         Command::Approve(command) => block_on(requests::approve(&context, command)),
         Command::Runs(command) => status::runs(&context, command),
         Command::Complete(command) => agent_side::complete(&context, command),

@@ -1,27 +1,28 @@
-//! `resume` and `retry`: going on with a run that nobody supervises, here or, through Redis, elsewhere.
+//! `resume`, and what `retry` shares with it: going on with a run that nobody supervises, here or, through Redis, elsewhere.
 
 use std::sync::Arc;
 
-use crate::cli::args::commands::{ResumeCommand, RetryCommand};
+use crate::cli::args::OutputForm;
+use crate::cli::args::commands::ResumeCommand;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::look::{KnownRun, Source};
-use crate::cli::requests::ask;
+use crate::cli::replan::{self, Replanned};
 use crate::cli::run::share;
 use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim};
 use crate::cli::takeover;
+use crate::engine::prepare::make_private_folder;
 use crate::engine::requests::{input_of, no_request};
 use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
 use crate::model::record::{Control, ControlAction};
 use crate::model::run::RunSpec;
-use crate::model::status::{RunStatus, TaskStatus};
+use crate::model::status::RunStatus;
 use crate::model::time::Timestamp;
-use crate::model::view::RunView;
-use crate::report::Liveness;
-use crate::scheduler::{Input, Scheduler};
+use crate::report::{self, Liveness};
+use crate::scheduler::{Effect, Input, Scheduler};
 use crate::store::{RedisState, Store, StoreError};
 
 /// What is to be different when a run goes on.
@@ -35,58 +36,41 @@ pub struct Going {
     pub allow_paid: Option<String>,
     /// Which tasks to run again.
     pub retry: Option<Input>,
+    /// Read the changed plan first.
+    pub replan: bool,
 }
 
 /// `orchestrate resume`.
 pub async fn resume(context: &Context, command: &ResumeCommand) -> Result<ExitCode, CliError> {
     let run = KnownRun::find(context)?;
+    if command.dry_run {
+        return show_difference(context, run);
+    }
     let going = Going {
         jobs: command.jobs,
         yes_gates: command.yes_gates,
         allow_paid: command.allow_paid.then(|| command.reason.clone()).flatten(),
         retry: None,
+        replan: command.replan,
     };
     Box::pin(go_on(context, run, going)).await
 }
 
-/// `orchestrate retry`: asks the supervisor of a run that goes on, else goes on itself.
-pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode, CliError> {
-    let mut run = KnownRun::find(context)?;
-    let mut tasks = Vec::new();
-    for task in &command.tasks {
-        let task = run.task(task)?.clone();
-        if run.view.task(&task).is_some_and(|task| task.status == TaskStatus::Succeeded) {
-            return Err(CliError::new(ExitCode::Usage, format!("task {task} succeeded: nothing to retry")));
+/// `resume --replan --dry-run`: what is different in the plan, and nothing else.
+fn show_difference(context: &Context, run: KnownRun) -> Result<ExitCode, CliError> {
+    let view = run.view.clone();
+    let spec = described(context, run)?.spec;
+    let replanned = replan::read(context, &spec, &view)?;
+    match context.output {
+        OutputForm::Human => {
+            context.ui.data(&report::difference(&replanned.difference, &context.ui.stdout))?
         }
-        tasks.push(task);
+        OutputForm::Json | OutputForm::Ndjson => {
+            context.ui.data(&report::line_json(&replanned.difference))?;
+        }
     }
-    if let Some(agent) = &command.agent
-        && !run.spec.agents.contains_key(agent)
-    {
-        let error = CliError::new(ExitCode::Usage, format!("agent `{agent}` is not known to this run"));
-        let known = run.spec.agents.keys().map(String::as_str);
-        return Err(match crate::diagnostics::suggest(agent, known) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!(
-                "known ones: {}",
-                run.spec.agents.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
-            )),
-        });
-    }
-    let (layer, agent, say) = (command.layer, command.agent.clone(), command.say.clone());
-    if run.liveness(context)? == Liveness::Alive {
-        ask(context, &mut run, ControlAction::Retry { tasks, layer, agent, say })?;
-        context.ui.note("the run that goes on is asked to retry");
-        return Ok(ExitCode::Success);
-    }
-    if run.view.status == RunStatus::Succeeded {
-        return Err(CliError::new(
-            ExitCode::NothingToRun,
-            "every task of the run succeeded: nothing to retry",
-        ));
-    }
-    let retry = Some(Input::Retry { tasks, layer, agent, say });
-    Box::pin(go_on(context, run, Going { retry, ..Going::default() })).await
+    replanned.read.show_diagnostics(context);
+    Ok(ExitCode::Success)
 }
 
 /// How often a run is tried to be taken over that others still write to.
@@ -94,26 +78,51 @@ const TRIES: u32 = 3;
 
 /// Takes over a run that nobody supervises and drives it to its end.
 pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<ExitCode, CliError> {
-    let id = run.view.run_id.clone();
+    let view = run.view.clone();
+    let id = view.run_id.clone();
     if run.liveness(context)? == Liveness::Alive {
-        return Err(CliError::new(
-            ExitCode::Held,
-            format!("run {id} goes on: its supervisor {}lives", named(&run)),
-        )
-        .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it"));
+        let error =
+            CliError::new(ExitCode::Held, format!("run {id} goes on: its supervisor {}lives", named(&run)))
+                .hint("`orchestrate status` shows where it stands; `orchestrate stop` stops it");
+        return Err(if going.replan {
+            error.hint("`orchestrate resume --replan --dry-run` shows what is different in its plan")
+        } else {
+            error
+        });
     }
-    if run.view.status == RunStatus::Succeeded {
-        return Err(CliError::new(ExitCode::NothingToRun, format!("run {id} succeeded: nothing is left")));
+    let nothing = || CliError::new(ExitCode::NothingToRun, format!("run {id} succeeded: nothing is left"));
+    if view.status == RunStatus::Succeeded && !going.replan {
+        return Err(nothing());
     }
-    let (spec, mut told) = described(context, run)?;
+    let Described { spec: before, mut told, is_new_here } = described(context, run)?;
+    let replanned = if going.replan { Some(replan::read(context, &before, &view)?) } else { None };
+    if view.status == RunStatus::Succeeded
+        && let Some(replanned) = &replanned
+        && !replanned.is_anything_left(&view)
+    {
+        context.ui.note(report::difference(&replanned.difference, &context.ui.stderr).trim_end());
+        return Err(nothing());
+    }
+    if is_new_here {
+        takeover::settle(context, &before)?;
+    }
+    let folders = context.folders(&before.root, &id);
+    make_private_folder(folders.run())?;
+    replan::keep(folders.run(), &before)?;
+    // Only what concerns no task may be different in a plan that is said to be the same: its lines.
+    let adopted = replanned.as_ref().filter(|replanned| replanned.spec.plan_hash != before.plan_hash);
+    if let Some(replanned) = adopted {
+        replan::lay_ready(folders.run(), &replanned.read.file.bytes)?;
+    }
+    let spec = adopted.map_or_else(|| before.clone(), |replanned| replanned.spec.clone());
     let spec = Arc::new(changed(context, spec, &going)?);
     let mirror = shared::mirror(context, spec.settings.seed)?;
     let mut store = Store::open(&context.state_dir, false)?;
     let without = share(&mut store, mirror);
-    let claim = take(context, &mut store, &spec, &mut told)?;
-    let events = store.events(&id, 0)?;
-    let scheduler = Scheduler::recover(Arc::clone(&spec), &events)?;
-    let view = RunView::fold(&spec, &events)?;
+    let taking = Taking { before: &before, spec: &spec, replanned: adopted, last_seq: view.last_seq };
+    let Taken { claim, scheduler, events, untold } = take(context, &mut store, &taking, &mut told)?;
+    replan::keep(folders.run(), &spec)?;
+    let view = scheduler.view().clone();
     let requests = store.controls(&id, 0)?;
     let seen = requests.last().map_or(0, |(number, _)| *number);
     let mut first: Vec<Input> = requests
@@ -122,6 +131,12 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
         .collect();
     first.extend(going.retry);
     context.ui.say(&format!("run {id}"));
+    if let Some(replanned) = &replanned {
+        context.ui.say(report::difference(&replanned.difference, &context.ui.stderr).trim_end());
+        replanned.read.show_diagnostics(context);
+    } else if !view.plan_changed && replan::is_changed(context, &spec, &view) {
+        first.push(Input::PlanChanged);
+    }
     first.extend(without);
     first.extend(told);
     first.push(Input::Resume { host: context.host.clone(), pid: claim.lease.pid, fence: claim.lease.fence });
@@ -133,6 +148,7 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
         first,
         requests_seen: seen,
         not_before: view.updated_at,
+        untold,
     };
     start::drive(context, driven).await
 }
@@ -143,46 +159,119 @@ fn named(run: &KnownRun) -> String {
     supervisor.map_or_else(String::new, |(host, pid)| format!("{host}:{pid} "))
 }
 
-/// What is to be run here, and what a person should know of it.
-fn described(context: &Context, run: KnownRun) -> Result<(RunSpec, Vec<Input>), CliError> {
+/// A run as it is to go on here.
+struct Described {
+    /// What is run.
+    spec: RunSpec,
+    /// What a person should know of it.
+    told: Vec<Input>,
+    /// Whether it was never run here.
+    is_new_here: bool,
+}
+
+fn described(context: &Context, run: KnownRun) -> Result<Described, CliError> {
     let host = run.host().to_owned();
     if let Source::Journal(_) = run.source {
-        return Ok((run.spec, Vec::new()));
+        return Ok(Described { spec: run.spec, told: Vec::new(), is_new_here: false });
     }
-    // Where it was run before, its journal has it whole.
+    // Where it was run before, its journal has it whole, unless its plan was read again since.
     let known = Store::open_existing(&context.state_dir)?.map(|store| store.run_spec(&run.spec.run_id));
     match known {
-        Some(Ok(known)) => Ok((known, vec![takeover::other_checkout(&host)])),
-        Some(Err(StoreError::NoRun { .. })) | None => {
+        Some(Ok(known)) if known.replanned >= run.spec.replanned => {
+            Ok(Described { spec: known, told: vec![takeover::other_checkout(&host)], is_new_here: false })
+        }
+        Some(Ok(_) | Err(StoreError::NoRun { .. })) | None => {
             let moved = takeover::moved(context, run.spec, &host)?;
-            takeover::settle(context, &moved.spec)?;
-            Ok((moved.spec, moved.told))
+            Ok(Described { spec: moved.spec, told: moved.told, is_new_here: true })
         }
         Some(Err(error)) => Err(error.into()),
     }
+}
+
+/// What a run is taken with.
+struct Taking<'a> {
+    /// The run as it was.
+    before: &'a RunSpec,
+    /// The run as it goes on.
+    spec: &'a Arc<RunSpec>,
+    /// The plan that is different.
+    replanned: Option<&'a Replanned>,
+    /// The last event that was seen when that was found out.
+    last_seq: u64,
+}
+
+/// A run that is ours.
+struct Taken {
+    claim: Claim,
+    scheduler: Scheduler,
+    /// All its events.
+    events: Vec<Event>,
+    /// Those of them that nobody was told.
+    untold: Vec<Event>,
 }
 
 /// Takes the run, with all that happened to it elsewhere in the journal here first.
 fn take(
     context: &Context,
     store: &mut Store,
-    spec: &RunSpec,
+    taking: &Taking<'_>,
     told: &mut Vec<Input>,
-) -> Result<Claim, CliError> {
+) -> Result<Taken, CliError> {
     let redis = match shared::state(context)? {
         Found::There(redis) => redis,
-        Found::NotAsked | Found::Without(_) => return Ok(Claim::take(context, store, spec)?),
+        Found::NotAsked | Found::Without(_) => {
+            return take_here(context, store, taking)?.map_err(CliError::from);
+        }
     };
     for _ in 1..TRIES {
-        catch_up(store, &redis, spec, told)?;
-        match Claim::take(context, store, spec) {
+        catch_up(store, &redis, taking.before, told)?;
+        match take_here(context, store, taking)? {
             // Whoever had it wrote to it until the claim.
             Err(StoreError::Conflict { .. }) => {}
             other => return Ok(other?),
         }
     }
-    catch_up(store, &redis, spec, told)?;
-    Ok(Claim::take(context, store, spec)?)
+    catch_up(store, &redis, taking.before, told)?;
+    Ok(take_here(context, store, taking)??)
+}
+
+fn take_here(
+    context: &Context,
+    store: &mut Store,
+    taking: &Taking<'_>,
+) -> Result<Result<Taken, StoreError>, CliError> {
+    let id = &taking.spec.run_id;
+    let Some(replanned) = taking.replanned else {
+        let claim = match Claim::take(context, store, taking.spec) {
+            Ok(claim) => claim,
+            Err(error) => return Ok(Err(error)),
+        };
+        let events = store.events(id, 0)?;
+        let scheduler = Scheduler::recover(Arc::clone(taking.spec), &events)?;
+        return Ok(Ok(Taken { claim, scheduler, events, untold: Vec::new() }));
+    };
+    let mut events = store.events(id, 0)?;
+    let mut scheduler = Scheduler::recover(Arc::clone(taking.spec), &events)?;
+    if scheduler.view().last_seq != taking.last_seq {
+        return Err(CliError::new(
+            ExitCode::Held,
+            format!("run {id} went on while its plan was read: what is different may be something else now"),
+        )
+        .hint("call it again"));
+    }
+    let (difference, again) = (Box::new(replanned.difference.clone()), replanned.again.clone());
+    let effects = scheduler.handle(Input::Replanned { difference, again }, context.clock.now());
+    let untold: Vec<Event> = effects
+        .into_iter()
+        .filter_map(|effect| if let Effect::Record(event) = effect { Some(event) } else { None })
+        .collect();
+    Ok(match Claim::replan(context, store, taking.spec, scheduler.view(), &untold) {
+        Ok(claim) => {
+            events.extend(untold.iter().cloned());
+            Ok(Taken { claim, scheduler, events, untold })
+        }
+        Err(error) => Err(error),
+    })
 }
 
 fn catch_up(

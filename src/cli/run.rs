@@ -10,9 +10,7 @@ use ulid::Ulid;
 
 use crate::agents;
 use crate::cli::args::OutputForm;
-use crate::cli::args::run::{
-    BoxRule, CheckCommand, Granularity, PlanName, ReadingOptions, RunCommand, Selection,
-};
+use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, ReadingOptions, RunCommand, Selection};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
@@ -28,7 +26,7 @@ use crate::masking;
 use crate::model::check::Severity;
 use crate::model::exit::ExitCode;
 use crate::model::ids::{RunId, TaskId};
-use crate::model::run::{RunSpec, TickMode};
+use crate::model::run::{PlanReading, RoleChoice, RunSpec, TickMode};
 use crate::model::task::{Entry, HeldReason, TaskSpec};
 use crate::plan::{self, CheckStyle, Plan, ReadOptions, ResolveOptions, Resolved, Role};
 use crate::report::{self, text::count_of};
@@ -37,34 +35,71 @@ use crate::scheduler::{Input, Scheduler};
 use crate::store::{Mirror, Store};
 use crate::workspace;
 
+/// The words for how finely a plan is cut, as a run keeps them.
+const LEAF: &str = "leaf";
+const TASK: &str = "task";
+const GROUP: &str = "group";
+
 /// A plan's bytes, and what it is called.
-struct PlanText {
+pub struct PlanText {
     /// Absolute; none: standard input.
-    path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
     /// Relative to the working directory where it lies below it: for people.
-    shown: String,
-    bytes: Vec<u8>,
+    pub shown: String,
+    /// As they are.
+    pub bytes: Vec<u8>,
+}
+
+impl PlanText {
+    /// Reads it.
+    pub fn plan(&self, reading: &PlanReading) -> Plan {
+        plan::read(&self.bytes, &read_options(self, reading))
+    }
+
+    /// Its SHA-256, hexadecimal.
+    pub fn hash(&self) -> String {
+        let digest = Sha256::digest(&self.bytes);
+        digest.iter().fold(String::with_capacity(64), |hash, byte| hash + &format!("{byte:02x}"))
+    }
 }
 
 /// A plan that was read, with what was made of it.
-struct ReadPlan {
-    file: PlanText,
+pub struct ReadPlan {
+    /// Where it is from.
+    pub file: PlanText,
+    /// Its text.
     text: String,
-    plan: Plan,
-    resolved: Resolved,
+    /// What it says.
+    pub plan: Plan,
+    /// What of it a run is made of.
+    pub resolved: Resolved,
 }
 
 impl ReadPlan {
+    /// Reads a plan for `agents`.
+    fn of(file: PlanText, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
+        let plan = file.plan(reading);
+        Self::resolved(file, plan, reading, agents)
+    }
+
+    /// The plan as it was read, resolved for `agents`.
+    pub fn resolved(file: PlanText, plan: Plan, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
+        let resolved = plan::resolve(&plan, &resolve_options(reading, agents));
+        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        Self { file, text, plan, resolved }
+    }
+
     fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.plan.diagnostics.iter().chain(&self.resolved.diagnostics)
     }
 
-    fn has_errors(&self) -> bool {
+    /// Whether it cannot be run.
+    pub fn has_errors(&self) -> bool {
         self.diagnostics().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// Says everything that is wrong or odd, on stderr.
-    fn show_diagnostics(&self, context: &Context) {
+    pub fn show_diagnostics(&self, context: &Context) {
         let all: Vec<Diagnostic> = self.diagnostics().cloned().collect();
         if all.is_empty() || (context.ui.quiet && !self.has_errors()) {
             return;
@@ -74,7 +109,7 @@ impl ReadPlan {
     }
 
     /// The error that ends the command where the plan has mistakes.
-    fn refuse(&self) -> Result<(), CliError> {
+    pub fn refuse(&self) -> Result<(), CliError> {
         if !self.has_errors() {
             return Ok(());
         }
@@ -98,7 +133,9 @@ impl ReadPlan {
 pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, CliError> {
     let mut settings = context.settings_for(&command.options)?;
     let (reading, selection) = (&command.reading, &command.selection);
-    let read = read_plan(context, &settings, &command.plan, reading, selection, command.options.force)?;
+    let reading = reading_of(&settings, reading, selection, command.options.force);
+    let file = plan_text(context, &command.plan.get(), &reading)?;
+    let read = ReadPlan::of(file, &reading, settings.agents.keys().cloned().collect());
     if command.options.dry_run {
         return show_check(context, &settings, &read, false);
     }
@@ -107,7 +144,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         read.refuse()?;
     }
     start::find_agents(context, &mut settings.agents, &settings.layers);
-    let spec = Arc::new(spec_of(context, &settings, &read));
+    let spec = Arc::new(spec_of(context, &settings, &read, reading));
     if let Err(error) = runnable(&spec) {
         read.show_diagnostics(context);
         return Err(error);
@@ -135,6 +172,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
         first,
         requests_seen: 0,
         not_before: spec.created_at,
+        untold: Vec::new(),
         spec,
     };
     start::drive(context, driven).await
@@ -185,7 +223,9 @@ pub fn share(store: &mut Store, found: Found<Mirror>) -> Option<Input> {
 /// `orchestrate check`.
 pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
     let settings = context.settings()?;
-    let read = read_plan(context, &settings, &command.plan, &command.reading, &command.selection, false)?;
+    let reading = reading_of(&settings, &command.reading, &command.selection, false);
+    let file = plan_text(context, &command.plan.get(), &reading)?;
+    let read = ReadPlan::of(file, &reading, settings.agents.keys().cloned().collect());
     show_check(context, &settings, &read, command.explain)
 }
 
@@ -223,68 +263,93 @@ fn show_check(
     Ok(ExitCode::Success)
 }
 
-fn read_plan(
-    context: &Context,
+/// How the plan is to be read, and what of it is run: by options and configuration.
+pub fn reading_of(
     settings: &Settings,
-    name: &PlanName,
     reading: &ReadingOptions,
     selection: &Selection,
     force: bool,
-) -> Result<ReadPlan, CliError> {
-    let max_size = reading.max_plan_size.unwrap_or(ReadOptions::MAX_SIZE);
-    let file = plan_text(context, &name.get(), max_size)?;
-    let assume_done: Vec<String> = reading.assume_done.iter().map(|id| id.as_str().to_owned()).collect();
-    let options = ReadOptions {
-        path: Some(file.shown.clone()),
+) -> PlanReading {
+    let roles = settings.roles.iter().filter_map(|(name, role)| {
+        Some((name.clone(), RoleChoice { agent: role.agent.clone()?, layer: role.layer }))
+    });
+    PlanReading {
         format: reading.format.clone(),
-        granularity: reading.granularity.map(|size| match size {
-            Granularity::Leaf => plan::Granularity::Leaf,
-            Granularity::Task => plan::Granularity::Task,
-            Granularity::Group => plan::Granularity::Group,
+        granularity: reading.granularity.map(|size| {
+            match size {
+                Granularity::Leaf => LEAF,
+                Granularity::Task => TASK,
+                Granularity::Group => GROUP,
+            }
+            .to_owned()
         }),
         boxes_all: reading.boxes == Some(BoxRule::All),
         as_one: reading.as_one,
-        max_size,
-        assume_done: assume_done.clone(),
-    };
-    let plan = plan::read(&file.bytes, &options);
-    let texts = |ids: &[TaskId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
-    let roles = settings.roles.iter().filter_map(|(name, role)| {
-        Some((name.clone(), Role { agent: role.agent.clone()?, layer: role.layer }))
-    });
-    let resolved = plan::resolve(
-        &plan,
-        &ResolveOptions {
-            agents: settings.agents.keys().cloned().collect(),
-            roles: roles.collect(),
-            default_agent: settings.agent.clone(),
-            agent_for: settings
-                .agent_for
-                .iter()
-                .map(|(task, agent)| (task.as_str().to_owned(), agent.clone()))
-                .collect(),
-            timeout: settings.timeout,
-            retries: settings.retries,
-            only: texts(&selection.only),
-            with_deps: selection.with_deps,
-            skip: texts(&selection.skip),
-            assume_done,
-            force,
-            ..ResolveOptions::default()
-        },
-    );
-    let text = String::from_utf8_lossy(&file.bytes).into_owned();
-    Ok(ReadPlan { file, text, plan, resolved })
+        max_size: reading.max_plan_size,
+        assume_done: reading.assume_done.clone(),
+        only: selection.only.clone(),
+        with_deps: selection.with_deps,
+        skip: selection.skip.clone(),
+        force,
+        agent: settings.agent.clone(),
+        agent_for: settings.agent_for.clone(),
+        roles: roles.collect(),
+        timeout: settings.timeout,
+        retries: settings.retries,
+    }
 }
 
-/// Finds the plan and reads its bytes, at most one more than `max_size` of them.
-fn plan_text(context: &Context, name: &Path, max_size: u64) -> Result<PlanText, CliError> {
+fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
+    ReadOptions {
+        path: Some(file.shown.clone()),
+        format: reading.format.clone(),
+        granularity: reading.granularity.as_deref().and_then(|size| match size {
+            LEAF => Some(plan::Granularity::Leaf),
+            TASK => Some(plan::Granularity::Task),
+            GROUP => Some(plan::Granularity::Group),
+            _ => None,
+        }),
+        boxes_all: reading.boxes_all,
+        as_one: reading.as_one,
+        max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),
+        assume_done: texts(&reading.assume_done),
+    }
+}
+
+fn resolve_options(reading: &PlanReading, agents: BTreeSet<String>) -> ResolveOptions {
+    let role = |role: &RoleChoice| Role { agent: role.agent.clone(), layer: role.layer };
+    ResolveOptions {
+        agents,
+        roles: reading.roles.iter().map(|(name, known)| (name.clone(), role(known))).collect(),
+        default_agent: reading.agent.clone(),
+        agent_for: reading
+            .agent_for
+            .iter()
+            .map(|(task, agent)| (task.as_str().to_owned(), agent.clone()))
+            .collect(),
+        timeout: reading.timeout,
+        retries: reading.retries,
+        only: texts(&reading.only),
+        with_deps: reading.with_deps,
+        skip: texts(&reading.skip),
+        assume_done: texts(&reading.assume_done),
+        force: reading.force,
+        ..ResolveOptions::default()
+    }
+}
+
+fn texts(ids: &[TaskId]) -> Vec<String> {
+    ids.iter().map(|id| id.as_str().to_owned()).collect()
+}
+
+/// Finds the plan and reads its bytes, at most one more than may be read of them.
+pub fn plan_text(context: &Context, name: &Path, reading: &PlanReading) -> Result<PlanText, CliError> {
     let found = locate::find_plan(name, &context.directory, &context.root).map_err(|error| {
         let mut cli = CliError::new(ExitCode::InvalidInput, error.to_string());
         cli.hints = error.hints();
         cli
     })?;
-    let limit = max_size.saturating_add(1);
+    let limit = reading.max_size.unwrap_or(ReadOptions::MAX_SIZE).saturating_add(1);
     let mut bytes = Vec::new();
     let (path, shown) = match found.source {
         PlanSource::Stdin => {
@@ -317,14 +382,18 @@ fn plan_text(context: &Context, name: &Path, max_size: u64) -> Result<PlanText, 
     Ok(PlanText { path, shown, bytes })
 }
 
-fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan) -> RunSpec {
+/// The tasks of the plan, without boxes where none is to be ticked.
+pub fn tasks_of(read: &ReadPlan, tick: TickMode) -> Vec<TaskSpec> {
     let mut tasks = read.resolved.tasks.clone();
-    if settings.run.tick == TickMode::Never || read.file.path.is_none() {
+    if tick == TickMode::Never || read.file.path.is_none() {
         for task in &mut tasks {
             task.tick = None;
         }
     }
-    let digest = Sha256::digest(&read.file.bytes);
+    tasks
+}
+
+fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: PlanReading) -> RunSpec {
     RunSpec {
         run_id: RunId(Ulid::generate().to_string()),
         project: settings.project.clone(),
@@ -334,16 +403,18 @@ fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan) -> RunSpec {
         plan: read.file.path.as_ref().map_or_else(|| "-".to_owned(), |path| shown(&context.root, path)),
         plan_path: read.file.path.clone(),
         plan_title: read.plan.title.clone(),
-        plan_hash: digest.iter().fold(String::with_capacity(64), |hash, byte| hash + &format!("{byte:02x}")),
+        plan_hash: read.file.hash(),
         preamble: read.plan.preamble.clone(),
         created_at: context.clock.now(),
         host: context.host.clone(),
         settings: settings.run.clone(),
-        tasks,
+        tasks: tasks_of(read, settings.run.tick),
         layers: settings.layers.clone(),
         agents: settings.agents.clone(),
         providers: settings.providers.clone(),
         reports: settings.reports.clone(),
+        reading: Some(reading),
+        replanned: 0,
     }
 }
 

@@ -17,11 +17,13 @@ use crate::engine::folders::live_folder;
 use crate::engine::prepare::{Surroundings, make_private_folder};
 use crate::engine::{Engine, EngineParts};
 use crate::model::agent::AgentSpec;
+use crate::model::event::Event;
 use crate::model::exit::ExitCode;
 use crate::model::layer::Layer;
 use crate::model::record::{Lease, LeaseVersion};
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
+use crate::model::view::RunView;
 use crate::report::{self, Reporter};
 use crate::scheduler::{Input, Scheduler};
 use crate::store::{Store, StoreError};
@@ -52,6 +54,19 @@ impl Claim {
     pub fn take(context: &Context, store: &mut Store, spec: &RunSpec) -> Result<Self, StoreError> {
         let (lease, now) = Self::lease(context, store, spec)?;
         store.acquire_lease(spec, &lease, now, &|held| look::lease_is_alive(context, held))?;
+        Ok(Self { lease })
+    }
+
+    /// Takes a run that is known with the tasks that its plan has now; see [`Store::replan_run`].
+    pub fn replan(
+        context: &Context,
+        store: &mut Store,
+        spec: &RunSpec,
+        view: &RunView,
+        events: &[Event],
+    ) -> Result<Self, StoreError> {
+        let (lease, now) = Self::lease(context, store, spec)?;
+        store.replan_run(spec, view, events, &lease, now, &|held| look::lease_is_alive(context, held))?;
         Ok(Self { lease })
     }
 
@@ -103,6 +118,8 @@ pub struct Driven {
     pub requests_seen: u64,
     /// When something happened in it last.
     pub not_before: Timestamp,
+    /// What was recorded before it goes on, and nobody was told yet.
+    pub untold: Vec<Event>,
 }
 
 /// Fills in where the programs of the agents are, and lets an agent whose login cannot be separated
@@ -110,6 +127,7 @@ pub struct Driven {
 pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, layers: &[Layer]) {
     for agent in known.values_mut() {
         agents::find::fill_in(agent, &context.environment, &context.root);
+        agent.login = agents::login::login_command(agent).map(str::to_owned);
         let mut providers: Vec<Option<&str>> = layers
             .iter()
             .filter(|layer| layer.agent == agent.name)
@@ -128,7 +146,7 @@ pub fn find_agents(context: &Context, known: &mut BTreeMap<String, AgentSpec>, l
 
 /// Drives a run to its end and prints its result.
 pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliError> {
-    let Driven { spec, scheduler, mut store, claim, first, requests_seen, not_before } = driven;
+    let Driven { spec, scheduler, mut store, claim, first, requests_seen, not_before, untold } = driven;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
     let git = agents::find::find_tool("git", &context.environment, &context.root);
@@ -147,12 +165,18 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     first.extend(begun.told);
     let mut secrets = store.secrets();
     secrets.extend(begun.secrets);
+    let mut reporters = reporters(context);
+    for event in &untold {
+        for reporter in &mut reporters {
+            reporter.event(event, &spec, scheduler.view());
+        }
+    }
     let engine = Engine::new(EngineParts {
         spec: Arc::clone(&spec),
         scheduler,
         store,
         workspace,
-        reporters: reporters(context),
+        reporters,
         folders: folders.clone(),
         surroundings: Surroundings {
             environment: context.environment.clone(),

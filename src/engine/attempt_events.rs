@@ -79,6 +79,7 @@ impl AttemptEvents {
             | EventBody::WarningRaised { .. }
             | EventBody::StopRequested { .. }
             | EventBody::PlanChanged { .. }
+            | EventBody::Replanned { .. }
             | EventBody::GateApproved { .. }
             | EventBody::GateReached { .. }
             | EventBody::ProviderRested { .. }

@@ -103,6 +103,9 @@ pub struct AgentSpec {
     pub program: Option<String>,
     /// The program as found, absolute; none: it is not installed.
     pub found: Option<PathBuf>,
+    /// The call by which a person logs it in, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
     /// Arguments that come before all others: the script, where what was found is one that `found`
     /// has to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -150,6 +153,7 @@ impl Default for AgentSpec {
             kind: AdapterKind::default(),
             program: None,
             found: None,
+            login: None,
             found_args: Vec::new(),
             args: Vec::new(),
             resume_args: Vec::new(),

@@ -102,6 +102,19 @@ pub enum EventBody {
         /// The plan as shown.
         plan: String,
     },
+    /// The plan was read again, and the run goes on with it as it is now.
+    Replanned {
+        /// The plan as shown.
+        plan: String,
+        /// Tasks that the run did not have.
+        added: Vec<TaskId>,
+        /// Tasks that the plan does not have any more.
+        removed: Vec<TaskId>,
+        /// Tasks that are different.
+        changed: Vec<TaskId>,
+        /// Tasks that the plan says are done, and the run did not do.
+        done: Vec<TaskId>,
+    },
     /// A person let a gate pass.
     GateApproved {
         /// Its name.
@@ -314,6 +327,7 @@ impl EventBody {
             | Self::WarningRaised { .. }
             | Self::StopRequested { .. }
             | Self::PlanChanged { .. }
+            | Self::Replanned { .. }
             | Self::GateApproved { .. }
             | Self::GateReached { .. }
             | Self::ProviderRested { .. }
@@ -355,6 +369,7 @@ impl EventBody {
             | Self::WarningRaised { .. }
             | Self::StopRequested { .. }
             | Self::PlanChanged { .. }
+            | Self::Replanned { .. }
             | Self::GateApproved { .. }
             | Self::GateReached { .. }
             | Self::ProviderRested { .. }

@@ -11,6 +11,7 @@ pub mod alert;
 pub mod check;
 pub mod command;
 pub mod completion;
+pub mod difference;
 pub mod doctor;
 pub mod event;
 pub mod exit;

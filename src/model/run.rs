@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent::AgentSpec;
-use super::ids::RunId;
+use super::ids::{RunId, TaskId};
 use super::layer::Layer;
 use super::task::TaskSpec;
 use super::time::{Span, Timestamp};
@@ -101,6 +101,52 @@ pub struct ProviderSpec {
     pub key_env: Option<String>,
 }
 
+/// What a name in plans stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RoleChoice {
+    /// An agent.
+    pub agent: String,
+    /// The layer at which it starts.
+    pub layer: Option<u8>,
+}
+
+/// How the plan of a run was read, and what of it is run: what was chosen with options and
+/// configuration, so that it can be read again in the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PlanReading {
+    /// The format to read it as, instead of the one that is found.
+    pub format: Option<String>,
+    /// How finely it is cut: `leaf`, `task` or `group`.
+    pub granularity: Option<String>,
+    /// Take every box outside fences as a task.
+    pub boxes_all: bool,
+    /// Take the whole plan as one task.
+    pub as_one: bool,
+    /// The largest plan that is read, in bytes; none: the built-in limit.
+    pub max_size: Option<u64>,
+    /// Ids that are taken as done, in the plan or not.
+    pub assume_done: Vec<TaskId>,
+    /// Ids to run; empty: all.
+    pub only: Vec<TaskId>,
+    /// Run what the ones in `only` need, too.
+    pub with_deps: bool,
+    /// Ids not to run.
+    pub skip: Vec<TaskId>,
+    /// Run a plan that says it is over.
+    pub force: bool,
+    /// The agent of tasks that ask for none.
+    pub agent: Option<String>,
+    /// Agents for single tasks by id; they beat all else.
+    pub agent_for: BTreeMap<TaskId, String>,
+    /// Names in plans and what they stand for.
+    pub roles: BTreeMap<String, RoleChoice>,
+    /// Limit of one attempt of tasks that name none.
+    pub timeout: Span,
+    /// Further attempts of tasks that name none.
+    pub retries: u32,
+}
+
 /// Everything that a run is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSpec {
@@ -142,4 +188,10 @@ pub struct RunSpec {
     pub providers: BTreeMap<String, ProviderSpec>,
     /// Report files that were asked for, absolute.
     pub reports: Vec<PathBuf>,
+    /// How its plan was read; none: it was made before that was kept.
+    #[serde(default)]
+    pub reading: Option<PlanReading>,
+    /// How often its plan was read again since it began.
+    #[serde(default)]
+    pub replanned: u32,
 }

@@ -158,6 +158,9 @@ pub struct RunView {
     pub updated_at: Timestamp,
     /// Who asked for a stop.
     pub stop_requested: Option<String>,
+    /// Whether the plan was changed since the run read it.
+    #[serde(default)]
+    pub plan_changed: bool,
     /// Its tasks in plan order.
     pub tasks: Vec<TaskView>,
     /// How many tasks are in each status.
@@ -263,6 +266,7 @@ impl RunView {
             last_seq: 0,
             updated_at: spec.created_at,
             stop_requested: None,
+            plan_changed: false,
             tasks,
             counts,
             approved: BTreeSet::new(),
@@ -347,8 +351,9 @@ impl RunView {
                 self.exit_code = Some(*exit_code);
                 self.ended_at = Some(event.at);
             }
-            EventBody::PlanChanged { .. }
-            | EventBody::TaskHeld { .. }
+            EventBody::PlanChanged { .. } => self.plan_changed = true,
+            EventBody::Replanned { .. } => self.plan_changed = false,
+            EventBody::TaskHeld { .. }
             | EventBody::TaskSkipped { .. }
             | EventBody::TaskBlocked { .. }
             | EventBody::TaskReopened { .. }
@@ -495,6 +500,7 @@ impl RunView {
             | EventBody::WarningRaised { .. }
             | EventBody::StopRequested { .. }
             | EventBody::PlanChanged { .. }
+            | EventBody::Replanned { .. }
             | EventBody::GateApproved { .. }
             | EventBody::GateReached { .. }
             | EventBody::ProviderRested { .. }

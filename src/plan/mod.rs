@@ -3,7 +3,8 @@
 //! [`read`] takes any Markdown: the line layer (`lines`, `blocks`, `boxes`, `outline`, `fields`) knows
 //! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what.
 //! [`resolve()`] joins the plan with a run's options, [`check`] makes a document of both, and
-//! [`render_check`] shows it.
+//! [`render_check`] shows it. Of a plan that was changed while a run went on, [`pair`] knows which task is
+//! which, and [`replan()`] makes the run's tasks anew.
 //!
 //! **Invariants:** reading never fails and never panics: all mistakes are diagnostics. It takes time
 //! linear in the size of the text. Nothing of a plan is run except its `Command` and `Verify` values.
@@ -30,9 +31,11 @@ mod matter;
 mod names;
 mod order;
 mod outline;
+mod pairing;
 mod phases;
 mod reader;
 mod references;
+mod replan;
 mod resolve;
 mod sections;
 mod show;
@@ -48,7 +51,12 @@ mod values;
 mod words;
 
 pub use explain::check;
+pub use pairing::Pairing;
+pub use pairing::pair;
 pub use reader::read;
+pub use replan::GONE;
+pub use replan::Replan;
+pub use replan::replan;
 pub use resolve::ResolveOptions;
 pub use resolve::Resolved;
 pub use resolve::Role;

@@ -29,7 +29,7 @@ use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 
 /// The agent that runs a shell command and nothing else.
-const COMMAND: &str = "command";
+pub(crate) const COMMAND: &str = "command";
 
 /// What a name in plans stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,6 +3,7 @@
 mod golden;
 mod order;
 mod property;
+mod replanning;
 mod resolving;
 mod rules;
 

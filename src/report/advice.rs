@@ -9,6 +9,7 @@ use crate::model::outcome::StopReason;
 use crate::model::run::RunSpec;
 use crate::model::status::TaskStatus;
 use crate::model::task::HeldReason;
+use crate::model::time::Span;
 use crate::model::view::TaskView;
 use crate::report::text;
 
@@ -42,9 +43,14 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             the.retry("again, once it is installed"),
         ],
         FailureKind::UsageError => {
-            vec![the.logs("what it printed"), the.another_layer("again, by another agent")]
+            vec![
+                the.logs("what it printed"),
+                the.another_layer("again, by another agent"),
+                the.retry("again, once its arguments are right"),
+            ]
         }
         FailureKind::NotLoggedIn => vec![
+            the.login("log it in"),
             step("orchestrate doctor", "which logins can be seen, and how to log in"),
             the.logs("what it printed"),
             the.retry("again, once it is logged in"),
@@ -60,7 +66,11 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             vec![the.retry("again, later"), the.another_layer("again, by another provider")]
         }
         FailureKind::ModelUnknown => {
-            vec![models("which models are asked for"), the.another_layer("again, by another model")]
+            vec![
+                models("which models are asked for"),
+                the.another_layer("again, by another model"),
+                the.retry("again, once the model is set right"),
+            ]
         }
         FailureKind::ContextOverflow => vec![
             the.logs("what filled the context"),
@@ -75,7 +85,7 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
         FailureKind::TimedOut => vec![
             the.logs("what it did in that time"),
             the.say("tell it to do less"),
-            the.again_with("--timeout DURATION", "give every attempt more time"),
+            the.again_with(&format!("--timeout {}", the.more_time()), "give every attempt more time"),
         ],
         FailureKind::Stalled
         | FailureKind::Exited
@@ -109,18 +119,29 @@ pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
             vec![the.logs("what it did"), the.say("tell it which files are its own")]
         }
         FailureKind::HierarchyViolation => {
-            vec![models("which models are allowed"), the.another_layer("again, by another model")]
+            vec![
+                models("which models are allowed"),
+                the.another_layer("again, by another model"),
+                the.retry("again, once the alias is known or the model is set right"),
+            ]
         }
         FailureKind::BudgetExhausted => {
-            vec![models("which layers cost nothing"), the.another_layer("again, by another model")]
+            vec![
+                models("which layers cost nothing"),
+                the.another_layer("again, by another model"),
+                the.retry("again, with a budget of its own"),
+            ]
         }
         FailureKind::NoLayerLeft => vec![
             step("orchestrate doctor", "which agents and providers could be used"),
-            step("orchestrate resume", "go on, once a provider is back"),
+            the.retry("again, once a provider is back"),
         ],
         FailureKind::PaymentNotApproved => vec![
             models("what the paid layers are"),
-            the.again_with("--allow-paid --reason TEXT", "approve them"),
+            step(
+                &format!("orchestrate retry {} --allow-paid --reason TEXT", the.id),
+                "approve them for this run",
+            ),
         ],
         FailureKind::Lost => vec![the.retry("again"), the.logs("what it printed until then")],
     };
@@ -160,6 +181,17 @@ pub(super) fn for_task(spec: &RunSpec, task: &TaskView) -> Vec<Step> {
     steps.into_iter().flatten().collect()
 }
 
+/// What to do where the plan was changed since the run read it.
+pub(super) fn for_changed_plan() -> Vec<Step> {
+    [
+        step("orchestrate resume --replan", "read the changed plan, and go on with it"),
+        step("orchestrate resume --replan --dry-run", "what is different in it"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 /// What to do about a task that was under way when its run's supervisor died.
 pub(super) fn for_abandoned(task: &TaskView) -> Vec<Step> {
     let id = text::shell_word(&text::clean(task.id.as_str()));
@@ -197,6 +229,18 @@ impl<'a> Commands<'a> {
 
     fn logs(&self, why: &str) -> Option<Step> {
         step(&format!("orchestrate logs {}", self.id), why)
+    }
+
+    /// The call that logs the agent of its last attempt in.
+    fn login(&self, why: &str) -> Option<Step> {
+        let agent = &self.task.last_attempt()?.rung.agent;
+        step(self.spec.agents.get(agent)?.login.as_deref()?, why)
+    }
+
+    /// Twice as much time as an attempt of the task has.
+    fn more_time(&self) -> Span {
+        let task = self.spec.tasks.iter().find(|known| known.id == self.task.id);
+        Span(task.map_or(Span::minutes(45), |task| task.timeout).0.saturating_mul(2))
     }
 
     fn retry(&self, why: &str) -> Option<Step> {

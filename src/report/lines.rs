@@ -179,6 +179,10 @@ pub(super) fn lasting(
         }
         EventBody::StopRequested { by } => remark(Sign::Stopped, &stopping(by, style)),
         EventBody::PlanChanged { plan } => remark(Sign::Warning, &plan_changed(plan, style)),
+        EventBody::Replanned { plan, added, removed, changed, done } => {
+            let counts = [added.len(), removed.len(), changed.len(), done.len()];
+            Some(format!("    {}", replanned(plan, counts, style)))
+        }
         EventBody::GateApproved { gate, by } => remark(
             Sign::Succeeded,
             &format!("gate \"{}\" approved by {}", style.clean(gate), style.clean(by)),
@@ -319,6 +323,7 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
         | EventBody::WarningRaised { .. }
         | EventBody::StopRequested { .. }
         | EventBody::PlanChanged { .. }
+        | EventBody::Replanned { .. }
         | EventBody::GateApproved { .. }
         | EventBody::GateReached { .. }
         | EventBody::ProviderRested { .. }
@@ -388,7 +393,20 @@ pub(super) fn stopping(by: &str, style: &Style) -> String {
 /// What a changed plan says.
 pub(super) fn plan_changed(plan: &str, style: &Style) -> String {
     let plan = style.clean(plan);
-    format!("{plan} was changed; this run goes on with it as it was")
+    format!("{plan} was changed; this run goes on with it as it was  (later: orchestrate resume --replan)")
+}
+
+/// What a plan that was read again says: how many tasks were added, removed, changed, are done.
+pub(super) fn replanned(plan: &str, counts: [usize; 4], style: &Style) -> String {
+    let words = ["added", "removed", "changed", "done in the plan"];
+    let told: Vec<String> = counts
+        .into_iter()
+        .zip(words)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let told = if told.is_empty() { "no task is different".to_owned() } else { told.join(", ") };
+    format!("{} was read again: {told}", style.clean(plan))
 }
 
 /// What a gate that was reached says.

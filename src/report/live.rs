@@ -144,6 +144,7 @@ impl Reporter for Live {
             | EventBody::WarningRaised { .. }
             | EventBody::StopRequested { .. }
             | EventBody::PlanChanged { .. }
+            | EventBody::Replanned { .. }
             | EventBody::GateApproved { .. }
             | EventBody::GateReached { .. }
             | EventBody::ProviderRested { .. }

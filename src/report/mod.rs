@@ -18,6 +18,7 @@
 //! silence a reporter.
 
 mod advice;
+mod difference;
 mod doctor;
 mod document;
 mod lines;
@@ -49,12 +50,15 @@ use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 
 pub use advice::{Step, advice, steps};
+pub use difference::difference;
 pub use doctor::{DoctorAmount, doctor};
 pub use document::{event_json, line_json, result_json};
 pub use markdown::markdown;
 pub use printed::Printed;
 pub use region::{Doing, region};
 pub use runs::runs;
+#[cfg(test)]
+pub(crate) use sample::every_advice;
 pub use status::{Liveness, status};
 pub use style::{Sign, Style};
 pub use summary::summary;

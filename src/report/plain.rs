@@ -160,6 +160,10 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
         }
         EventBody::StopRequested { by } => news(lines::stopping(by, style)),
         EventBody::PlanChanged { plan } => bad(format!("warning  {}", lines::plan_changed(plan, style))),
+        EventBody::Replanned { plan, added, removed, changed, done } => {
+            let counts = [added.len(), removed.len(), changed.len(), done.len()];
+            news(format!("plan     {}", lines::replanned(plan, counts, style)))
+        }
         EventBody::GateApproved { gate, by } => {
             news(format!("gate     \"{}\" approved by {}", style.clean(gate), style.clean(by)))
         }

@@ -106,6 +106,8 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
         ]),
         providers: BTreeMap::new(),
         reports: Vec::new(),
+        reading: None,
+        replanned: 0,
     }
 }
 
@@ -483,8 +485,28 @@ pub(super) fn every_kind() -> Sample {
         say: None,
     });
     run.finish(RunStatus::Stopped, 130);
+    run.push(EventBody::Replanned {
+        plan: "plans/phase3.md".to_owned(),
+        added: vec![id("T010")],
+        removed: Vec::new(),
+        changed: vec![id("T002")],
+        done: Vec::new(),
+    });
     run.at(1_000).push(EventBody::RunResumed { host: "anvil".to_owned(), pid: 4712, fence: 2 });
     run.push(EventBody::TaskSkipped { task_id: id("T008"), why: "the plan says so now".to_owned() });
     run.begin("T005", rung(5)).at(1_048).end("T005", AttemptStatus::Lost, verdict);
     run
+}
+
+/// For each kind of failure all commands that are advised to a person.
+pub(crate) fn every_advice() -> Vec<(FailureKind, Vec<String>)> {
+    let mut run = picture();
+    run.at(200);
+    for agent in run.spec.agents.values_mut() {
+        agent.login = (agent.kind != AdapterKind::Command).then(|| format!("{} auth login", agent.name));
+    }
+    let Some(task) = run.view.task(&id("T006")) else { return Vec::new() };
+    let commands =
+        |kind| crate::report::steps(kind, &run.spec, task).into_iter().map(|step| step.command).collect();
+    FailureKind::ALL.into_iter().map(|kind| (kind, commands(kind))).collect()
 }

@@ -38,6 +38,9 @@ pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) 
     for command in again(spec, view, &open, style) {
         lines.push(format!("  again    {command}"));
     }
+    if view.plan_changed && !open.is_empty() {
+        lines.push("  again    orchestrate resume --replan   (the plan was changed)".to_owned());
+    }
     let mut out = lines.join("\n");
     out.push('\n');
     out
@@ -141,8 +144,7 @@ fn again(spec: &RunSpec, view: &RunView, open: &[&TaskView], style: &Style) -> V
         }
         RunStatus::Waiting if !view.gates_reached.is_empty() => approvals(),
         RunStatus::Limited if is_unpaid(open) => {
-            let plan = text::shell_word(&style.clean(&spec.plan));
-            vec![format!("orchestrate --plan {plan} --allow-paid --reason TEXT")]
+            vec!["orchestrate retry --allow-paid --reason TEXT".to_owned()]
         }
         RunStatus::Running
         | RunStatus::Waiting

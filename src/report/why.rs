@@ -115,7 +115,8 @@ pub fn why_with(
     let Some(found) = view.task(task) else {
         return format!("run {} has no task `{}`\n", view.run_id, style.clean(task.as_str()));
     };
-    let story = Story { spec, view, task: found, abandoned: is_abandoned(found, live), printed, style };
+    let abandoned = is_abandoned(found, live);
+    let story = Story { spec, view, task: found, live, abandoned, printed, style };
     let room = style.height.saturating_sub(1).clamp(*SCREEN.start(), *SCREEN.end());
     let mut lines = Vec::new();
     for detail in DETAILS {
@@ -140,7 +141,7 @@ pub fn why_document(
 ) -> Option<Why> {
     let found = view.task(task)?;
     let abandoned = is_abandoned(found, live);
-    let steps = steps(spec, found, abandoned).into_iter();
+    let steps = steps(spec, view, found, live).into_iter();
     Some(Why {
         schema: WhyVersion::V1,
         run_id: view.run_id.clone(),
@@ -155,8 +156,14 @@ fn is_abandoned(task: &TaskView, live: Liveness) -> bool {
     live == Liveness::Dead && task.status.is_active()
 }
 
-fn steps(spec: &RunSpec, task: &TaskView, abandoned: bool) -> Vec<advice::Step> {
-    if abandoned { advice::for_abandoned(task) } else { advice::for_task(spec, task) }
+fn steps(spec: &RunSpec, view: &RunView, task: &TaskView, live: Liveness) -> Vec<advice::Step> {
+    let mut steps =
+        if is_abandoned(task, live) { advice::for_abandoned(task) } else { advice::for_task(spec, task) };
+    let is_done = matches!(task.status, TaskStatus::Succeeded | TaskStatus::Skipped);
+    if view.plan_changed && live != Liveness::Alive && !is_done {
+        steps.extend(advice::for_changed_plan());
+    }
+    steps
 }
 
 /// What a story is told of.
@@ -164,6 +171,7 @@ struct Story<'a> {
     spec: &'a RunSpec,
     view: &'a RunView,
     task: &'a TaskView,
+    live: Liveness,
     abandoned: bool,
     printed: &'a Printed,
     style: &'a Style,
@@ -201,7 +209,7 @@ impl Story<'_> {
                 lines.push(self.older_attempt_line(attempt, moved));
             }
         }
-        let steps = steps(spec, task, self.abandoned);
+        let steps = steps(spec, view, task, self.live);
         if !steps.is_empty() {
             if !task.attempts.is_empty() {
                 lines.push(String::new());

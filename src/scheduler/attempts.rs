@@ -10,7 +10,7 @@ use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, StopReaso
 use crate::model::run::{Isolation, TickMode};
 use crate::model::status::AttemptStatus;
 use crate::model::time::Timestamp;
-use crate::model::view::TaskView;
+use crate::model::view::{AttemptView, TaskView};
 
 use super::effect::Effect;
 use super::judge::{Checks, Judgement, Question, judge, stopped_while_verifying};
@@ -344,6 +344,14 @@ pub(super) fn note(task: &TaskView, goes_on: bool) -> Option<String> {
         let number = last.attempt;
         let agent = &last.rung.agent;
         match (last.status, last.failure()) {
+            (AttemptStatus::Failed, Some(failure)) if failure.kind == FailureKind::ReportedBlocked => {
+                lines.push(format!("Attempt {number} ({agent}) stopped and asked: {}", failure.seen));
+                if let Some(summary) =
+                    last.summary.as_ref().filter(|summary| !failure.seen.contains(*summary))
+                {
+                    lines.push(format!("- it said: {summary}"));
+                }
+            }
             (AttemptStatus::Failed, Some(failure)) => {
                 let word = match failure.kind.remedy() {
                     Remedy::Task | Remedy::Never => "failed",
@@ -369,7 +377,10 @@ pub(super) fn note(task: &TaskView, goes_on: bool) -> Option<String> {
         }
     }
     if let Some(say) = &task.say {
-        lines.push(format!("A word from the person who runs this: {say}"));
+        let asked = sessions::last_try(task).and_then(AttemptView::failure);
+        let is_answer = asked.is_some_and(|failure| failure.kind == FailureKind::ReportedBlocked);
+        let word = if is_answer { "The answer of" } else { "A word from" };
+        lines.push(format!("{word} the person who runs this: {say}"));
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -91,14 +91,24 @@ impl Scheduler {
         self.rebuild();
     }
 
+    /// Skips what is not to be run. A task that had begun before the plan said so is put back first.
     fn skip_entries(&mut self) {
         for place in 0..self.spec.tasks.len() {
-            if let Entry::Skip { why } = &self.spec.tasks[place].entry
-                && self.status(place) == TaskStatus::Pending
-            {
-                let (task_id, why) = (self.id(place), why.clone());
-                self.record(EventBody::TaskSkipped { task_id, why });
+            let Entry::Skip { why } = &self.spec.tasks[place].entry else { continue };
+            let why = why.clone();
+            match self.status(place) {
+                TaskStatus::Pending | TaskStatus::Held | TaskStatus::Blocked => {}
+                TaskStatus::Failed | TaskStatus::Cancelled | TaskStatus::Retrying => {
+                    self.reopen(place, &why);
+                }
+                TaskStatus::Running
+                | TaskStatus::Verifying
+                | TaskStatus::Landing
+                | TaskStatus::Succeeded
+                | TaskStatus::Skipped => continue,
             }
+            let task_id = self.id(place);
+            self.record(EventBody::TaskSkipped { task_id, why });
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the scheduler is told: every fact from outside, as a closed list.
 
+use crate::model::difference::PlanDifference;
 use crate::model::exit::ExitCode;
 use crate::model::failure::FailureKind;
 use crate::model::ids::{AttemptKey, TaskId};
@@ -100,6 +101,14 @@ pub enum Input {
     },
     /// The plan file was changed on disk.
     PlanChanged,
+    /// The changed plan was read, and this scheduler was made with the tasks that it has now. To be
+    /// given before [`Input::Resume`].
+    Replanned {
+        /// What is different.
+        difference: Box<PlanDifference>,
+        /// The tasks that are begun anew.
+        again: Vec<TaskId>,
+    },
     /// A person lets a gate pass.
     Approve {
         /// Its name, or the id or title of a gate task.

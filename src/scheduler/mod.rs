@@ -259,6 +259,7 @@ impl Scheduler {
                 let plan = self.spec.plan.clone();
                 self.record(EventBody::PlanChanged { plan });
             }
+            Input::Replanned { difference, again } => self.replanned(&difference, &again),
             Input::Approve { gate, by } => self.approve(&gate, &by),
             Input::Retry { tasks, layer, agent, say } => {
                 self.retry(&tasks, layer, agent.as_ref(), say.as_ref());

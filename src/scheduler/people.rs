@@ -1,7 +1,8 @@
-//! What a person asks for: let a gate pass, stop, try again.
+//! What a person asks for: let a gate pass, stop, try again, read the plan again.
 
 use std::collections::BTreeSet;
 
+use crate::model::difference::{PlanDifference, TaskDifference};
 use crate::model::event::EventBody;
 use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
@@ -135,6 +136,35 @@ impl Scheduler {
             // Nothing starts any more, but what is behind the opened ones is not blocked either.
             Phase::Stopping { .. } => self.sort_blocked(),
             Phase::Waiting | Phase::Ended => {}
+        }
+    }
+
+    /// Records that the plan was read again, and opens the tasks that are begun anew. What the plan
+    /// dropped or calls done is skipped when the run goes on, which follows from its tasks alone.
+    pub(super) fn replanned(&mut self, difference: &PlanDifference, again: &[TaskId]) {
+        if self.phase != Phase::Waiting {
+            return;
+        }
+        let ids = |list: &[TaskDifference]| list.iter().map(|task| task.id.clone()).collect();
+        self.record(EventBody::Replanned {
+            plan: difference.plan.clone(),
+            added: ids(&difference.added),
+            removed: ids(&difference.removed),
+            changed: ids(&difference.changed),
+            done: ids(&difference.done),
+        });
+        for id in again {
+            let Some(place) = self.view.place(id) else { continue };
+            if self.status(place).may_become(TaskStatus::Pending) && !self.status(place).is_active() {
+                self.record(EventBody::TaskReopened {
+                    task_id: id.clone(),
+                    why: "the plan was changed".to_owned(),
+                    fresh: true,
+                    layer: None,
+                    agent: None,
+                    say: None,
+                });
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub enum SchemaKind {
     RunResult,
     /// What `check` says of a plan.
     PlanCheck,
+    /// What changed in the plan of a run.
+    PlanDifference,
     /// `run:<run>:lease`.
     Lease,
     /// An entry of `run:<run>:control`.
@@ -77,7 +79,7 @@ impl fmt::Display for Violation {
 
 impl SchemaKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Completion,
         Self::TaskStatus,
         Self::TaskReport,
@@ -85,6 +87,7 @@ impl SchemaKind {
         Self::Event,
         Self::RunResult,
         Self::PlanCheck,
+        Self::PlanDifference,
         Self::Lease,
         Self::Control,
         Self::Error,
@@ -103,6 +106,7 @@ impl SchemaKind {
             Self::Event => "event",
             Self::RunResult => "run-result",
             Self::PlanCheck => "plan-check",
+            Self::PlanDifference => "plan-difference",
             Self::Lease => "lease",
             Self::Control => "control",
             Self::Error => "error",
@@ -129,6 +133,7 @@ impl SchemaKind {
             Self::Event => include_str!("../../schemas/event.schema.json"),
             Self::RunResult => include_str!("../../schemas/run-result.schema.json"),
             Self::PlanCheck => include_str!("../../schemas/plan-check.schema.json"),
+            Self::PlanDifference => include_str!("../../schemas/plan-difference.schema.json"),
             Self::Lease => include_str!("../../schemas/lease.schema.json"),
             Self::Control => include_str!("../../schemas/control.schema.json"),
             Self::Error => include_str!("../../schemas/error.schema.json"),

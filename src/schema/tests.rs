@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::model::alert::Alert;
 use crate::model::check::PlanCheck;
 use crate::model::completion::{Completion, CompletionStatus};
+use crate::model::difference::PlanDifference;
 use crate::model::doctor::Doctor;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
@@ -25,6 +26,7 @@ fn from_types(kind: SchemaKind) -> String {
         SchemaKind::Event => derived::<Event>("event/v1", Side::Written),
         SchemaKind::RunResult => derived::<RunResult>("run-result/v1", Side::Written),
         SchemaKind::PlanCheck => derived::<PlanCheck>("plan-check/v1", Side::Written),
+        SchemaKind::PlanDifference => derived::<PlanDifference>("plan-difference/v1", Side::Written),
         SchemaKind::Lease => derived::<Lease>("lease/v1", Side::Written),
         SchemaKind::Control => derived::<Control>("control/v1", Side::Read),
         SchemaKind::Error => derived::<ErrorDocument>("error/v1", Side::Written),

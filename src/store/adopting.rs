@@ -53,6 +53,9 @@ impl Store {
         self.write(|connection| {
             if known.is_none() {
                 journal::insert_run(connection, spec, 0)?;
+            } else if journal::spec(connection, run)?.replanned < spec.replanned {
+                // Its plan was read again elsewhere: the events that came tell of those tasks.
+                journal::replace_spec(connection, spec)?;
             }
             journal::insert_texts(connection, run, &texts)?;
             let view = journal::view(connection, spec)?;

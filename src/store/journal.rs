@@ -75,6 +75,19 @@ pub(super) fn insert_run(connection: &Connection, spec: &RunSpec, pid: u32) -> R
     Ok(())
 }
 
+/// Writes a run down as it goes on from here: with the tasks that its plan has now.
+pub(super) fn replace_spec(connection: &Connection, spec: &RunSpec) -> Result<(), StoreError> {
+    let text = serde_json::to_string(spec)
+        .map_err(|error| StoreError::corrupt(format!("the run cannot be written as JSON: {error}")))?;
+    let replaced = connection
+        .prepare_cached("UPDATE specs SET spec = ?2 WHERE run_id = ?1")?
+        .execute(params![spec.run_id.as_str(), text])?;
+    if replaced == 0 {
+        return Err(StoreError::NoRun { wanted: Some(spec.run_id.0.clone()) });
+    }
+    Ok(())
+}
+
 /// How far the run is.
 pub(super) fn head(connection: &Connection, run: &RunId) -> Result<Head, StoreError> {
     let mut statement = connection.prepare_cached("SELECT last_seq, fence FROM runs WHERE run_id = ?1")?;
@@ -309,6 +322,7 @@ pub(super) fn end_among(events: &[Event]) -> Option<bool> {
         EventBody::WarningRaised { .. }
         | EventBody::StopRequested { .. }
         | EventBody::PlanChanged { .. }
+        | EventBody::Replanned { .. }
         | EventBody::GateApproved { .. }
         | EventBody::GateReached { .. }
         | EventBody::ProviderRested { .. }

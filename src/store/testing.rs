@@ -57,6 +57,8 @@ pub(crate) fn spec(run: &str, tasks: &[&str]) -> RunSpec {
         agents: BTreeMap::new(),
         providers: BTreeMap::new(),
         reports: Vec::new(),
+        reading: None,
+        replanned: 0,
     }
 }
 

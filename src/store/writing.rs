@@ -63,6 +63,30 @@ impl Store {
         })
     }
 
+    /// Takes a run as [`Store::acquire_lease`] does, with the tasks that its plan has now: `spec`, and
+    /// the `events` that say so, after which it stands at `view`. All or nothing.
+    ///
+    /// [`StoreError::Conflict`] where something happened in the run since those events were made.
+    pub fn replan_run(
+        &mut self,
+        spec: &RunSpec,
+        view: &RunView,
+        events: &[Event],
+        lease: &Lease,
+        now: Timestamp,
+        is_alive: &dyn Fn(&Lease) -> bool,
+    ) -> Result<(), StoreError> {
+        let masker = self.masker.clone();
+        self.take_everywhere(spec, lease, is_alive, true, |connection| {
+            let head = journal::head(connection, &spec.run_id)?;
+            head.admit(&spec.run_id, lease.fence)?;
+            journal::replace_spec(connection, spec)?;
+            journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
+            journal::update_run(connection, spec, view, now)?;
+            take_hold(connection, &masker, spec, lease, now, is_alive)
+        })
+    }
+
     /// Extends a lease to [`LEASE`] from `now`.
     pub fn renew_lease(&mut self, spec: &RunSpec, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
         self.refused()?;

@@ -9,7 +9,6 @@
 )]
 
 #[path = "../support/project.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod project;
 
 mod agent_side;
@@ -24,6 +23,7 @@ mod full_disk;
 mod going_on;
 #[cfg(target_os = "linux")]
 mod leftovers;
+#[cfg(target_os = "linux")]
 mod limits;
 mod looking;
 mod main_job;
@@ -55,6 +55,7 @@ mod resuming;
 #[cfg(unix)]
 mod sessions;
 mod verdicts;
+mod ways_back;
 #[path = "../support/webhook_server.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod webhook_server;

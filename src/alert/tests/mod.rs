@@ -65,6 +65,8 @@ fn spec(tasks: &[&str]) -> RunSpec {
         agents: BTreeMap::new(),
         providers: BTreeMap::new(),
         reports: Vec::new(),
+        reading: None,
+        replanned: 0,
     }
 }
 

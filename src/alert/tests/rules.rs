@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::alert::rules::{STALLED, happenings};
-use crate::model::outcome::{Ending, Outcome};
+use crate::model::outcome::{Ending, Outcome, Peaks};
 use crate::model::reading::Reading;
 use crate::model::status::AttemptStatus;
 use crate::model::verdict::Verdict;
@@ -17,15 +17,14 @@ fn ended(task: &str, attempt: u32, cost: f64, failure: Option<FailureKind>) -> E
             stopped: None,
             left_behind: 0,
             wall_ms: 1,
+            peaks: Peaks::default(),
         }),
         reading: Some(Reading { cost_usd: Some(cost), ..Reading::default() }),
         summary: None,
         session_kept: false,
         verdict: Verdict {
             failure: failure.map(|kind| Failure::new(kind, "seen")),
-            decided_by: None,
-            witnesses: Vec::new(),
-            notes: Vec::new(),
+            ..Verdict::default()
         },
     }
 }

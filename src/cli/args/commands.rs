@@ -54,6 +54,14 @@ Examples:
   orchestrate resume --yes-gates     taking every gate as approved
   orchestrate resume --allow-paid --reason 'the demo is at five'
   orchestrate resume --redis redis://cache:6379   a run whose machine is lost
+  orchestrate resume --replan        the plan was changed: say what is different, and go on with it
+  orchestrate resume --replan --dry-run   only say it
+
+A run goes on with its plan as it read it. With --replan the plan is read again, in the way and with
+the selection that the run began with, and what is different is printed, new commands first. What
+succeeded stays so. A task that failed and was changed is run again; one that the plan dropped, or
+calls done, is skipped. A run keeps the ids of its tasks: one that only got another number is known by
+its title, and another task under the id of one that was begun gets an id of its own (`3-2`).
 
 With Redis a run of another machine is taken over once its lease has lapsed, half a minute after its
 supervisor was last seen. It goes on in a checkout of the same repository that has its plan.")]
@@ -67,6 +75,12 @@ pub struct ResumeCommand {
     /// Take every gate as approved
     #[arg(long)]
     pub yes_gates: bool,
+    /// Read the changed plan first, and print what is different
+    #[arg(long)]
+    pub replan: bool,
+    /// With --replan: only print what is different
+    #[arg(long, requires = "replan")]
+    pub dry_run: bool,
     /// Allow layers that cost money; needs --reason
     #[arg(long, requires = "reason")]
     pub allow_paid: bool,
@@ -154,7 +168,13 @@ pub struct StopCommand {
 Examples:
   orchestrate retry                           all that failed, and what that blocked
   orchestrate retry T006 --layer 3            by another model
-  orchestrate retry T006 --say 'write it to plans/audit/a11y.md'")]
+  orchestrate retry T006 --say 'write it to plans/audit/a11y.md'
+  orchestrate retry T007 --say 'use the key in .env.test'   the answer to an agent that asked
+  orchestrate retry T008 --layer 6 --allow-paid --reason 'the demo is at five'
+
+The next attempt is told what went wrong and your word; an agent that reported itself blocked reads
+its question and the answer. A run that goes on takes it up at once. What would change nothing is
+refused: a layer for a task that a command runs, an agent that has no such layer.")]
 pub struct RetryCommand {
     /// The tasks; left out: all that did not succeed
     #[arg(value_name = "TASK", value_parser = reading::task_id)]
@@ -165,9 +185,15 @@ pub struct RetryCommand {
     /// By this agent
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
-    /// A word to the agent
+    /// A word to the agent: the answer, where it stopped and asked
     #[arg(long, value_name = "TEXT")]
     pub say: Option<String>,
+    /// Allow layers that cost money; needs --reason
+    #[arg(long, requires = "reason")]
+    pub allow_paid: bool,
+    /// Why money may be spent; kept with the run
+    #[arg(long, value_name = "TEXT", requires = "allow_paid")]
+    pub reason: Option<String>,
 }
 
 /// `orchestrate approve`.

@@ -311,3 +311,31 @@ fn words_that_are_not_utf_8_are_paths() {
         assert!(matches!(cli.command, Command::Run(run) if run.plan.get().to_str().is_none()));
     }
 }
+
+#[test]
+fn every_advised_command_can_be_typed() {
+    for (kind, commands) in crate::report::every_advice() {
+        let ours: Vec<&String> =
+            commands.iter().filter(|command| command.starts_with("orchestrate ")).collect();
+        assert!(!ours.is_empty(), "{kind}");
+        // What looks around and changes nothing does not bring a task on by itself.
+        let acts = |command: &&&String| {
+            ["orchestrate retry", "orchestrate resume", "orchestrate --plan"]
+                .iter()
+                .any(|act| command.starts_with(act))
+        };
+        assert!(ours.iter().any(|command| acts(&command)), "{kind}: {commands:?}");
+        for command in ours {
+            let line: Vec<&str> = command.split(' ').skip(1).collect();
+            drop(parsed(&line));
+        }
+    }
+    for line in [
+        ["resume", "--replan"].as_slice(),
+        &["resume", "--replan", "--dry-run"],
+        &["approve", "g", "--resume"],
+    ] {
+        drop(parsed(line));
+    }
+    drop(refused(&["resume", "--dry-run"]));
+}

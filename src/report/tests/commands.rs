@@ -198,8 +198,8 @@ fn every_failure_has_something_to_do() {
     |orchestrate retry T006 --layer 5     again, by another model
     ");
     assert_snapshot!(joined(&advice(FailureKind::PaymentNotApproved, &run.spec, task)), @r"
-    |orchestrate models                                              what the paid layers are
-    |orchestrate --plan plans/phase3.md --allow-paid --reason TEXT   approve them
+    |orchestrate models                                  what the paid layers are
+    |orchestrate retry T006 --allow-paid --reason TEXT   approve them for this run
     ");
 }
 

@@ -113,7 +113,7 @@ fn an_end_with_many_failures_stays_short() {
     assert!(summary.lines().count() < 60);
     assert!(summary.contains("and 10 more failed"), "{summary}");
     assert!(summary.contains("and 20 more"), "{summary}");
-    assert!(summary.ends_with("again    orchestrate --plan plans/phase3.md --allow-paid --reason TEXT\n"));
+    assert!(summary.ends_with("again    orchestrate retry --allow-paid --reason TEXT\n"));
 }
 
 fn unpaid() -> Verdict {

@@ -43,13 +43,14 @@ fn every_kind_of_event_in_lines_that_stay() {
     |  ! layer 3 is off for this run: model_unknown: model not found: glm-4.7
     |  ↻ T002  Hash passwords      opencode · big-pickle       10s  verify_failed: `cargo test` exited with 101; attempt 2 in 5s
     |  ✗ T006  Accessibility aud…  cline · minimax-m2.1     2m 02s  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written
-    |  ! plans/phase3.md was changed; this run goes on with it as it was
+    |  ! plans/phase3.md was changed; this run goes on with it as it was  (later: orchestrate resume --replan)
     |  ‖ gate "approval": 1 task waits behind it  (orchestrate approve approval)
     |  ✓ gate "approval" approved by approve
     |  ■ T003  Issue tokens        opencode · minimax-m2…      40s  stopped by stop
     |  ↻ T006  Accessibility aud…  again: retry, from layer 5, by opencode, told "mind the contrast"
     |  ■ stopping (SIGINT): no new start, running agents are being ended
     |  ■ T005  Deploy              opencode · minimax-m2…      40s  stopped, put back
+    |    plans/phase3.md was read again: 1 added, 1 changed
     |    plans/phase3.md: resumed, 2 of 9 done, 4 to run, 1 stopped, 1 blocked, 1 held
     |  ○ T008  Odd box             skipped: the plan says so now
     |  ! T005  Deploy              opencode · minimax-m2…      48s  lost: its supervisor died while it ran
@@ -69,13 +70,14 @@ fn every_kind_of_event_without_unicode() {
     |  warn  layer 3 is off for this run: model_unknown: model not found: glm-4.7
     |  retry T002  Hash passwords  opencode / big-pickle       10s  verify_failed: `cargo test` exited with 101; attempt 2 in 5s
     |  FAIL  T006  Accessibili...  cline / minimax-m2.1     2m 02s  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written
-    |  warn  plans/phase3.md was changed; this run goes on with it as it was
+    |  warn  plans/phase3.md was changed; this run goes on with it as it was  (later: orchestrate resume --replan)
     |  gate  gate "approval": 1 task waits behind it  (orchestrate approve approval)
     |  ok    gate "approval" approved by approve
     |  stop  T003  Issue tokens    opencode / minimax-...      40s  stopped by stop
     |  retry T006  Accessibili...  again: retry, from layer 5, by opencode, told "mind the contrast"
     |  stop  stopping (SIGINT): no new start, running agents are being ended
     |  stop  T005  Deploy          opencode / minimax-...      40s  stopped, put back
+    |    plans/phase3.md was read again: 1 added, 1 changed
     |    plans/phase3.md: resumed, 2 of 9 done, 4 to run, 1 stopped, 1 blocked, 1 held
     |  skip  T008  Odd box         skipped: the plan says so now
     |  warn  T005  Deploy          opencode / minimax-...      48s  lost: its supervisor died while it ran
@@ -106,7 +108,7 @@ fn every_kind_of_event_in_a_log() {
     |1:30  start    T006  Accessibility audit  (cline · minimax-m2.1, layer 4)
     |3:32  FAILED   T006  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written  (orchestrate why T006)
     |3:32  blocked  T007  by T006
-    |3:32  warning  plans/phase3.md was changed; this run goes on with it as it was
+    |3:32  warning  plans/phase3.md was changed; this run goes on with it as it was  (later: orchestrate resume --replan)
     |3:32  waiting  gate "approval": 1 task waits behind it  (orchestrate approve approval)
     |3:32  gate     "approval" approved by approve
     |3:32  pending  T005  gate approved
@@ -117,6 +119,7 @@ fn every_kind_of_event_in_a_log() {
     |5:00  stopping (SIGINT): no new start, running agents are being ended
     |5:00  stopped  T005  40s, put back
     |5:00  pending  T005  stopped
+    |5:00  plan     plans/phase3.md was read again: 1 added, 1 changed
     |0:00  plans/phase3.md: resumed, 2 of 9 done, 4 to run, 1 stopped, 1 blocked, 1 held
     |0:00  skipped  T008  the plan says so now
     |0:00  start    T005  Deploy  (opencode · minimax-m2.1:free, layer 5, attempt 2)
@@ -138,7 +141,7 @@ fn every_kind_of_event_quietly() {
     |1:20  warning  openrouter is off for this run: not_logged_in: 401 "No auth credentials found"
     |1:20  warning  layer 3 is off for this run: model_unknown: model not found: glm-4.7
     |3:32  FAILED   T006  output_missing: the agent said "succeeded", but plans/audit/a11y.md was not written  (orchestrate why T006)
-    |3:32  warning  plans/phase3.md was changed; this run goes on with it as it was
+    |3:32  warning  plans/phase3.md was changed; this run goes on with it as it was  (later: orchestrate resume --replan)
     |3:32  waiting  gate "approval": 1 task waits behind it  (orchestrate approve approval)
     |4:20  stopped  T003  by stop
     |0:48  lost     T005  attempt 2: its supervisor died while it ran

@@ -189,6 +189,8 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
         .collect(),
         providers: BTreeMap::<String, ProviderSpec>::new(),
         reports: Vec::new(),
+        reading: None,
+        replanned: 0,
     }
 }
 
