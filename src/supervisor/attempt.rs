@@ -50,13 +50,15 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
         CompletionRule::None => None,
     };
     let limit = output_limit.unwrap_or(OUTPUT_LIMIT);
-    let setting = Setting { key: &key, command: &command, limits, limit, mark: &mark };
-    let ended = match begin(&setting, &folder, reader.wants_lines(), &orders).await {
+    let setting = Setting { key: &key, command: &command, folder: &folder, limits, limit, mark: &mark };
+    let ended = match begin(&setting, reader.wants_lines(), &orders).await {
         Ok((leader, tree, logs)) => {
             let pid = leader.pid();
             shared.report(Report::Started { key: key.clone(), pid });
             let output = Output::new(logs, &mut *reader);
-            Attempt::new(&shared, &setting, tree, leader, output, judge, orders).observe().await
+            Attempt::new(&shared, &setting, tree, leader, output, judge, orders, duty.life.clone())
+                .observe()
+                .await
         }
         Err((ending, stopped)) => {
             let ended = unseen(ending, stopped);
@@ -73,6 +75,8 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
 pub(super) struct Setting<'a> {
     pub(super) key: &'a AttemptKey,
     pub(super) command: &'a CommandSpec,
+    /// The attempt's own folder.
+    pub(super) folder: &'a Path,
     pub(super) limits: Limits,
     /// Bytes of output on disk.
     pub(super) limit: u64,
@@ -83,7 +87,6 @@ pub(super) struct Setting<'a> {
 /// asked for.
 async fn begin(
     setting: &Setting<'_>,
-    folder: &Path,
     wants_lines: bool,
     orders: &channel::Receiver<Order>,
 ) -> Result<(Leader, Tree, Logs), (Ending, Option<StopReason>)> {
@@ -101,7 +104,7 @@ async fn begin(
     let prepared = || {
         leader::prepare(command)?;
         let log = |name: &str| {
-            let path = folder.join(name);
+            let path = setting.folder.join(name);
             Log::create(&path).map_err(|error| Ending::FailedToStart {
                 message: format!("cannot make `{}`: {error}", path.display()),
             })

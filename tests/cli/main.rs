@@ -43,4 +43,6 @@ mod redis_user;
 mod reports;
 #[cfg(unix)]
 mod sessions;
+#[cfg(unix)]
+mod stalls;
 mod verdicts;

@@ -21,6 +21,8 @@ mod harness;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
+mod stalls;
+#[cfg(unix)]
 mod stopping;
 #[cfg(target_os = "linux")]
 mod trees;

@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use tokio::time::Instant;
 
 use super::proc::{self, Mark, Stat};
+use crate::supervisor::idle::Usage;
 
 /// How long the dead may take: memory of several gigabytes is not given back at once, and a process
 /// that hangs in the kernel does not end at all.
@@ -173,8 +174,38 @@ impl Tree {
 
     /// Looks at the whole tree and remembers it, so that what leaves it later is known. Answers with
     /// the processor time that it has used.
-    pub(in super::super) fn sample(&self) -> Option<Duration> {
+    pub(in super::super) fn sample(&self) -> Option<Usage> {
         let own = (*OWN)?;
+        let seen = self.members()?;
+        let mut forest = forest();
+        let members = forest.trees.get_mut(&self.number)?;
+        members.known.clear();
+        for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
+            members.admit(pid, stat, &own);
+        }
+        drop(forest);
+        let time = |ticks: u64| TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
+        let beside = |stat: &&Stat| stat.session == own.session;
+        Some(Usage {
+            total: time(seen.values().map(|stat| stat.ticks).sum()),
+            own: time(seen.values().filter(beside).map(|stat| stat.own_ticks).sum()),
+            tools: seen.values().any(|stat| stat.session != own.session && !stat.has_ended()),
+        })
+    }
+
+    /// Who of the tree waits for somebody at a terminal, in words; only where it is evident.
+    pub(in super::super) fn terminal_wait(&self) -> Option<String> {
+        self.members()?.iter().find_map(|(&pid, stat)| {
+            let who = || format!("process {pid} (`{}`)", proc::name(pid));
+            if stat.is_stopped() {
+                return Some(format!("{} is stopped, as one is that asks for a terminal", who()));
+            }
+            proc::terminal_read(pid).map(|file| format!("{} waits for an answer at `{file}`", who()))
+        })
+    }
+
+    /// Every process of the tree that is known or below one that is.
+    fn members(&self) -> Option<BTreeMap<i32, Stat>> {
         let (leader, known) = {
             let forest = forest();
             let members = forest.trees.get(&self.number)?;
@@ -186,15 +217,7 @@ impl Tree {
             .filter(|&(&pid, &started)| proc::stat(pid).is_some_and(|stat| stat.started == started));
         let mut open: Vec<i32> = leader.into_iter().chain(roots.map(|(&pid, _)| pid)).collect();
         descend(&mut open, &mut seen);
-        let mut forest = forest();
-        let members = forest.trees.get_mut(&self.number)?;
-        members.known.clear();
-        for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
-            members.admit(pid, stat, &own);
-        }
-        drop(forest);
-        let ticks: u64 = seen.values().map(|stat| stat.ticks).sum();
-        Some(TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)))
+        Some(seen)
     }
 
     /// Kills every process of the tree that is known, the leader included.

@@ -2,7 +2,8 @@
 //! the platform's leader ends it.
 
 use std::io;
-use std::time::Duration;
+
+use crate::supervisor::idle::Usage;
 
 /// Does nothing: there are no subreapers here.
 #[expect(clippy::unnecessary_wraps, reason = "the Linux twin can fail")]
@@ -39,7 +40,13 @@ impl Tree {
 
     /// None: the time that the tree has used cannot be told.
     #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
-    pub(in super::super) fn sample(&self) -> Option<Duration> {
+    pub(in super::super) fn sample(&self) -> Option<Usage> {
+        None
+    }
+
+    /// None: nobody can be looked at.
+    #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
+    pub(in super::super) fn terminal_wait(&self) -> Option<String> {
         None
     }
 
