@@ -114,11 +114,11 @@ fn keeps_little<R: OutputReader + std::fmt::Debug>(mut reader: R, templates: &[(
 
 #[test]
 fn of_opencode_and_kilo() {
-    keeps_little(opencode_reader::Reader::new(&opencode::FLAVOUR, None), &OPENCODE);
-    keeps_little(opencode_reader::Reader::new(&kilo::FLAVOUR, None), &OPENCODE[..5]);
+    keeps_little(opencode_reader::Reader::new(&opencode::FLAVOUR, None, None), &OPENCODE);
+    keeps_little(opencode_reader::Reader::new(&kilo::FLAVOUR, None, None), &OPENCODE[..5]);
 }
 
 #[test]
 fn of_cline() {
-    keeps_little(cline_reader::Reader::new(None), &CLINE);
+    keeps_little(cline_reader::Reader::new(None, None), &CLINE);
 }

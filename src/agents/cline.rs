@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::model::agent::AgentSpec;
-use crate::model::command::{CommandSpec, FileToWrite, Input, StopSignal};
+use crate::model::command::{CommandSpec, FileToWrite, Input, Silence, StopSignal};
 use crate::model::time::Span;
 
 use super::environment::key_variables;
@@ -26,6 +26,10 @@ const INTERACTIVE: [&str; 3] = ["cline", "openai-codex", "oca"];
 
 /// The provider whose address stands in the login. Without one it is another's well-known address.
 pub(super) const ADDRESSED: &str = "openai-compatible";
+
+/// After how long without a byte of its provider it gives up: the default of the runtime that is built
+/// into it, which no option, setting or variable of this version changes.
+const PROVIDER_WAIT: Span = Span::seconds(300);
 
 /// Switches that keep it from updating itself and from leaving a daemon behind.
 pub(super) const QUIET: [(&str, &str); 2] =
@@ -117,6 +121,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         session_data: None,
         stop_signal: StopSignal::Interrupt,
         grace: Some(Span::seconds(3)),
+        silence: Silence { provider: Some(PROVIDER_WAIT), ..Silence::default() },
         success_codes: context.agent.success_codes.clone(),
         completion: context.agent.completion,
     })

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::model::failure::FailureKind;
 use crate::model::outcome::{Ending, Outcome};
-use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens};
+use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Waits};
 
+use super::rounds::Rounds;
 use super::signs::{
-    LastLines, Notes, Repeats, TOOL_LOOP, hash_of, kind_of_message, last_words, most_telling, one_line,
-    shorten, strip_ansi,
+    LastLines, Notes, Repeats, hash_of, kind_of_message, last_words, most_telling, one_line, shorten,
+    strip_ansi,
 };
 
 /// How many errors are kept: a run ends at the first that it cannot recover from.
@@ -46,7 +47,8 @@ pub(super) struct Reader {
     errors: Vec<Sign>,
     notes: Notes,
     refused: Option<String>,
-    tools: Repeats,
+    rounds: Rounds,
+    waits: Waits,
     call: u64,
     /// What the model said last, so that it is not taken for an error.
     talk: Repeats,
@@ -56,8 +58,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// A reader that has read nothing.
-    pub(super) fn new(provider: Option<&str>) -> Self {
+    /// A reader that has read nothing, of an agent that may take so many `steps`.
+    pub(super) fn new(provider: Option<&str>, steps: Option<u32>) -> Self {
         Self {
             provider: provider.unwrap_or("the provider").to_owned(),
             events: false,
@@ -70,7 +72,8 @@ impl Reader {
             errors: Vec::new(),
             notes: Notes::default(),
             refused: None,
-            tools: Repeats::default(),
+            rounds: Rounds::new(steps),
+            waits: Waits::Nothing,
             call: 0,
             talk: Repeats::default(),
             hopeless: None,
@@ -98,8 +101,13 @@ impl Reader {
 
     fn agent_event(&mut self, event: &Value) -> Option<LineNews> {
         match event["type"].as_str()? {
-            "iteration_start" => Some(LineNews::Doing("thinking".to_owned())),
+            "iteration_start" => {
+                // It tells the pieces of a text, and neither its retries nor the pieces of a call.
+                self.waits = Waits::Answer;
+                Some(LineNews::Doing("thinking".to_owned()))
+            }
             "content_start" if event["contentType"] == "tool" => {
+                self.waits = Waits::Nothing;
                 let tool = event["toolName"].as_str().unwrap_or("tool");
                 self.call = hash_of(&(tool, event["input"].to_string()));
                 Some(LineNews::Doing(doing(tool, &event["input"])))
@@ -112,7 +120,9 @@ impl Reader {
                 sum.output += event["outputTokens"].as_u64().unwrap_or(0);
                 self.cost += event["cost"].as_f64().unwrap_or(0.0).max(0.0);
                 self.turns += 1;
-                None
+                self.waits = Waits::Nothing;
+                let too_many = self.rounds.step()?;
+                self.give_up(too_many)
             }
             "error" => {
                 let message = event["error"]["message"].as_str().unwrap_or("an error without a message");
@@ -144,24 +154,25 @@ impl Reader {
                 let error = event["error"].as_str().unwrap_or_default();
                 self.refused = error.contains(REFUSED).then(|| one_line(error));
                 let call = (self.call, event["output"].to_string(), error.to_owned());
-                if self.tools.push(&call) < TOOL_LOOP || self.hopeless.is_some() {
-                    return None;
-                }
                 let tool = event["toolName"].as_str().unwrap_or("tool");
-                let sign = sign(
-                    FailureKind::Stalled,
-                    SignSource::Event,
-                    &format!("the same call of `{tool}` with the same result, {TOOL_LOOP} times in a row"),
-                );
-                let seen = format!("{}: {}", sign.kind, sign.message);
-                self.hopeless = Some(sign);
-                Some(LineNews::Hopeless(seen))
+                let endless = self.rounds.call(tool, &call)?;
+                self.give_up(endless)
             }
             _ => None,
         }
     }
 
+    fn give_up(&mut self, sign: Sign) -> Option<LineNews> {
+        if self.hopeless.is_some() {
+            return None;
+        }
+        let seen = format!("{}: {}", sign.kind, sign.message);
+        self.hopeless = Some(sign);
+        Some(LineNews::Hopeless(seen))
+    }
+
     fn run_result(&mut self, line: &Value) {
+        self.waits = Waits::Nothing;
         let text = line["text"].as_str().unwrap_or_default();
         if line["finishReason"] == "completed" {
             self.end = Some(End::Completed);
@@ -205,7 +216,8 @@ impl Reader {
                 self.notes.push(error);
             }
             let refused = self.refused.take()?;
-            return Some(sign(FailureKind::PermissionRejected, SignSource::Event, &refused));
+            let message = format!("{refused}; leave `--auto-approve false` out of `args`");
+            return Some(sign(FailureKind::PermissionRejected, SignSource::Event, &message));
         }
         if let Some(sign) = most_telling(&self.errors) {
             return Some(sign);
@@ -263,6 +275,10 @@ impl OutputReader for Reader {
                 None
             }
         }
+    }
+
+    fn waits(&self) -> Waits {
+        self.waits
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {

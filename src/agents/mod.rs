@@ -35,6 +35,7 @@ mod patterns;
 mod program;
 mod program_reader;
 mod records;
+mod rounds;
 mod shell;
 mod signs;
 
@@ -228,10 +229,11 @@ pub fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, AdapterError
 /// Makes the reader of an attempt's output. `provider` is who is asked for answers; it stands in
 /// messages only.
 pub fn reader(agent: &AgentSpec, provider: Option<&str>) -> Box<dyn OutputReader> {
+    let steps = agent.max_steps;
     match agent.kind {
-        AdapterKind::Kilo => Box::new(opencode_reader::Reader::new(&kilo::FLAVOUR, provider)),
-        AdapterKind::Opencode => Box::new(opencode_reader::Reader::new(&opencode::FLAVOUR, provider)),
-        AdapterKind::Cline => Box::new(cline_reader::Reader::new(provider)),
+        AdapterKind::Kilo => Box::new(opencode_reader::Reader::new(&kilo::FLAVOUR, provider, steps)),
+        AdapterKind::Opencode => Box::new(opencode_reader::Reader::new(&opencode::FLAVOUR, provider, steps)),
+        AdapterKind::Cline => Box::new(cline_reader::Reader::new(provider, steps)),
         AdapterKind::Command | AdapterKind::Program => Box::new(program_reader::Reader::new(agent)),
     }
 }

@@ -42,6 +42,20 @@ impl Own {
     pub(super) fn speaks_of(&self, key: &str) -> bool {
         self.text.contains(&format!("\"{key}\""))
     }
+
+    /// The numbers of milliseconds that stand behind a key, wherever it is; none in the place of one that
+    /// is no such number, or nothing.
+    pub(super) fn milliseconds(&self, key: &str) -> Vec<Option<u64>> {
+        let name = format!("\"{key}\"");
+        let behind = self.text.split(name.as_str()).skip(1);
+        behind
+            .map(|rest| {
+                let value = rest.trim_start().strip_prefix(':')?.trim_start();
+                let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+                value[..end].parse().ok().filter(|&wait: &u64| wait > 0)
+            })
+            .collect()
+    }
 }
 
 fn places(flavour: &Flavour, context: &AttemptContext<'_>) -> Vec<PathBuf> {
@@ -68,4 +82,19 @@ fn places(flavour: &Flavour, context: &AttemptContext<'_>) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     places.extend(given(&format!("{}_CONFIG", flavour.prefix)).filter(|path| path.is_file()));
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_behind_their_key() {
+        let text = r#"{ "a": { "headerTimeout" : 1200000, }, // "headerTimeout": false
+            "b": { "headerTimeout":0, "chunkTimeout": 5 } }"#;
+        let own = Own { text: text.to_owned() };
+        assert_eq!(own.milliseconds("headerTimeout"), [Some(1_200_000), None, None]);
+        assert_eq!(own.milliseconds("chunkTimeout"), [Some(5)]);
+        assert_eq!(own.milliseconds("timeout"), []);
+    }
 }

@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::model::failure::FailureKind;
 use crate::model::outcome::{Ending, Outcome, StopReason};
-use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens};
+use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Waits};
 
 use super::opencode::Flavour;
 use super::opencode_errors::{LOCKED, SoFar, cut_error, error_event, start_failure, stream_error};
+use super::rounds::Rounds;
 use super::signs::{
-    LastLines, Notes, Repeats, TOOL_LOOP, kind_of_message, last_words, most_telling, one_line,
-    refusals_until_hopeless, shorten, strip_ansi,
+    LastLines, Notes, kind_of_message, last_words, most_telling, one_line, refusals_until_hopeless, shorten,
+    strip_ansi,
 };
 
 /// How many error events are kept: the program prints one or two.
@@ -68,7 +69,8 @@ pub(super) struct Reader {
     refused: Option<(Sign, u32)>,
     hopeless: Option<Sign>,
     hollow: u32,
-    tools: Repeats,
+    rounds: Rounds,
+    waits: Waits,
     /// The last tool call was rejected for want of somebody to ask.
     rejected: Option<String>,
     rejected_in_log: Option<String>,
@@ -78,8 +80,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// A reader that has read nothing.
-    pub(super) fn new(flavour: &'static Flavour, provider: Option<&str>) -> Self {
+    /// A reader that has read nothing, of an agent that may take so many `steps`.
+    pub(super) fn new(flavour: &'static Flavour, provider: Option<&str>, steps: Option<u32>) -> Self {
         Self {
             flavour,
             provider: provider.unwrap_or("the provider").to_owned(),
@@ -100,7 +102,8 @@ impl Reader {
             refused: None,
             hopeless: None,
             hollow: 0,
-            tools: Repeats::default(),
+            rounds: Rounds::new(steps),
+            waits: Waits::Answer,
             rejected: None,
             rejected_in_log: None,
             wakeups: 0,
@@ -121,6 +124,7 @@ impl Reader {
                 self.steps += 1;
                 self.text_in_step = false;
                 self.last_step = None;
+                self.waits = Waits::Rest;
                 Some(LineNews::Doing("thinking".to_owned()))
             }
             "reasoning" => Some(LineNews::Doing("thinking".to_owned())),
@@ -134,6 +138,7 @@ impl Reader {
             "tool_use" => Some(self.tool_use(part)),
             "step_finish" => self.step_finish(part),
             "error" => {
+                self.waits = Waits::Nothing;
                 let so_far = SoFar { began: self.steps > 0, hollow: self.last_step == Some(StepEnd::Hollow) };
                 self.error(error_event(&event["error"], so_far));
                 None
@@ -172,16 +177,8 @@ impl Reader {
         }
         let call =
             (tool, state["input"].to_string(), state["output"].to_string(), state["error"].to_string());
-        if self.tools.push(&call) >= TOOL_LOOP && self.hopeless.is_none() {
-            return self.give_up(Sign {
-                kind: FailureKind::Stalled,
-                source: SignSource::Event,
-                message: format!(
-                    "the same call of `{tool}` with the same result, {TOOL_LOOP} times in a row"
-                ),
-                status: None,
-                retry_after_s: None,
-            });
+        if let Some(sign) = self.rounds.call(tool, &call).filter(|_| self.hopeless.is_none()) {
+            return self.give_up(sign);
         }
         LineNews::Doing(doing(tool, state))
     }
@@ -212,10 +209,12 @@ impl Reader {
             _ => StepEnd::Other,
         };
         self.last_step = Some(end);
+        self.waits = if end == StepEnd::Stop { Waits::Nothing } else { Waits::Answer };
+        let too_many = self.rounds.step().filter(|_| self.hopeless.is_none());
         if end != StepEnd::Hollow {
             self.hollow = 0;
             self.answered();
-            return None;
+            return too_many.map(|sign| self.give_up(sign));
         }
         self.hollow += 1;
         if self.hollow < HOLLOW_ANSWERS || self.hopeless.is_some() {
@@ -291,6 +290,8 @@ impl Reader {
         };
         self.notes.push(sign.clone());
         self.refused = Some((sign.clone(), count));
+        // How long it waits until it tries again is the provider's word, and may be an hour.
+        self.waits = Waits::Nothing;
         if count < refusals_until_hopeless(kind, message) || self.hopeless.is_some() {
             return None;
         }
@@ -336,7 +337,8 @@ impl Reader {
             && let Some(rejected) = &self.rejected
         {
             let asked = self.rejected_in_log.as_ref().map(|asked| format!(" ({asked})")).unwrap_or_default();
-            return Some(sign(FailureKind::PermissionRejected, format!("{rejected}{asked}")));
+            let set = "set `permission` in its configuration, or leave `--no-auto` out of `args`";
+            return Some(sign(FailureKind::PermissionRejected, format!("{rejected}{asked}; {set}")));
         }
         if self.wakeups > 0 {
             let message = "it put the rest of the work off to a wake-up that never comes";
@@ -366,6 +368,10 @@ impl OutputReader for Reader {
                 Err(_) => self.cut_event(&line),
             },
         }
+    }
+
+    fn waits(&self) -> Waits {
+        self.waits
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {
@@ -447,7 +453,7 @@ mod tests {
     use crate::model::limits::Peaks;
 
     fn session_of(line: &str, outcome: &Outcome) -> Option<String> {
-        let mut reader = Reader::new(&opencode::FLAVOUR, None);
+        let mut reader = Reader::new(&opencode::FLAVOUR, None, None);
         reader.line(Stream::Stdout, line.as_bytes());
         reader.finish(outcome).session_id
     }

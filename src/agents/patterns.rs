@@ -94,6 +94,7 @@ struct Pattern {
     kind: SignKind,
     stream: Stream,
     also_on_success: bool,
+    at_once: bool,
 }
 
 /// The patterns of a program, and its final lines.
@@ -112,8 +113,8 @@ impl Patterns {
             .iter()
             .filter_map(|sign| {
                 let regex = compile(&sign.pattern).ok()?;
-                let SignPattern { kind, stream, also_on_success, .. } = *sign;
-                Some(Pattern { regex, kind, stream, also_on_success })
+                let SignPattern { kind, stream, also_on_success, at_once, .. } = *sign;
+                Some(Pattern { regex, kind, stream, also_on_success, at_once })
             })
             .collect();
         Self { known, stdout: VecDeque::new(), stderr: VecDeque::new() }
@@ -135,6 +136,21 @@ impl Patterns {
         lines.push_back(line.chars().take(LINE_LIMIT).collect());
     }
 
+    /// Whether lines have to be looked at as they come.
+    pub(super) fn are_for_now(&self) -> bool {
+        self.known.iter().any(|pattern| pattern.at_once)
+    }
+
+    /// What a line means after which the program waits for somebody.
+    pub(super) fn of_prompt(&self, stream: Stream, line: &str) -> Option<Sign> {
+        let line: String = line.trim().chars().take(LINE_LIMIT).collect();
+        let source = source(stream);
+        let mut prompts = self.known.iter().filter(|pattern| pattern.at_once && pattern.stream == stream);
+        let found = prompts.find(|pattern| pattern.regex.is_match(&line))?;
+        let kind = found.kind.kind();
+        Some(Sign { kind, source, message: one_line(&line), status: None, retry_after_s: None })
+    }
+
     /// What the words of an error mean, and after how many seconds to try again.
     pub(super) fn of_message(&self, message: &str) -> Option<(FailureKind, Option<u64>)> {
         self.known.iter().find_map(|pattern| {
@@ -149,18 +165,15 @@ impl Patterns {
         if end == End::Stopped {
             return None;
         }
-        let streams = [
-            (Stream::Stderr, &self.stderr, SignSource::ErrorLog),
-            (Stream::Stdout, &self.stdout, SignSource::Exit),
-        ];
-        streams.into_iter().find_map(|(stream, lines, source)| {
+        let streams = [(Stream::Stderr, &self.stderr), (Stream::Stdout, &self.stdout)];
+        streams.into_iter().find_map(|(stream, lines)| {
             lines.iter().rev().find_map(|line| {
                 self.known.iter().find_map(|pattern| {
                     let counts = pattern.stream == stream && (end == End::Badly || pattern.also_on_success);
                     let found = if counts { pattern.regex.captures(line) } else { None }?;
                     Some(Sign {
                         kind: pattern.kind.kind(),
-                        source,
+                        source: source(stream),
                         message: one_line(line),
                         status: None,
                         retry_after_s: found.name("retry_after").and_then(|text| seconds(text.as_str())),
@@ -169,6 +182,40 @@ impl Patterns {
             })
         })
     }
+}
+
+/// Where a line of a stream was seen.
+const fn source(stream: Stream) -> SignSource {
+    match stream {
+        Stream::Stdout => SignSource::Exit,
+        Stream::Stderr => SignSource::ErrorLog,
+    }
+}
+
+/// Whether a last line asks somebody something, as far as lines of all programs go.
+pub(super) fn is_question(line: &str) -> bool {
+    let line = line.trim_end().to_lowercase();
+    let asks = ["?", "(y/n)", "[y/n]", "(yes/no)", "[yes/no]", "(y/n):", "[y/n]:", "(yes/no):"];
+    let names = [
+        "password",
+        "passphrase",
+        "username",
+        "api key",
+        "token",
+        "code",
+        "press",
+        "continue",
+        "log in",
+        "login",
+    ];
+    asks.iter().any(|end| line.ends_with(end))
+        || (line.ends_with([':', '>', '.', '…']) && line.chars().count() < 200 && {
+            let waits = line.ends_with([':', '>']);
+            (waits && names.iter().any(|name| line.contains(name)))
+                || line.contains("press enter")
+                || line.contains("press any key")
+                || line.starts_with("waiting for auth")
+        })
 }
 
 /// A number of seconds; a part of one is waited out whole.
@@ -186,8 +233,42 @@ mod tests {
     use super::*;
     use crate::model::limits::Peaks;
 
+    #[test]
+    fn questions_of_all_programs_are_known() {
+        for line in [
+            "Allow this command? [y/N]",
+            "Overwrite (yes/no): ",
+            "Do you want to continue?",
+            "Enter your API key: ",
+            "user@host's password:",
+            "Press ENTER to continue...",
+            "Waiting for authentication...",
+            "Enter the authorization code:",
+        ] {
+            assert!(is_question(line), "{line}");
+        }
+        for line in ["", "Done.", "error: no space left", "running 12 tests", "Compiling x v1.0:", "a -> b"] {
+            assert!(!is_question(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_seen_as_it_comes_on_its_own_stream_alone() {
+        let waits = SignPattern {
+            at_once: true,
+            ..sign("Log in with", SignKind::NotLoggedIn, Stream::Stdout, false)
+        };
+        let patterns = Patterns::new(&[waits, sign("Log", SignKind::Exited, Stream::Stderr, false)]);
+        assert!(patterns.are_for_now());
+        assert!(!Patterns::new(&[sign("Log", SignKind::Exited, Stream::Stderr, false)]).are_for_now());
+        let kind = |stream, line| patterns.of_prompt(stream, line).map(|sign| sign.kind);
+        assert_eq!(kind(Stream::Stdout, "  Log in with: "), Some(FailureKind::NotLoggedIn));
+        assert_eq!(kind(Stream::Stderr, "Log in with: "), None);
+        assert_eq!(kind(Stream::Stdout, "Logged in"), None);
+    }
+
     fn sign(pattern: &str, kind: SignKind, stream: Stream, also_on_success: bool) -> SignPattern {
-        SignPattern { pattern: pattern.to_owned(), kind, stream, also_on_success }
+        SignPattern { pattern: pattern.to_owned(), kind, stream, also_on_success, at_once: false }
     }
 
     fn outcome(code: i32, stopped: Option<StopReason>) -> Outcome {

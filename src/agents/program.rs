@@ -2,7 +2,7 @@
 //! said by patterns and rules (see [`super::program_reader`]).
 
 use crate::model::agent::PromptChannel;
-use crate::model::command::{CommandSpec, Input, StopSignal};
+use crate::model::command::{CommandSpec, Input, Silence, StopSignal};
 
 use super::patterns::check_pattern;
 use super::{AdapterError, AttemptContext, found, model, text};
@@ -44,6 +44,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         session_data: (!context.agent.resume_args.is_empty()).then(|| context.data.to_owned()),
         stop_signal: StopSignal::Terminate,
         grace: None,
+        silence: Silence::default(),
         success_codes: context.agent.success_codes.clone(),
         completion: context.agent.completion,
     })

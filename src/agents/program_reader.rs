@@ -4,12 +4,16 @@
 //! what it prints when. What it said last is kept for a person to read.
 
 use crate::model::agent::AgentSpec;
-use crate::model::outcome::Outcome;
-use crate::model::reading::{LineNews, OutputReader, Reading, Stream};
+use crate::model::failure::FailureKind;
+use crate::model::outcome::{Outcome, StopReason};
+use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream};
 
-use super::patterns::{Patterns, end};
+use super::patterns::{Patterns, end, is_question};
 use super::records::Records;
-use super::signs::{LastLines, strip_ansi};
+use super::signs::{LastLines, one_line, strip_ansi};
+
+/// Characters of the last line that are kept.
+const LAST: usize = 300;
 
 /// Reads records by rules, and keeps the last lines of the rest.
 #[derive(Debug)]
@@ -19,6 +23,10 @@ pub(super) struct Reader {
     stderr: LastLines,
     patterns: Patterns,
     records: Option<Records>,
+    /// What it asked, and nobody answers.
+    prompt: Option<Sign>,
+    /// The last line that is no record, of either stream.
+    last: String,
 }
 
 impl Reader {
@@ -29,14 +37,42 @@ impl Reader {
             stdout: LastLines::default(),
             stderr: LastLines::default(),
             patterns: Patterns::new(&agent.signs),
-            records: agent.events.as_ref().map(Records::new),
+            records: agent.events.as_ref().map(|rules| Records::new(rules, agent.max_steps)),
+            prompt: None,
+            last: String::new(),
         }
+    }
+
+    /// Whether a line is a prompt at which it waits.
+    fn prompt(&mut self, stream: Stream, line: &str) -> Option<LineNews> {
+        let sign = self.patterns.of_prompt(stream, line).filter(|_| self.prompt.is_none())?;
+        let seen = format!("{}: it waits at `{}`", sign.kind, sign.message);
+        self.prompt = Some(sign);
+        Some(LineNews::Hopeless(seen))
+    }
+
+    /// What its last line says of one that was ended because nothing happened.
+    fn question(&self, outcome: &Outcome) -> Option<Sign> {
+        // One that was given up for a terminal was told so already.
+        if outcome.stopped != Some(StopReason::Idle) || !is_question(&self.last) {
+            return None;
+        }
+        Some(Sign {
+            kind: FailureKind::Stalled,
+            source: SignSource::ErrorLog,
+            message: format!(
+                "it seems to wait for an answer, and nobody is there to give one: `{}`",
+                one_line(&self.last)
+            ),
+            status: None,
+            retry_after_s: None,
+        })
     }
 }
 
 impl OutputReader for Reader {
     fn wants_lines(&self) -> bool {
-        self.records.is_some()
+        self.records.is_some() || self.patterns.are_for_now()
     }
 
     fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
@@ -47,18 +83,30 @@ impl OutputReader for Reader {
         }
         let line = strip_ansi(&line);
         self.patterns.push(stream, &line);
+        if !line.trim().is_empty() {
+            self.last = line.chars().take(LAST).collect();
+        }
         match stream {
             Stream::Stdout => self.stdout.push(&line),
             Stream::Stderr => self.stderr.push(&line),
         }
-        None
+        self.prompt(stream, &line)
+    }
+
+    fn unfinished(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
+        let line = String::from_utf8_lossy(line);
+        if self.records.as_ref().is_some_and(|records| records.takes(stream, &line)) {
+            return None;
+        }
+        self.prompt(stream, &strip_ansi(&line))
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {
         let end = end(outcome, &self.success_codes);
         let mut reading = self.records.as_mut().map(|records| records.finish(end)).unwrap_or_default();
         if reading.terminal_error.is_none()
-            && let Some(sign) = self.patterns.of_end(end)
+            && let Some(sign) =
+                self.prompt.take().or_else(|| self.patterns.of_end(end)).or_else(|| self.question(outcome))
         {
             reading.proper_end = reading.proper_end.map(|_| false);
             reading.terminal_error = Some(sign);

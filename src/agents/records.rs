@@ -11,6 +11,7 @@ use crate::model::reading::{LineNews, Reading, Sign, SignSource, Stream, Tokens}
 
 use super::fields::{count, field, first_field, holds, record, text, total};
 use super::patterns::{End, Patterns, seconds};
+use super::rounds::Rounds;
 use super::signs::{
     Notes, kind_of_message, kind_of_status, last_words, most_telling, one_line, refusals_until_hopeless,
     says_out_of_credits, shorten,
@@ -46,11 +47,12 @@ pub(super) struct Records {
     waiting: Option<(Sign, u32)>,
     hopeless: Option<Sign>,
     done: bool,
+    rounds: Rounds,
 }
 
 impl Records {
-    /// A reader that has read nothing.
-    pub(super) fn new(rules: &EventRules) -> Self {
+    /// A reader that has read nothing, of an agent that may take so many `steps`.
+    pub(super) fn new(rules: &EventRules, steps: Option<u32>) -> Self {
         Self {
             rules: rules.clone(),
             session: None,
@@ -65,6 +67,7 @@ impl Records {
             waiting: None,
             hopeless: None,
             done: false,
+            rounds: Rounds::new(steps),
         }
     }
 
@@ -82,6 +85,12 @@ impl Records {
         if said || doing.is_some() {
             // It goes on: what it tried to get over is over.
             self.waiting = None;
+        }
+        let too_many = if doing.is_some() { self.rounds.step() } else { None };
+        if let Some(sign) = too_many.filter(|_| self.hopeless.is_none()) {
+            let seen = format!("{}: {}", sign.kind, sign.message);
+            self.hopeless = Some(sign);
+            return Some(LineNews::Hopeless(seen));
         }
         self.facts(&record);
         let rule = self.rules.errors.iter().find(|rule| holds(&record, &rule.when)).cloned();

@@ -1,6 +1,6 @@
 //! The agent `command`: no model, a task's own command in a shell.
 
-use crate::model::command::{CommandSpec, Input, StopSignal, shell_arguments};
+use crate::model::command::{CommandSpec, Input, Silence, StopSignal, shell_arguments};
 
 use super::{AdapterError, AttemptContext, found};
 
@@ -26,6 +26,7 @@ pub(super) fn command(context: &AttemptContext<'_>) -> Result<CommandSpec, Adapt
         session_data: None,
         stop_signal: StopSignal::Terminate,
         grace: None,
+        silence: Silence::default(),
         success_codes: context.agent.success_codes.clone(),
         completion: context.agent.completion,
     })

@@ -335,10 +335,6 @@ impl Repeats {
     }
 }
 
-/// How many equal tool calls with equal results in a row are a loop that nobody ends. Waiting for a
-/// build by looking at an unchanged log is legitimate, so the bound is generous.
-pub(super) const TOOL_LOOP: u32 = 30;
-
 #[cfg(test)]
 mod tests {
     use super::*;

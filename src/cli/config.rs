@@ -186,6 +186,10 @@ pub struct AgentTable {
     pub signs: Option<Vec<SignPattern>>,
     /// How the JSON lines that it prints are read.
     pub events: Option<EventRules>,
+    /// How many steps an attempt may take (answers of its model, or calls that it tells of; 1000): one
+    /// that takes more goes nowhere and is ended.
+    #[schemars(range(min = 1))]
+    pub max_steps: Option<u32>,
 }
 
 /// A size: bytes, or text such as `512MiB`.

@@ -131,9 +131,11 @@ impl Engine {
         let key = key.clone();
         match of_attempt.heard.take(reported) {
             Some(ReportNews::Progress(message)) => {
+                self.supervisor.heard(&key);
                 inputs.push(Input::AttemptProgressed { key, message: masked(message) });
             }
             Some(ReportNews::Refused(problem)) => {
+                self.supervisor.heard(&key);
                 inputs.push(Input::ReportRefused { key, problem: masked(problem) });
             }
             Some(ReportNews::Completed) => self.supervisor.completed(&key),

@@ -195,6 +195,7 @@ mod tests {
             session_data,
             stop_signal: crate::model::command::StopSignal::Terminate,
             grace: None,
+            silence: crate::model::command::Silence::default(),
             success_codes: vec![0],
             completion: crate::model::agent::CompletionRule::Required,
         }

@@ -140,6 +140,10 @@ pub struct AgentSpec {
     /// [`AdapterKind::Program`].
     #[serde(default)]
     pub events: Option<EventRules>,
+    /// How many steps (answers of the model, or calls that it tells of) an attempt of it may take before
+    /// it counts as going nowhere; none: as many as its reader holds to be sane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u32>,
     /// Whether this adapter was proved against the real program.
     pub proved: bool,
 }
@@ -167,6 +171,7 @@ impl Default for AgentSpec {
             completion: CompletionRule::default(),
             signs: Vec::new(),
             events: None,
+            max_steps: None,
             proved: false,
         }
     }

@@ -86,6 +86,10 @@ pub struct SignPattern {
     /// Whether such a line counts although the program ends with a code that means success.
     #[serde(default)]
     pub also_on_success: bool,
+    /// Whether the program waits for somebody once it has printed such a line, a prompt for instance:
+    /// it is ended then. A prompt needs no end of line.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
 }
 
 const fn stderr() -> Stream {

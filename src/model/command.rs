@@ -36,6 +36,30 @@ pub struct FileToWrite {
     pub content: String,
 }
 
+/// What an adapter knows of a program's silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// After how long without a word of its provider the program itself gives up or tries again. None:
+    /// it is not known to watch over that.
+    pub provider: Option<Span>,
+    /// What its own processes use of one processor while they wait, in thousandths, with a margin. Its
+    /// tools, which have sessions of their own, are measured by [`Silence::TOOL_LOAD`].
+    pub idle_load: u32,
+}
+
+impl Silence {
+    /// What a process uses that waits for something, in thousandths of a processor: a compiler uses
+    /// all of one, a server that nobody asks a thousandth.
+    pub const TOOL_LOAD: u32 = 20;
+}
+
+impl Default for Silence {
+    /// A program that is not known: it watches over nothing and waits without using the processor.
+    fn default() -> Self {
+        Self { provider: None, idle_load: Self::TOOL_LOAD }
+    }
+}
+
 /// How to start an agent for one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandSpec {
@@ -63,6 +87,8 @@ pub struct CommandSpec {
     pub stop_signal: StopSignal,
     /// How long it may take to stop, where the adapter knows better than the run's setting.
     pub grace: Option<Span>,
+    /// What its silence may mean.
+    pub silence: Silence,
     /// Exit codes that mean success.
     pub success_codes: Vec<i32>,
     /// Whether it has to leave a completion.

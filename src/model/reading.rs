@@ -103,6 +103,18 @@ pub enum LineNews {
     Hopeless(String),
 }
 
+/// What an agent that says nothing waits for, as far as its output tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Waits {
+    /// For nothing that is known.
+    #[default]
+    Nothing,
+    /// For its provider to begin an answer.
+    Answer,
+    /// For the rest of an answer that has begun, of which it says nothing before its end, or for a tool.
+    Rest,
+}
+
 /// Reads one attempt's output as it comes, in bounded memory.
 pub trait OutputReader: Send {
     /// Whether lines are to be handed over as they come. An agent without structured output needs none:
@@ -113,6 +125,17 @@ pub trait OutputReader: Send {
 
     /// Takes in one line without its ending. Lines longer than the supervisor's bound arrive cut.
     fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews>;
+
+    /// Looks at a line that was begun a while ago and not ended, as a prompt is. It is handed over once
+    /// more when it ends, or when the process does.
+    fn unfinished(&mut self, _stream: Stream, _line: &[u8]) -> Option<LineNews> {
+        None
+    }
+
+    /// Says what the agent waits for by the lines that were taken in so far.
+    fn waits(&self) -> Waits {
+        Waits::Nothing
+    }
 
     /// Says what was read, once, after the process has ended.
     fn finish(&mut self, outcome: &Outcome) -> Reading;

@@ -56,14 +56,24 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
     if let Some(onlooker) = &onlooker {
         before(onlooker).await;
     }
-    let setting =
-        Setting { key: &key, command: &command, limits: bounds, limit, uses: limits, places, mark: &mark };
-    let ended = match begin(&setting, &folder, reader.wants_lines(), &orders).await {
+    let setting = Setting {
+        key: &key,
+        command: &command,
+        folder: &folder,
+        limits: bounds,
+        limit,
+        uses: limits,
+        places,
+        mark: &mark,
+    };
+    let ended = match begin(&setting, reader.wants_lines(), &orders).await {
         Ok((leader, tree, logs)) => {
             let pid = leader.pid();
             shared.report(Report::Started { key: key.clone(), pid });
             let output = Output::new(logs, &mut *reader);
-            Attempt::new(&shared, &setting, tree, leader, output, judge, orders).observe().await
+            Attempt::new(&shared, &setting, tree, leader, output, judge, orders, duty.life.clone())
+                .observe()
+                .await
         }
         Err((ending, stopped)) => {
             let ended = unseen(ending, stopped);
@@ -99,6 +109,8 @@ async fn after(onlooker: Arc<dyn Onlooker>, ended: &Ended) {
 pub(super) struct Setting<'a> {
     pub(super) key: &'a AttemptKey,
     pub(super) command: &'a CommandSpec,
+    /// The attempt's own folder.
+    pub(super) folder: &'a Path,
     pub(super) limits: Limits,
     /// Bytes of output on disk.
     pub(super) limit: u64,
@@ -113,7 +125,6 @@ pub(super) struct Setting<'a> {
 /// asked for.
 async fn begin(
     setting: &Setting<'_>,
-    folder: &Path,
     wants_lines: bool,
     orders: &channel::Receiver<Order>,
 ) -> Result<(Leader, Tree, Logs), (Ending, Option<StopReason>)> {
@@ -131,7 +142,7 @@ async fn begin(
     let prepared = || {
         leader::prepare(command)?;
         let log = |name: &str| {
-            let path = folder.join(name);
+            let path = setting.folder.join(name);
             Log::create(&path).map_err(|error| Ending::FailedToStart {
                 message: format!("cannot make `{}`: {error}", path.display()),
             })

@@ -23,11 +23,13 @@
 //! starts.
 
 mod attempt;
+mod changes;
 mod check;
 mod closed;
 mod completion;
 mod disk;
 mod guard;
+mod idle;
 mod leader;
 mod live;
 mod machine;
@@ -59,6 +61,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch as channel;
+use tokio::time::Instant;
 
 use crate::model::command::CommandSpec;
 use crate::model::completion::Completion;
@@ -110,7 +113,9 @@ pub struct AttemptJob {
     pub folder: PathBuf,
     /// How long the attempt may take.
     pub timeout: Duration,
-    /// How long nothing may happen.
+    /// How long nothing may happen: no output, no word by [`Supervisor::heard`], no file changed in the
+    /// working directory, no processor time that is work; longer only while the command's
+    /// [`Silence`](crate::model::command::Silence) and its reader allow it.
     pub idle_timeout: Duration,
     /// How long it may take to stop, where the command does not say.
     pub grace: Duration,
@@ -279,6 +284,22 @@ struct Listed {
     kind: DutyKind,
     /// How it is told.
     order: channel::Sender<Order>,
+    life: Life,
+}
+
+/// When a job last gave a sign of life that does not come from its process. It is asked when everything
+/// else is silent, so nobody is woken.
+#[derive(Debug, Clone, Default)]
+struct Life(Arc<Mutex<Option<Instant>>>);
+
+impl Life {
+    fn sign(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn last(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The jobs that have not been answered yet.
@@ -298,6 +319,7 @@ struct Shared {
     open: channel::Sender<usize>,
     watcher: watch::Watcher,
     floor: disk::Floor,
+    workers: changes::Workers,
     /// Runs of which something was started, for the last sweep.
     runs: Mutex<Vec<String>>,
 }
@@ -327,6 +349,7 @@ struct Duty {
     number: u64,
     ticket: CheckTicket,
     kind: DutyKind,
+    life: Life,
     answered: bool,
 }
 
@@ -400,6 +423,7 @@ impl Supervisor {
                 open: channel::Sender::new(0),
                 watcher: watch::Watcher::default(),
                 floor: disk::Floor::default(),
+                workers: changes::Workers::default(),
                 runs: Mutex::default(),
             }),
             runtime,
@@ -439,6 +463,17 @@ impl Supervisor {
                 }
                 first
             });
+        }
+    }
+
+    /// Tells an attempt that something was heard of it by another way than its process (a report of
+    /// progress): it is not idle. Nothing happens if there is none.
+    pub fn heard(&self, key: &AttemptKey) {
+        let ticket = CheckTicket::Task(key.clone());
+        let jobs = self.shared.jobs();
+        let attempts = jobs.listed.values().filter(|listed| listed.kind == DutyKind::Attempt);
+        for listed in attempts.filter(|listed| listed.ticket == ticket) {
+            listed.life.sign(Instant::now());
         }
     }
 
@@ -491,8 +526,9 @@ impl Supervisor {
         self.shared.open.send_modify(|open| *open += 1);
         let mut jobs = self.shared.jobs();
         let (order, orders) = channel::channel(if jobs.killed { Order::Kill } else { Order::Go });
-        jobs.listed.insert(number, Listed { ticket: ticket.clone(), kind, order });
+        let life = Life::default();
+        jobs.listed.insert(number, Listed { ticket: ticket.clone(), kind, order, life: life.clone() });
         drop(jobs);
-        (Duty { shared: Arc::clone(&self.shared), number, ticket, kind, answered: false }, orders)
+        (Duty { shared: Arc::clone(&self.shared), number, ticket, kind, life, answered: false }, orders)
     }
 }

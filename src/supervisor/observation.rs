@@ -3,26 +3,31 @@
 //! Every wait in here also listens to orders, to the output and to the clock; the only place where a
 //! decision about time is made is the [`Watchdog`].
 
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::sync::watch as channel;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
 use super::attempt::Setting;
+use super::changes::{self, Place};
 use super::completion::Judge;
 use super::disk::Walks;
+use super::idle::{self, Load, ProcessorTime};
 use super::platform::{self, Leader};
 use super::streams::{Output, Pipes, read_some};
 use super::tree::Tree;
 use super::usage::{Found, Meter, growth};
 use super::watch::Watch;
 use super::watchdog::{Due, Watchdog};
-use super::{Ended, Order, Report, Shared, free_space};
+use super::{Ended, Life, Order, Report, Shared, free_space};
 use crate::model::limits::{LimitKind, Over};
 use crate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
 use crate::model::reading::Stream;
+use crate::model::time::Span;
 
 /// When an attempt is looked at for the first time. Most commands have ended by then and cost
 /// neither a watch nor a look.
@@ -44,19 +49,14 @@ const GROUP_PAUSE: Duration = Duration::from_millis(10);
 /// be late.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Processor time below which a silent tree is idle, whatever the idle timeout.
-const BUSY_LEAST: Duration = Duration::from_millis(200);
-
-/// A silent tree is busy if it used one part in this many of the idle timeout: an agent that hangs on
-/// its provider uses a thousandth, a compiler all of it.
-const BUSY_PART: u32 = 50;
-
 /// What ended a wait.
 enum Happened {
     Ended(std::io::Result<ExitStatus>),
     Read(Stream, std::io::Result<usize>),
     Ordered,
     Touched,
+    /// The search for changed files has ended.
+    Searched(Option<PathBuf>),
     Woken,
 }
 
@@ -79,8 +79,16 @@ pub(super) struct Attempt<'a> {
     looks: u32,
     /// Bytes of output at the last look.
     seen_bytes: u64,
-    /// Processor time at the last sign of life.
-    busy_base: Duration,
+    /// Signs of life that come another way than by the process.
+    life: Life,
+    load: Load,
+    /// From when on the load is counted.
+    load_since: Instant,
+    place: Place,
+    /// The search for changed files that runs.
+    search: Option<JoinHandle<Option<PathBuf>>>,
+    /// How many searches in a row found the only sign of life.
+    changes: u32,
     doing_at: Option<Instant>,
     meter: Meter,
     /// None: its files may grow as they like.
@@ -96,8 +104,10 @@ impl<'a> Attempt<'a> {
         output: Output<'a>,
         judge: Option<Judge>,
         orders: channel::Receiver<Order>,
+        life: Life,
     ) -> Self {
         let begun = Instant::now();
+        let place = Place::take(&shared.workers, &setting.command.directory);
         Self {
             shared,
             setting,
@@ -113,7 +123,12 @@ impl<'a> Attempt<'a> {
             next_look: begun + FIRST_LOOK,
             looks: 0,
             seen_bytes: 0,
-            busy_base: Duration::ZERO,
+            life,
+            load: Load::default(),
+            load_since: begun,
+            place,
+            search: None,
+            changes: 0,
             doing_at: None,
             meter: Meter::new(setting.uses),
             walks: setting.uses.disk.map(|_| Walks::begin(setting.places.clone(), begun)),
@@ -186,6 +201,7 @@ impl<'a> Attempt<'a> {
                 }
                 Ok(()) = self.orders.changed() => Happened::Ordered,
                 () = touched(watch.as_ref()) => Happened::Touched,
+                found = searched(&mut self.search) => Happened::Searched(found),
                 () = &mut timer => Happened::Woken,
             };
             match happened {
@@ -205,6 +221,7 @@ impl<'a> Attempt<'a> {
                 },
                 Happened::Ordered => self.obey(),
                 Happened::Touched => self.look_at_completion(true, Instant::now()),
+                Happened::Searched(found) => self.judge_changes(found.as_deref(), Instant::now()),
                 Happened::Woken => {}
             }
         }
@@ -214,8 +231,7 @@ impl<'a> Attempt<'a> {
     fn act(&mut self, now: Instant) -> bool {
         match self.dog.due(now) {
             Due::Nothing => {}
-            Due::IdleCheck if self.is_busy(now) => self.dog.active(now),
-            Due::IdleCheck => self.stop(StopReason::Idle, now),
+            Due::IdleCheck => self.look_at_silence(now),
             Due::Stop(reason) => self.stop(reason, now),
             Due::Kill => self.kill(StopReason::Requested, now),
             Due::GiveUp => return true,
@@ -254,18 +270,22 @@ impl<'a> Attempt<'a> {
     /// Takes in output that passes through us.
     fn heard(&mut self, stream: Stream, bytes: &[u8]) {
         let now = Instant::now();
-        self.dog.active(now);
+        self.active(now);
         self.output.take(stream, bytes, self.setting.limit);
         self.tell(now);
-        if let Some(seen) = self.output.hopeless.take() {
-            self.stop(StopReason::Hopeless { seen }, now);
-        }
+        self.give_up_if_hopeless(now);
         if self.output.taken > self.setting.limit {
             self.stop(self.over_output(self.output.taken), now);
         }
         let failure = self.output.failure();
         if let Some(seen) = failure {
             self.stop(StopReason::OverLimit { seen }, now);
+        }
+    }
+
+    fn give_up_if_hopeless(&mut self, now: Instant) {
+        if let Some(seen) = self.output.hopeless.take() {
+            self.stop(StopReason::Hopeless { seen }, now);
         }
     }
 
@@ -291,17 +311,23 @@ impl<'a> Attempt<'a> {
         self.tell(now);
         self.look_at_completion(false, now);
         let grown = self.look_at_files(now);
+        if self.piped && !grown {
+            self.output.show_unfinished();
+            self.give_up_if_hopeless(now);
+        }
         // The first look comes early; nothing has had the time to leave the tree by then.
         if (self.looks > 1 || self.meter.is_limited())
             && let Some(used) = self.look_at_usage(now)
-            && grown
         {
-            self.busy_base = used;
+            self.load.add(used);
+            if grown {
+                self.forget_load(now);
+            }
         }
     }
 
     /// Looks at what its tree uses, and ends it where that is too much. Answers with its processor time.
-    fn look_at_usage(&mut self, now: Instant) -> Option<Duration> {
+    fn look_at_usage(&mut self, now: Instant) -> Option<ProcessorTime> {
         let usage = self.tree.measure(self.meter.wants_written());
         let exact = || self.tree.exact_memory();
         let of_tree = usage.map_or(Found::Nothing, |usage| self.meter.take(&usage, exact));
@@ -355,7 +381,7 @@ impl<'a> Attempt<'a> {
         let growth = bytes.saturating_sub(self.seen_bytes);
         self.seen_bytes = bytes;
         if growth > 0 && !self.piped {
-            self.dog.active(now);
+            self.active(now);
             if bytes > self.setting.limit {
                 // It writes by itself, so waiting would let it write on.
                 self.kill(self.over_output(bytes), now);
@@ -366,18 +392,88 @@ impl<'a> Attempt<'a> {
         growth > 0
     }
 
-    /// Whether something happens although nothing is said.
-    fn is_busy(&mut self, now: Instant) -> bool {
-        if self.look_at_files(now) && !self.piped {
-            return true;
+    /// Takes in a sign of life.
+    fn active(&mut self, now: Instant) {
+        self.changes = 0;
+        self.dog.active(now);
+    }
+
+    fn forget_load(&mut self, now: Instant) {
+        self.load.forget();
+        self.load_since = now;
+    }
+
+    /// Looks for whatever may happen although nothing is said, the cheapest first, and stops it if there
+    /// is nothing.
+    fn look_at_silence(&mut self, now: Instant) {
+        let idle = self.setting.limits.idle;
+        if self.search.is_some() {
+            self.dog.put_off(idle, now);
+            return;
         }
-        let Some(used) = self.tree.sample() else {
-            return false;
-        };
-        let enough = BUSY_LEAST.max(self.setting.limits.idle / BUSY_PART);
-        let busy = used.saturating_sub(self.busy_base) > enough;
-        self.busy_base = used;
-        busy
+        if let Some(at) = self.life.last().filter(|&at| at > self.dog.quiet_since()) {
+            self.active(at);
+            return;
+        }
+        if self.look_at_files(now) && !self.piped {
+            return;
+        }
+        if let Some(used) = self.tree.sample() {
+            self.load.add(used);
+        }
+        let silence = self.setting.command.silence;
+        let is_work = self.load.is_work(now.saturating_duration_since(self.load_since), silence);
+        if is_work {
+            self.forget_load(now);
+            self.active(now);
+            return;
+        }
+        let quiet = now.saturating_duration_since(self.dog.quiet_since());
+        let length = idle::allowed(idle, silence, self.output.reader.waits(), self.load.has_tools());
+        if quiet < length {
+            self.dog.put_off((length - quiet).min(idle), now);
+        } else if idle::changes_count(self.changes, self.place.is_alone()) {
+            self.dog.put_off(idle, now);
+            let (own, root) = (self.setting.folder.to_owned(), self.setting.command.directory.clone());
+            self.search = Some(tokio::task::spawn_blocking(move || {
+                let since = changes::time_there(&own).ok()?.checked_sub(quiet)?;
+                changes::changed_since(&root, &own, since)
+            }));
+        } else {
+            self.stop(self.idle_reason(quiet), now);
+        }
+    }
+
+    /// Says whether changed files keep it alive, after all else said that it is idle. What happened
+    /// meanwhile counts more.
+    fn judge_changes(&mut self, found: Option<&Path>, now: Instant) {
+        self.search = None;
+        let quiet = now.saturating_duration_since(self.dog.quiet_since());
+        if quiet < self.setting.limits.idle {
+            return;
+        }
+        match found {
+            Some(path) => {
+                tracing::debug!(key = %self.setting.key, path = %path.display(), "a file changed in its silence");
+                self.dog.active(now);
+                self.changes += 1;
+            }
+            None => self.stop(self.idle_reason(quiet), now),
+        }
+    }
+
+    /// Why one that was silent for `quiet` is stopped, with what can be seen of the cause.
+    fn idle_reason(&self, quiet: Duration) -> StopReason {
+        let length = Span::seconds(quiet.as_secs());
+        if let Some(wait) = self.tree.terminal_wait() {
+            let seen = format!("nothing happened for {length}, and {wait}, where nobody is to answer");
+            return StopReason::Hopeless { seen };
+        }
+        let idle = self.setting.limits.idle;
+        if quiet >= idle.saturating_mul(2).min(idle.saturating_add(idle::MARGIN)) {
+            return StopReason::Hopeless { seen: format!("nothing happened for {length}") };
+        }
+        StopReason::Idle
     }
 
     /// After a stop, the leader's group may end by itself while the grace period lasts: a leader is
@@ -426,6 +522,14 @@ async fn conclude(judge: Option<&Judge>) -> CompletionFact {
 async fn touched(watch: Option<&Watch<'_>>) {
     match watch {
         Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a search to end; never ends without one. A search that broke found nothing.
+async fn searched(search: &mut Option<JoinHandle<Option<PathBuf>>>) -> Option<PathBuf> {
+    match search {
+        Some(search) => search.await.unwrap_or_default(),
         None => std::future::pending().await,
     }
 }

@@ -38,6 +38,11 @@ impl LineCutter {
         self.keep(chunk);
     }
 
+    /// What of a line has come.
+    pub(super) fn partial(&self) -> &[u8] {
+        &self.partial
+    }
+
     /// Hands over a last line that has no ending.
     pub(super) fn finish(&mut self, mut line: impl FnMut(&[u8])) {
         if !self.partial.is_empty() {

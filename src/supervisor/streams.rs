@@ -63,6 +63,19 @@ impl<'a> Output<'a> {
         });
     }
 
+    /// Shows the lines that were begun and not ended. Whoever calls this has seen nothing come for a
+    /// while.
+    pub(super) fn show_unfinished(&mut self) {
+        for (lines, stream) in [(&self.stdout_lines, Stream::Stdout), (&self.stderr_lines, Stream::Stderr)] {
+            if lines.partial().is_empty() {
+                continue;
+            }
+            if let Some(LineNews::Hopeless(seen)) = self.reader.unfinished(stream, lines.partial()) {
+                self.hopeless = Some(seen);
+            }
+        }
+    }
+
     /// Hands over the last lines of what a process wrote by itself, without one that is cut at its start.
     pub(super) fn take_last_lines(&mut self) {
         for (log, stream) in [(&self.logs.stdout, Stream::Stdout), (&self.logs.stderr, Stream::Stderr)] {

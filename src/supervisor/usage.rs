@@ -1,7 +1,7 @@
 //! What an attempt uses, and when that is too much. Nothing here looks at anything: what was seen is an
 //! argument, what is to be done an answer.
 
-use std::time::Duration;
+use super::idle::ProcessorTime;
 
 use crate::model::limits::{LimitKind, Limits, Over, Peaks};
 
@@ -9,7 +9,7 @@ use crate::model::limits::{LimitKind, Limits, Over, Peaks};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
     /// Processor time of all that belong to it.
-    pub(super) processor: Duration,
+    pub(super) processor: ProcessorTime,
     /// How many they are.
     pub(super) processes: Option<u64>,
     /// Bytes of memory that they hold.

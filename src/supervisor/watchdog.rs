@@ -33,7 +33,8 @@ pub(super) struct Limits {
 pub(super) enum Due {
     /// Nothing yet.
     Nothing,
-    /// To look whether it is really idle, and then to call [`Watchdog::active`] or [`Watchdog::stop`].
+    /// To look whether it is really idle, and then to call [`Watchdog::active`], [`Watchdog::put_off`] or
+    /// [`Watchdog::stop`].
     IdleCheck,
     /// To stop it for this reason.
     Stop(StopReason),
@@ -57,6 +58,8 @@ pub(super) struct Watchdog {
     limits: Limits,
     deadline: Instant,
     idle_at: Instant,
+    /// The last sign of life.
+    quiet_since: Instant,
     linger_at: Option<Instant>,
     stage: Stage,
     reason: Option<StopReason>,
@@ -73,6 +76,7 @@ impl Watchdog {
             limits,
             deadline: after(now, limits.timeout),
             idle_at: after(now, limits.idle),
+            quiet_since: now,
             linger_at: None,
             stage: Stage::Running,
             reason: None,
@@ -103,6 +107,17 @@ impl Watchdog {
     /// Takes in a sign of life.
     pub(super) fn active(&mut self, now: Instant) {
         self.idle_at = after(now, self.limits.idle);
+        self.quiet_since = now;
+    }
+
+    /// Puts the next look at its silence off by `length` although there was no sign of life.
+    pub(super) fn put_off(&mut self, length: Duration, now: Instant) {
+        self.idle_at = after(now, length);
+    }
+
+    /// When the last sign of life was.
+    pub(super) fn quiet_since(&self) -> Instant {
+        self.quiet_since
     }
 
     /// Takes in whether a valid completion is there. The first sight of it counts, and one that is
@@ -174,6 +189,17 @@ mod tests {
         dog.active(at(start, 9));
         assert_eq!(dog.due(at(start, 18)), Due::Nothing);
         assert_eq!(dog.due(at(start, 19)), Due::IdleCheck);
+    }
+
+    #[test]
+    fn a_look_is_put_off_without_a_sign_of_life() {
+        let start = Instant::now();
+        let mut dog = Watchdog::new(LIMITS, start);
+        dog.active(at(start, 5));
+        dog.put_off(Duration::from_secs(7), at(start, 15));
+        assert_eq!(dog.due(at(start, 21)), Due::Nothing);
+        assert_eq!(dog.due(at(start, 22)), Due::IdleCheck);
+        assert_eq!(dog.quiet_since(), at(start, 5));
     }
 
     #[test]

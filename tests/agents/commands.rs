@@ -214,6 +214,35 @@ fn waits_stay_below_the_idle_timeout() {
 }
 
 #[test]
+fn what_its_silence_may_mean_follows_the_waits_that_count() {
+    let mut attempt = Attempt::new("opencode", "p", "p/m");
+    let wait = |attempt: &Attempt| attempt.command().unwrap().silence.provider;
+    assert_eq!(wait(&attempt), Some(Span::minutes(5)));
+    attempt.idle_timeout = Span::minutes(2);
+    assert_eq!(wait(&attempt), Some(Span::minutes(1)));
+    let own = |options: &str| format!(r#"{{"provider":{{"p":{{"options":{{{options}}}}}}}}}"#);
+    let set = |attempt: &mut Attempt, options: &str| {
+        attempt.environment.insert("OPENCODE_CONFIG_CONTENT".to_owned(), own(options));
+    };
+    set(&mut attempt, r#""headerTimeout":1200000"#);
+    assert_eq!(wait(&attempt), Some(Span::minutes(20)), "a slow model of one's own");
+    set(&mut attempt, r#""chunkTimeout":false"#);
+    assert_eq!(wait(&attempt), None, "nothing watches over it");
+
+    let folder = tempfile::tempdir().unwrap();
+    attempt.environment.remove("OPENCODE_CONFIG_CONTENT");
+    attempt.workspace = folder.path().to_owned();
+    std::fs::write(folder.path().join("opencode.json"), own(r#""chunkTimeout": 900000"#)).unwrap();
+    assert_eq!(wait(&attempt), Some(Span::minutes(15)), "a file of the project");
+    std::fs::write(folder.path().join("opencode.json"), own(r#""headerTimeout": 0"#)).unwrap();
+    assert_eq!(wait(&attempt), None);
+
+    let cline = Attempt::new("cline", "anthropic", "m");
+    assert_eq!(wait(&cline), Some(Span::minutes(5)));
+    assert_eq!(wait(&Attempt::new("gemini", "google", "m")), None);
+}
+
+#[test]
 fn a_session_is_gone_on_with_and_own_switches_win() {
     let mut attempt = Attempt::new("opencode", "p", "p/m");
     attempt.session = Some("ses_1".to_owned());
@@ -568,6 +597,7 @@ fn a_pattern_that_cannot_be_used_starts_nothing() {
             kind: SignKind::RateLimited,
             stream: Stream::Stderr,
             also_on_success: false,
+            at_once: false,
         }];
         assert_eq!(attempt.kind(), FailureKind::UsageError);
         let told = attempt.command().unwrap_err().to_string();

@@ -6,6 +6,7 @@ mod custom;
 mod prompts;
 mod real;
 mod sample;
+mod stalls;
 mod transcripts;
 
 #[path = "../support/real_agents.rs"]

@@ -9,7 +9,7 @@ use crate::project::{Project, fake_agent};
 const PLAN: &str = "- [ ] T001 Does something\n";
 
 /// A program `acme` in a folder of the path that does what its scripts say; and the configuration.
-fn acme(configuration: &str) -> Project {
+pub(crate) fn acme(configuration: &str) -> Project {
     let mut project = Project::new();
     let folder = project.root().parent().unwrap().join("bin");
     let scripts = project.root().parent().unwrap().join("scripts");
@@ -28,7 +28,7 @@ fn acme(configuration: &str) -> Project {
 }
 
 /// What `acme` does in an attempt: prints lines, then more.
-fn script(project: &Project, attempt: u32, lines: &str, rest: &[&str]) {
+pub(crate) fn script(project: &Project, attempt: u32, lines: &str, rest: &[&str]) {
     let mut behaviours: Vec<String> = lines.lines().map(|line| format!("line:{line}")).collect();
     behaviours.extend(rest.iter().map(|&more| more.to_owned()));
     let folder = project.root().parent().unwrap().join("scripts");

@@ -54,6 +54,8 @@ mod reports;
 mod resuming;
 #[cfg(unix)]
 mod sessions;
+#[cfg(unix)]
+mod stalls;
 mod verdicts;
 mod ways_back;
 #[path = "../support/webhook_server.rs"]

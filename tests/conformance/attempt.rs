@@ -224,12 +224,13 @@ fn set_up(
     };
     // Texts and lists of texts are written in TOML as in JSON.
     let args = json!(scenario.args.get(cli).cloned().unwrap_or_default());
+    let steps = scenario.max_steps.map(|most| format!("max_steps = {most}\n")).unwrap_or_default();
     let variables: Vec<String> =
         variables.iter().map(|(name, value)| format!("{name} = {}", json!(value))).collect();
     project.write(
         "orchestrate.toml",
         format!(
-            "version = 1\n\n[run]\nretries = 0\njobs = 1\n\n[agents.{cli}]\nargs = {args}\n\n[agents.{cli}.env]\n{}\n\n\
+            "version = 1\n\n[run]\nretries = 0\njobs = 1\n\n[agents.{cli}]\nargs = {args}\n{steps}\n[agents.{cli}.env]\n{}\n\n\
              [[layers]]\nlayer = 1\nagent = \"{cli}\"\nmodel = {}\nprovider = {}\ncost = \"free\"\n",
             variables.join("\n"),
             json!(asked),

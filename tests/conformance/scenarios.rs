@@ -43,6 +43,7 @@ pub(crate) struct Scenario {
     idle_timeout: u64,
     #[serde(default = "five_minutes")]
     deadline: u64,
+    pub(crate) max_steps: Option<u32>,
     pub(crate) asks: Option<String>,
     pub(crate) provider: Option<String>,
     #[serde(default)]

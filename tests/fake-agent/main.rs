@@ -22,6 +22,8 @@
 //! | `exit:N`, `signal:NAME` | ends so at once |
 //! | `hang` | waits for ever |
 //! | `burn:MS` | uses the processor for MS milliseconds, silently |
+//! | `setsid-burn:MS` | waits for a child in a session of its own that does so |
+//! | `wait-a-moment:MS` | waits for MS milliseconds, as one does whose provider is slow |
 //! | `ignore-term` | does what follows deaf to TERM and INT |
 //! | `print:BYTES`, `lines:N`, `line:TEXT`, `error-line:TEXT`, `non-utf8`, `no-newline:TEXT` | prints that |
 //! | `flood` | prints for ever |
@@ -135,6 +137,13 @@ fn behave(behaviour: &str) -> Outcome {
         "hang" => hang(),
         "burn" => {
             burn(Duration::from_millis(value.parse()?));
+            Ok(())
+        }
+        "setsid-burn" => {
+            run(Command::new("setsid").arg("--wait").arg(env::current_exe()?).arg(format!("burn:{value}")))
+        }
+        "wait-a-moment" => {
+            thread::sleep(Duration::from_millis(value.parse()?));
             Ok(())
         }
         "print" => print(value.parse()?),

@@ -17,6 +17,8 @@ mod jobs;
 #[cfg(target_os = "linux")]
 mod limits;
 mod output;
+#[cfg(unix)]
+mod stalls;
 mod stopping;
 #[cfg(target_os = "linux")]
 mod strays;

@@ -56,6 +56,7 @@ fn agent(mut table: Section<'_>, notes: &mut Notes<'_>) -> AgentTable {
         completion: table.word(notes, "completion", &completions).map(|found| found.value),
         signs: signs(&mut table, notes),
         events: table.table(notes, "events").map(|section| events(section, notes)),
+        max_steps: table.number(notes, "max_steps", 1..=i64::from(u32::MAX)).map(|found| found.value),
     };
     table.finish(notes, &[]);
     agent

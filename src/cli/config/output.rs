@@ -33,6 +33,7 @@ fn sign(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<SignPattern> {
     let kind = table.word(notes, "kind", &kinds()).map(|found| found.value);
     let stream = table.word(notes, "stream", &STREAMS).map_or(Stream::Stderr, |found| found.value);
     let also_on_success = table.boolean(notes, "also_on_success").unwrap_or_default();
+    let at_once = table.boolean(notes, "at_once").unwrap_or_default();
     if notes.problems.len() == before {
         let there = [("pattern", pattern.is_some()), ("kind", kind.is_some())];
         missing(&table, notes, &there, "write `{ pattern = \"rate limit\", kind = \"rate_limited\" }`");
@@ -52,7 +53,7 @@ fn sign(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<SignPattern> {
         notes.problem(&found.range, message, vec![hint.to_owned()]);
     }
     table.finish(notes, &[]);
-    Some(SignPattern { pattern: pattern?.value, kind: kind?, stream, also_on_success })
+    Some(SignPattern { pattern: pattern?.value, kind: kind?, stream, also_on_success, at_once })
 }
 
 /// Reads `events`.

@@ -258,7 +258,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
 10:2+5 unknown table `agent` at the top
     did you mean `agents`?
 14:1+5 unknown key `model` in `[agents.kilo]`
-    known here: kind, program, args, resume_args, prompt, env, pass_env, success_codes, limit, memory, limits, completion, signs, events
+    known here: kind, program, args, resume_args, prompt, env, pass_env, success_codes, limit, memory, limits, completion, signs, events, max_steps
 "
     );
 }

@@ -12,7 +12,7 @@ use ulid::Ulid;
 use crate::cli::exit::CliError;
 use crate::engine::signals::Signals;
 use crate::model::agent::CompletionRule;
-use crate::model::command::{CommandSpec, Input, StopSignal};
+use crate::model::command::{CommandSpec, Input, Silence, StopSignal};
 use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::limits::Limits;
 use crate::model::outcome::{Ending, Outcome, StopReason};
@@ -165,6 +165,7 @@ fn job(
             session_data: None,
             stop_signal: StopSignal::Terminate,
             grace: None,
+            silence: Silence::default(),
             success_codes: vec![0],
             completion: CompletionRule::None,
         },

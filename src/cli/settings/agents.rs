@@ -86,6 +86,7 @@ fn lay_over(agent: &mut AgentSpec, table: &AgentTable) {
         agent.success_codes.clone_from(codes);
     }
     agent.limit = table.limit.or(agent.limit);
+    agent.max_steps = table.max_steps.or(agent.max_steps);
     agent.memory = table.memory.or(agent.memory);
     if let Some(completion) = table.completion {
         agent.completion = completion;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::birth;
 use super::ending::{Toll, descend, kill, reap};
 use super::proc::{self, Mark, Stat};
+use crate::supervisor::idle::ProcessorTime;
 
 /// How long a dead child in our own session is left to the room that may have started it. Whoever waits
 /// for a child does so at once.
@@ -170,7 +171,7 @@ impl Tree {
 
     /// Looks at the whole tree and remembers it, so that what leaves it later is known. Answers with
     /// the processor time that it has used.
-    pub(in super::super) fn sample(&self) -> Option<Duration> {
+    pub(in super::super) fn sample(&self) -> Option<ProcessorTime> {
         self.look().map(|seen| processor_time(&seen))
     }
 
@@ -178,6 +179,30 @@ impl Tree {
     /// ended and were not waited for.
     pub(super) fn look(&self) -> Option<BTreeMap<i32, Stat>> {
         let own = (*OWN)?;
+        let seen = self.members()?;
+        let mut forest = forest();
+        let members = forest.trees.get_mut(&self.number)?;
+        members.known.clear();
+        for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
+            members.admit(pid, stat, &own);
+        }
+        drop(forest);
+        Some(seen)
+    }
+
+    /// Who of the tree waits for somebody at a terminal, in words; only where it is evident.
+    pub(in super::super) fn terminal_wait(&self) -> Option<String> {
+        self.members()?.iter().find_map(|(&pid, stat)| {
+            let who = || format!("process {pid} (`{}`)", proc::name(pid));
+            if stat.is_stopped() {
+                return Some(format!("{} is stopped, as one is that asks for a terminal", who()));
+            }
+            proc::terminal_read(pid).map(|file| format!("{} waits for an answer at `{file}`", who()))
+        })
+    }
+
+    /// Every process of the tree that is known or below one that is.
+    fn members(&self) -> Option<BTreeMap<i32, Stat>> {
         let (leader, known) = {
             let forest = forest();
             let members = forest.trees.get(&self.number)?;
@@ -188,14 +213,8 @@ impl Tree {
             .iter()
             .filter(|&(&pid, &started)| proc::stat(pid).is_some_and(|stat| stat.started == started));
         let mut open: Vec<i32> = leader.into_iter().chain(roots.map(|(&pid, _)| pid)).collect();
-        open.extend(self.orphans(&own));
+        open.extend(self.orphans(&(*OWN)?));
         descend(&mut open, &mut seen);
-        let mut forest = forest();
-        let members = forest.trees.get_mut(&self.number)?;
-        members.known.clear();
-        for (&pid, stat) in seen.iter().filter(|&(_, stat)| !stat.has_ended()) {
-            members.admit(pid, stat, &own);
-        }
         Some(seen)
     }
 
@@ -394,7 +413,13 @@ fn all_are_leaders(children: &[i32]) -> bool {
 }
 
 /// The processor time that these have used, with what they waited for.
-pub(super) fn processor_time(seen: &BTreeMap<i32, Stat>) -> Duration {
-    let ticks: u64 = seen.values().map(|stat| stat.ticks).sum();
-    TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
+pub(super) fn processor_time(seen: &BTreeMap<i32, Stat>) -> ProcessorTime {
+    let time = |ticks: u64| TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
+    let session = OWN.map(|own| own.session);
+    let beside = |stat: &&Stat| Some(stat.session) == session;
+    ProcessorTime {
+        total: time(seen.values().map(|stat| stat.ticks).sum()),
+        own: time(seen.values().filter(beside).map(|stat| stat.own_ticks).sum()),
+        tools: seen.values().any(|stat| !beside(&stat) && !stat.has_ended()),
+    }
 }

@@ -2,7 +2,8 @@
 //! leader ends it.
 
 use std::io;
-use std::time::Duration;
+
+use crate::supervisor::idle::ProcessorTime;
 
 use crate::supervisor::usage::Usage;
 
@@ -46,7 +47,13 @@ impl Tree {
 
     /// None: the time that the tree has used cannot be told.
     #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
-    pub(in super::super) fn sample(&self) -> Option<Duration> {
+    pub(in super::super) fn sample(&self) -> Option<ProcessorTime> {
+        None
+    }
+
+    /// None: nobody can be looked at.
+    #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
+    pub(in super::super) fn terminal_wait(&self) -> Option<String> {
         None
     }
 

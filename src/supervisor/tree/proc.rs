@@ -10,13 +10,15 @@ use crate::supervisor::MARK;
 /// What is known of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Stat {
-    /// `Z` and `X`: it has ended.
+    /// `Z` and `X`: it has ended. `T`: it is stopped.
     state: u8,
     pub(in super::super) parent: i32,
     pub(in super::super) group: i32,
     pub(in super::super) session: i32,
     /// Clock ticks of processor time, its own and that of the children it waited for.
     pub(in super::super) ticks: u64,
+    /// Its own alone.
+    pub(in super::super) own_ticks: u64,
     /// Clock ticks from the machine's start to its own: with the id it names a process for good.
     pub(in super::super) started: u64,
 }
@@ -24,6 +26,12 @@ pub(in super::super) struct Stat {
 impl Stat {
     pub(in super::super) fn has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
+    }
+
+    /// Whether a signal has stopped it: the system's, where it asked a terminal that is not its own to
+    /// use, or somebody's.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state == b'T'
     }
 }
 
@@ -59,8 +67,42 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
         group: id(5)?,
         session: id(6)?,
         ticks: (14..=17).filter_map(count).sum(),
+        own_ticks: (14..=15).filter_map(count).sum(),
         started: count(22)?,
     })
+}
+
+/// The number of the call `read`, by which a program waits for a terminal. None: not known here.
+const READ: Option<u64> = if cfg!(target_arch = "x86_64") {
+    Some(0)
+} else if cfg!(any(target_arch = "aarch64", target_arch = "riscv64")) {
+    Some(63)
+} else {
+    None
+};
+
+/// The terminal that a process reads from at this moment, if that can be told.
+pub(super) fn terminal_read(pid: i32) -> Option<String> {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    let descriptor = parse_read(&call)?;
+    let file = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+    let file = file.to_str()?;
+    let is_terminal = ["/dev/pts/", "/dev/tty", "/dev/console"].iter().any(|start| file.starts_with(start));
+    is_terminal.then(|| file.to_owned())
+}
+
+/// The descriptor that a call in progress reads from.
+fn parse_read(call: &str) -> Option<u64> {
+    let mut words = call.split_ascii_whitespace();
+    let number = words.next()?.parse::<u64>().ok()?;
+    let first = words.next()?.strip_prefix("0x")?;
+    if Some(number) == READ { u64::from_str_radix(first, 16).ok() } else { None }
+}
+
+/// The name of a process's program, as short as the system keeps it.
+pub(super) fn name(pid: i32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim().chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Whether the kernel keeps lists of children (it does nearly everywhere).
@@ -144,11 +186,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_read_is_a_read() {
+        let Some(read) = READ else { return };
+        assert_eq!(parse_read(&format!("{read} 0x3 0x7ffe 0x400 0x0 0x0 0x0 0x7ffd 0x7f01\n")), Some(3));
+        assert_eq!(parse_read(&format!("{} 0x3 0x7ffe 0x400 0x0 0x0 0x0 0x7ffd 0x7f01\n", read + 1)), None);
+        assert_eq!(parse_read("running\n"), None);
+        assert_eq!(parse_read(""), None);
+        assert_eq!(terminal_read(own_id()), None);
+    }
+
+    #[test]
     fn a_name_with_parentheses_does_not_confuse() {
         let line = b"42 (a) b (c)) S 7 8 9 0 -1 4194304 1 2 3 4 10 20 30 40 20 0 1 0 555 0 0\n";
         assert_eq!(
             parse_stat(line),
-            Some(Stat { state: b'S', parent: 7, group: 8, session: 9, ticks: 100, started: 555 })
+            Some(Stat {
+                state: b'S',
+                parent: 7,
+                group: 8,
+                session: 9,
+                ticks: 100,
+                own_ticks: 30,
+                started: 555
+            })
         );
         assert_eq!(parse_stat(b"42 (cut) S 7"), None);
         assert_eq!(parse_stat(b""), None);

@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::supervisor::job::{self, Job};
+use crate::supervisor::idle::ProcessorTime;
 use crate::supervisor::usage::Usage;
 
 /// How long the members of an ended job may take to be gone.
@@ -67,8 +68,10 @@ impl Tree {
     pub(in super::super) fn leader_gone(&self) {}
 
     /// The processor time that its members have used. None: it cannot be told.
-    pub(in super::super) fn sample(&self) -> Option<Duration> {
-        self.ask("the processor time", Job::used)
+    pub(in super::super) fn sample(&self) -> Option<ProcessorTime> {
+        // Who of them is a tool is not told: all of it counts as the agent's own.
+        let total = self.ask("the processor time", Job::used)?;
+        Some(ProcessorTime { total, own: total, tools: false })
     }
 
     /// What its members use: processor time and how many they are; of memory and writing nothing is told.
@@ -84,6 +87,12 @@ impl Tree {
     /// None: as above.
     #[expect(clippy::unused_self, reason = "the Linux twin looks at the tree")]
     pub(in super::super) fn exact_memory(&self) -> Option<u64> {
+        None
+    }
+
+    /// None: who reads a console cannot be told here.
+    #[expect(clippy::unused_self, reason = "the Linux twin looks at its members")]
+    pub(in super::super) fn terminal_wait(&self) -> Option<String> {
         None
     }
 
