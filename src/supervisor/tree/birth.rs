@@ -101,7 +101,10 @@ mod tests {
                     Max locked memory         8388608              8388608              bytes     \n\
                     Max file locks            7                    2305843009213693952  locks     \n";
         assert_eq!(parse(text), Some(Birth { tree: 7, mark: BASE }));
-        assert_eq!(parse("Max file locks            unlimited            unlimited            locks\n"), None);
+        assert_eq!(
+            parse("Max file locks            unlimited            unlimited            locks\n"),
+            None
+        );
         assert_eq!(parse(""), None);
     }
 

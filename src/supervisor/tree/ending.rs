@@ -76,7 +76,9 @@ impl Toll {
     pub(super) fn end_with_descendants(&mut self, pid: i32) -> bool {
         let mut seen = BTreeMap::new();
         descend(&mut vec![pid], &mut seen);
-        seen.iter().fold(false, |going, (&pid, stat)| self.end(pid, stat.started) || going)
+        // The dead among them are waited for by their parents or, when those are gone, by us.
+        seen.iter()
+            .fold(false, |going, (&pid, stat)| stat.has_ended() || self.end(pid, stat.started) || going)
     }
 }
 

@@ -340,7 +340,8 @@ impl Forest {
         if stat.has_ended() || self.strays.get(&pid) == Some(&stat.started) {
             return Owner::Unknown;
         }
-        if let Some(number) = birth::own().and_then(|own| birth::of(pid).filter(|birth| birth.mark == own))
+        if let Some(number) = birth::own()
+            .and_then(|own| birth::of(pid).filter(|birth| birth.mark == own))
             .map(|birth| birth.tree)
             && let Some(members) = self.trees.get_mut(&number)
         {
