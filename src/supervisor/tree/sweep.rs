@@ -9,7 +9,7 @@ use super::linux::{Round, UNCLEAR_LIMIT, has_tree_of, is_foreign, round};
 use super::proc::{self, Mark};
 
 /// How often nothing may be found before a search is over: what starts others may be between two.
-const CLEAR_LOOKS: u32 = 2;
+const CLEAR_LOOKS: u32 = 3;
 
 /// A supervisor that is dead, by all that what it started may carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,12 @@ fn end_adopted(toll: &mut Toll) -> bool {
     for pid in proc::adopted() {
         match proc::stat(pid) {
             Some(stat) if is_foreign(pid, &stat) => {}
-            Some(stat) if stat.has_ended() => reap(pid),
+            Some(stat) if stat.has_ended() => {
+                reap(pid);
+                // It may have started another one after our children were listed.
+                toll.came_too_late();
+                left = true;
+            }
             Some(_) => left |= toll.end_with_descendants(pid),
             None => {}
         }
