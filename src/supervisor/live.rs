@@ -81,8 +81,10 @@ pub fn end_leftovers(folder: &Path) -> Vec<Ended> {
     let mut seen = std::collections::BTreeSet::new();
     loop {
         // Ending one can be the death of another: a run inside a task of a run.
-        let dead: Vec<(PathBuf, Entry)> =
-            entries(folder).into_iter().filter(|(path, entry)| !seen.contains(path) && is_dead(entry)).collect();
+        let dead: Vec<(PathBuf, Entry)> = entries(folder)
+            .into_iter()
+            .filter(|(path, entry)| !seen.contains(path) && is_dead(entry))
+            .collect();
         if dead.is_empty() {
             return all;
         }
@@ -113,7 +115,8 @@ const HEAD: &str = "supervisor/v1";
 
 impl Entry {
     fn text(&self) -> String {
-        let mut text = format!("{HEAD}\nhost {}\nrun {}\nsupervisor {}\n", self.host, self.run, self.supervisor);
+        let mut text =
+            format!("{HEAD}\nhost {}\nrun {}\nsupervisor {}\n", self.host, self.run, self.supervisor);
         if let Some(guard) = &self.guard {
             text += &format!("guard {guard}\n");
         }

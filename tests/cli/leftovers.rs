@@ -27,7 +27,8 @@ fn hanging(project: &Project, token: &str) {
         "plan.md",
         format!(
             "### Task 1: Hangs\n\n- Agent: command\n- Command: `exec {agent} as:{token} stray:twice+cleared+setsid \
-             stray:cleared+setsid+closed stray:setsid+deaf stray:twice+cleared+leaping write:ready:x wait-for:go`\n"
+             stray:cleared+setsid+closed stray:setsid+deaf stray:twice+cleared+leaping write:ready:x wait-for:go`\n\n\
+             ### Task 2: Follows\n\n- Agent: command\n- Command: `true`\n"
         ),
     );
 }
@@ -110,13 +111,13 @@ fn any_next_command_ends_what_a_dead_supervisor_and_its_guard_left() {
     let _ = inside.run(["schema", "event"]).expect(0);
     assert!(found(&token).len() >= 4);
 
-    let said = another(&project).run(["runs"]).expect(0).stderr;
+    let said = another(&project).run(["schema", "event"]).expect(0).stderr;
     assert!(said.contains("processes of run ") && said.contains(&id), "{said}");
     assert_eq!(found(&token), [""; 0]);
     assert_eq!(register(&project), [Path::new(""); 0]);
     assert!(own.lives() && later.lives());
 
-    let said = another(&project).run(["runs"]).expect(0).stderr;
+    let said = another(&project).run(["schema", "event"]).expect(0).stderr;
     assert!(!said.contains("processes of run"), "said once: {said}");
 }
 
@@ -127,7 +128,7 @@ fn a_run_elsewhere_ends_them_too_and_says_so_in_its_place() {
     hanging(&project, &token);
     let id = run_and_kill_both(&project, &token);
     let other = another(&project);
-    other.write("plan.md", "### Task 1: Quick\n\n- Agent: command\n- Command: `true`\n");
+    other.write("plan.md", "- [ ] T001 Quick\n  - Agent: command\n  - Command: `true`\n");
     let ran = other.run(["--plan", "plan.md", "--output", "json"]).expect(0);
     assert_ne!(ran.run_id(), id, "the first line is the new run's");
     let warnings = ran.json()["warnings"].to_string();
@@ -160,7 +161,7 @@ fn an_entry_whose_process_id_was_given_to_another_hits_nobody() {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let entry = format!("supervisor/v1\nhost {host}\nrun 01RUN\nsupervisor {pid}@{started}7\nbirthmark 7\n");
     std::fs::write(folder.join(format!("01RUN-{pid}")), entry).unwrap();
-    let said = project.run(["runs"]).expect(0).stderr;
+    let said = project.run(["schema", "event"]).expect(0).stderr;
     assert!(!said.contains("processes"), "{said}");
     assert_eq!(register(&project), [Path::new(""); 0], "its supervisor is dead");
     assert!(own.lives());
@@ -176,7 +177,7 @@ fn what_a_successful_attempt_left_running_is_ended_and_said() {
         "plan.md",
         format!(
             "### Task 1: Leaves\n\n- Agent: command\n- Command: `{agent} as:{token} stray:twice+cleared+setsid \
-             stray:group`\n"
+             stray:group`\n\n### Task 2: Follows\n\n- Agent: command\n- Command: `true`\n"
         ),
     );
     let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(0);

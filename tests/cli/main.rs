@@ -9,6 +9,7 @@
 )]
 
 #[path = "../support/project.rs"]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other tests use more of it"))]
 mod project;
 
 mod agent_side;

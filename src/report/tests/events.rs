@@ -291,3 +291,16 @@ fn a_reader_that_is_gone_ends_the_printing() {
         reporter.finish(&run.spec, &run.view, &paths(), at(800));
     }
 }
+
+#[test]
+fn what_a_successful_attempt_left_running_is_told_in_its_line() {
+    let mut run = Sample::new(seven());
+    run.start().begin("T002", rung(3)).at(5).succeed_leaving("T002", 2);
+    run.begin("T003", rung(3)).at(9).succeed_leaving("T003", 1);
+    let page = Page::default();
+    tell(&run, &mut *plain(Box::new(page.clone()), Style::PLAIN));
+    for told in [lasting(&run, &SCREEN), page.text()] {
+        assert!(told.contains("5s  left 2 processes running, which were ended"), "{told}");
+        assert!(told.contains("4s  left 1 process running, which was ended"), "{told}");
+    }
+}

@@ -4,16 +4,15 @@
 //! `fork` and `exec`, and can be read of every process in `/proc`. A supervisor lowers its own hard
 //! limit to a number made from what names it, so everything that it ever starts carries that
 //! number, whatever it does with its environment, descriptors, session and parents. The soft limit
-//! tells the trees apart: it is set on each leader, from outside, when it has been started, so that
-//! starting stays as fast as it is. What a leader starts before that has the supervisor's soft limit,
-//! and its tree is told by other signs.
+//! tells the trees apart: it is that of this process while a leader is started. (To set it on a leader
+//! that has been started comes too late: one that starts others at once was faster in one of ten.)
 //!
 //! What it deliberately does not do: resist a process that sets this limit itself.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::OnceLock;
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::proc;
 use crate::supervisor::process_started;
@@ -68,13 +67,20 @@ fn choose(limit: Option<u64>, name: &str) -> Option<u64> {
     Some(least + hasher.finish() % room)
 }
 
-/// Says of a leader that has just been started which tree it begins.
-pub(super) fn tell_tree(pid: i32, tree: u64) {
-    let (Some(mark), Some(pid)) = (own(), Pid::from_raw(pid)) else {
-        return;
+/// Starts something that begins the tree `tree`. One at a time: a limit is the whole process's.
+pub(super) fn within<T>(tree: u64, start: impl FnOnce() -> T) -> T {
+    let Some(mark) = own() else {
+        return start();
     };
+    put(tree, mark);
+    let started = start();
+    put(mark, mark);
+    started
+}
+
+fn put(tree: u64, mark: u64) {
     let limit = Rlimit { current: Some(tree), maximum: Some(mark) };
-    if let Err(error) = prlimit(Some(pid), Resource::Locks, limit) {
+    if let Err(error) = setrlimit(Resource::Locks, limit) {
         tracing::debug!(%error, "a tree has no number");
     }
 }
@@ -101,7 +107,10 @@ mod tests {
                     Max locked memory         8388608              8388608              bytes     \n\
                     Max file locks            7                    2305843009213693952  locks     \n";
         assert_eq!(parse(text), Some(Birth { tree: 7, mark: BASE }));
-        assert_eq!(parse("Max file locks            unlimited            unlimited            locks\n"), None);
+        assert_eq!(
+            parse("Max file locks            unlimited            unlimited            locks\n"),
+            None
+        );
         assert_eq!(parse(""), None);
     }
 
@@ -119,12 +128,16 @@ mod tests {
     fn a_child_carries_what_this_process_has_put_on() {
         let mark = put_on().expect("this system has the limit");
         assert_eq!(own(), Some(mark));
-        let mut child = std::process::Command::new("sleep").arg("600").env_clear().spawn().unwrap();
-        let pid = i32::try_from(child.id()).unwrap();
-        assert_eq!(of(pid), Some(Birth { tree: mark, mark }));
-        tell_tree(pid, 5);
-        assert_eq!(of(pid), Some(Birth { tree: 5, mark }));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let start = || {
+            let mut command = std::process::Command::new("sleep");
+            let mut child = command.arg("600").env_clear().spawn().unwrap();
+            let birth = of(i32::try_from(child.id()).unwrap());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            birth
+        };
+        let _gate = crate::supervisor::tree::linux::gate();
+        assert_eq!(within(5, start), Some(Birth { tree: 5, mark }));
+        assert_eq!(start(), Some(Birth { tree: mark, mark }));
     }
 }

@@ -56,6 +56,11 @@ impl Toll {
         true
     }
 
+    /// Notes that something had ended by itself before it was looked at.
+    pub(super) fn came_too_late(&mut self) {
+        self.news = true;
+    }
+
     /// Kills the process that had this id and start. Answers whether something is on its way out, and so
     /// has to be waited for; one that had just ended by itself is too.
     pub(super) fn end(&mut self, pid: i32, started: u64) -> bool {
@@ -76,7 +81,9 @@ impl Toll {
     pub(super) fn end_with_descendants(&mut self, pid: i32) -> bool {
         let mut seen = BTreeMap::new();
         descend(&mut vec![pid], &mut seen);
-        seen.iter().fold(false, |going, (&pid, stat)| self.end(pid, stat.started) || going)
+        // The dead among them are waited for by their parents or, when those are gone, by us.
+        seen.iter()
+            .fold(false, |going, (&pid, stat)| stat.has_ended() || self.end(pid, stat.started) || going)
     }
 }
 

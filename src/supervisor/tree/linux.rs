@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError, RwLock};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -82,9 +82,13 @@ static FOREST: Mutex<Forest> = Mutex::new(Forest {
 /// Ourselves. Neither group nor session change once attempts run.
 static OWN: LazyLock<Option<Stat>> = LazyLock::new(|| proc::stat(proc::own_id()));
 
-/// Held by many while they start a leader and write it down; a sweep that sees a child which might be one
-/// passes through it once, and then every leader that it has seen is written down.
-static GATE: RwLock<()> = RwLock::new(());
+/// Held while a leader is started and written down, one after the other; a sweep that sees a child which
+/// might be one passes through it once, and then every leader that it has seen is written down.
+static GATE: Mutex<()> = Mutex::new(());
+
+pub(super) fn gate() -> MutexGuard<'static, ()> {
+    GATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -142,8 +146,8 @@ impl Tree {
         spawn: impl FnOnce() -> io::Result<T>,
         pid: impl FnOnce(&T) -> Option<u32>,
     ) -> io::Result<T> {
-        let gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
-        let child = spawn()?;
+        let gate = gate();
+        let child = birth::within(self.number, spawn)?;
         if let Some(pid) = pid(&child).and_then(|pid| i32::try_from(pid).ok()) {
             let mut forest = forest();
             forest.leaders.insert(pid, self.number);
@@ -152,8 +156,6 @@ impl Tree {
                 members.group = Some(pid);
                 members.groups.insert(pid);
             }
-            drop(forest);
-            birth::tell_tree(pid, self.number);
         }
         drop(gate);
         Ok(child)
@@ -312,7 +314,7 @@ pub(super) fn round(number: Option<u64>, patient: bool, toll: &mut Toll) -> Roun
         .filter(|(_, stat)| stat.group != own.group)
         .collect();
     if children.iter().any(|&(pid, stat)| pid == stat.group && stat.session == own.session) {
-        drop(GATE.write().unwrap_or_else(PoisonError::into_inner));
+        drop(gate());
     }
     let mut forest = forest();
     let alone = forest.trees.keys().all(|&other| Some(other) == number);
@@ -330,6 +332,9 @@ pub(super) fn round(number: Option<u64>, patient: bool, toll: &mut Toll) -> Roun
                 reap(pid);
                 forest.strays.remove(&pid);
                 forest.unclaimed.remove(&pid);
+                // It may have started another one after our children were listed.
+                toll.came_too_late();
+                outcome = Round::Left;
             }
             continue;
         }
@@ -338,7 +343,10 @@ pub(super) fn round(number: Option<u64>, patient: bool, toll: &mut Toll) -> Roun
             // One that shares our session may be a program that another room started.
             Owner::Unknown => alone && stat.session != own.session && is_from_here(pid),
             Owner::Unclear => {
-                if outcome == Round::Clear {
+                if proc::stat(pid).is_none_or(|later| later.has_ended()) {
+                    toll.came_too_late();
+                    outcome = Round::Left;
+                } else if outcome == Round::Clear {
                     outcome = Round::Unclear;
                 }
                 false
@@ -385,7 +393,8 @@ impl Forest {
         if stat.has_ended() || self.strays.get(&pid) == Some(&stat.started) {
             return Owner::Unknown;
         }
-        if let Some(number) = birth::own().and_then(|own| birth::of(pid).filter(|birth| birth.mark == own))
+        if let Some(number) = birth::own()
+            .and_then(|own| birth::of(pid).filter(|birth| birth.mark == own))
             .map(|birth| birth.tree)
             && let Some(members) = self.trees.get_mut(&number)
         {

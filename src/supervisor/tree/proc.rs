@@ -138,11 +138,43 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
     found
 }
 
+/// How often a list that changes while it is read is read again.
+const LIST_READS: usize = 16;
+
+/// Reads a list of children, none of those left out that were there all the while.
+///
+/// The kernel goes on behind the entry that it gave last, and where that one has gone meanwhile it
+/// leaves out another. So a list counts if the next one is the same: what was left out for a child that
+/// had gone would show by its absence. Failing that, all that were seen are given.
 fn list(path: &str) -> Vec<i32> {
+    stable(LIST_READS, || list_once(path))
+}
+
+fn stable(reads: usize, mut read: impl FnMut() -> Vec<i32>) -> Vec<i32> {
+    let mut last = read();
+    let mut all = last.clone();
+    for _ in 1..reads {
+        // Nobody can be left out of none.
+        if last.is_empty() {
+            return last;
+        }
+        let next = read();
+        if next == last {
+            return last;
+        }
+        all.extend(next.iter().copied());
+        last = next;
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn list_once(path: &str) -> Vec<i32> {
     let Ok(mut file) = File::open(path) else {
         return Vec::new();
     };
-    // Mostly empty: one small read then, and no second one to find the end.
+    // Mostly short: one small read then, and no second one to find the end.
     let mut buffer = [0_u8; 4096];
     let Ok(length) = file.read(&mut buffer) else {
         return Vec::new();
@@ -212,6 +244,19 @@ mod tests {
         );
         assert_eq!(parse_stat(b"42 (cut) S 7"), None);
         assert_eq!(parse_stat(b""), None);
+    }
+
+    #[test]
+    fn a_list_counts_when_the_next_one_is_the_same() {
+        let given = |lists: &[&[i32]]| {
+            let mut lists = lists.iter();
+            stable(3, || lists.next().expect("no further read").to_vec())
+        };
+        assert_eq!(given(&[&[]]), [0; 0]);
+        assert_eq!(given(&[&[4, 9], &[4, 9]]), [4, 9]);
+        // 4 has gone while the first was read, and so 9 was left out.
+        assert_eq!(given(&[&[4], &[9], &[9]]), [9]);
+        assert_eq!(given(&[&[4], &[9, 11], &[11]]), [4, 9, 11], "never the same: all that were seen");
     }
 
     #[test]

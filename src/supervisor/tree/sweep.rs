@@ -9,7 +9,7 @@ use super::linux::{Round, UNCLEAR_LIMIT, has_tree_of, is_foreign, round};
 use super::proc::{self, Mark};
 
 /// How often nothing may be found before a search is over: what starts others may be between two.
-const CLEAR_LOOKS: u32 = 2;
+const CLEAR_LOOKS: u32 = 3;
 
 /// A supervisor that is dead, by all that what it started may carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +27,7 @@ pub(in super::super) struct Dead {
 pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     let prefixes: Vec<Vec<u8>> = runs.iter().map(|run| format!("{run}/").into_bytes()).collect();
     let is_left = |_: i32, mark: Option<&[u8]>| {
-        mark.is_some_and(|mark| {
-            prefixes.iter().any(|prefix| mark.starts_with(prefix)) && !has_tree_of(mark)
-        })
+        mark.is_some_and(|mark| prefixes.iter().any(|prefix| mark.starts_with(prefix)) && !has_tree_of(mark))
     };
     let mut toll = Toll::new();
     let mut patience = UNCLEAR_LIMIT;
@@ -82,7 +80,12 @@ fn end_adopted(toll: &mut Toll) -> bool {
     for pid in proc::adopted() {
         match proc::stat(pid) {
             Some(stat) if is_foreign(pid, &stat) => {}
-            Some(stat) if stat.has_ended() => reap(pid),
+            Some(stat) if stat.has_ended() => {
+                reap(pid);
+                // It may have started another one after our children were listed.
+                toll.came_too_late();
+                left = true;
+            }
             Some(_) => left |= toll.end_with_descendants(pid),
             None => {}
         }
@@ -92,11 +95,7 @@ fn end_adopted(toll: &mut Toll) -> bool {
 
 /// Ends every process that `is_left` knows by its id and mark. Answers whether something is on its way
 /// out.
-fn end_all(
-    but: &BTreeSet<i32>,
-    is_left: &dyn Fn(i32, Option<&[u8]>) -> bool,
-    toll: &mut Toll,
-) -> bool {
+fn end_all(but: &BTreeSet<i32>, is_left: &dyn Fn(i32, Option<&[u8]>) -> bool, toll: &mut Toll) -> bool {
     let mut going = false;
     for pid in proc::all() {
         // The start is read first: if the id changes hands below, nobody is hit.
