@@ -28,7 +28,7 @@ pub struct Printed {
 /// Events come first: what an agent reported as its error stands with its witness already. What is
 /// left is what the failed check printed, else standard error, else standard output where the agent
 /// has no last words.
-pub fn decisive(attempt: &AttemptView, printed: &Printed, most: usize) -> Option<PrintedLines> {
+pub(super) fn decisive(attempt: &AttemptView, printed: &Printed, most: usize) -> Option<PrintedLines> {
     match attempt.status {
         AttemptStatus::Failed | AttemptStatus::Lost => {}
         AttemptStatus::Running | AttemptStatus::Succeeded | AttemptStatus::Cancelled => return None,
