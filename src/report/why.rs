@@ -399,7 +399,7 @@ fn headline(view: &RunView, task: &TaskView, style: &Style) -> String {
         facts.push_str(&spent.join(", "));
     }
     let id = style.clean(task.id.as_str());
-    let room = style.width.saturating_sub(text::width(&id) + 2 + 3 + text::width(&facts) + 1).max(10);
+    let room = style.width.saturating_sub(text::width(&id) + 2 + 3 + text::width(&facts) + 1).max(6);
     format!("{}  {}   {facts}", style.bold(&id), style.cut(&style.clean(&task.title), room))
 }
 

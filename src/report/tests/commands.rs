@@ -78,7 +78,7 @@ fn why_of_every_other_standing() {
     assert_snapshot!(joined(&all), @r#"
     |T001  Build   succeeded   1 attempt, 30s, $0.00
     |
-    |attempt 1   kilo · kilo/z-ai/glm-4.7 (layer 3)   30s
+    |attempt 1   kilo · glm-4.7 (layer 3)   30s
     |  last words   I have completed the audit
     |               and saved the report.
     |
@@ -144,9 +144,9 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |  orchestrate retry T006 --say TEXT    again, with a word to the agent
     "#);
     assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &Style { height: 40, ..NARROW })), @r#"
-    |T006  Accessibi…   failed: output_missing   2 attempts, 1m 40s, $0.00
+    |T006  Acces…   failed: output_missing   2 attempts, 1m 40s, $0.00
     |
-    |attempt 2   cline · minimax/minimax-m2.1 (layer 4)   1m 32s
+    |attempt 2   cline · minimax-m2.1 (layer 4)   1m 32s
     |  model        not observable  the agent does not
     |                               say which model
     |                               answered
@@ -163,7 +163,7 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |               ended
     |  last words   I have completed the audit
     |               and saved the report.
-    |attempt 1   opencode · opencode/big-pickle (layer 2)   8s
+    |attempt 1   opencode · big-pickle (layer 2)   8s
     |  events       disagrees   429 "Rate limit
     |                           exceeded", retry after
     |                           60s  -> layer 3 not installed, layer 4
