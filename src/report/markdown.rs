@@ -12,7 +12,7 @@ use crate::model::view::{RunView, TaskView};
 use crate::report::advice;
 use crate::report::style::Style;
 use crate::report::text;
-use crate::report::why::said;
+use crate::report::why_rows::said;
 use crate::report::words::{self, Spent, Standing};
 
 /// Lines of an agent's last words.

@@ -34,6 +34,7 @@ mod style;
 mod summary;
 pub mod text;
 mod why;
+mod why_rows;
 mod words;
 
 #[cfg(test)]

@@ -18,13 +18,9 @@ use crate::report::printed::{Printed, decisive};
 use crate::report::status::Liveness;
 use crate::report::style::Style;
 use crate::report::text;
+use crate::report::why_rows::{NAME, Rows, names, said, word_width};
 use crate::report::words::{self, Spent};
 
-/// Where the names of witnesses end, where what they say ends, and where a mark at the end of a
-/// line begins.
-const NAME: usize = 13;
-const WORD: usize = 12;
-const MARK: usize = 73;
 /// A screen is taken to have so many lines at least, and a story to be read at once at most so many.
 const SCREEN: std::ops::RangeInclusive<usize> = 23..=39;
 /// Tasks that one waits for and that are named.
@@ -91,7 +87,7 @@ const DETAILS: [Detail; 5] = [
         older_in_full: false,
         older: 2,
         joins: (true, true),
-        row: 2,
+        row: 1,
         last_words: 1,
         printed: 2,
         remarks: 2,
@@ -226,16 +222,22 @@ impl Story<'_> {
     /// `attempt 2   cline · minimax/minimax-m2.1 (layer 4)   2m 02s`.
     fn head(&self, attempt: &AttemptView) -> String {
         let layer = words::layer_of(&attempt.rung).map(|layer| format!(" ({layer})")).unwrap_or_default();
-        let place = words::agent_model_full(&attempt.rung, self.style);
         let time = text::duration(words::attempt_time(attempt, self.view.updated_at));
         let end = match attempt.status {
             AttemptStatus::Running if self.abandoned => "   its end was not seen",
             AttemptStatus::Running => "   under way",
             AttemptStatus::Cancelled => "   stopped",
-            AttemptStatus::Lost => "   lost: its supervisor died while it ran",
+            AttemptStatus::Lost => "   lost",
             AttemptStatus::Succeeded | AttemptStatus::Failed => "",
         };
-        format!("attempt {}   {place}{layer}   {time}{end}", attempt.attempt)
+        let head = |place: String| format!("attempt {}   {place}{layer}   {time}{end}", attempt.attempt);
+        let full = head(words::agent_model_full(&attempt.rung, self.style));
+        // The model's whole name where there is room for it.
+        if text::width(&full) < self.style.width {
+            full
+        } else {
+            head(words::agent_model(&attempt.rung, self.style))
+        }
     }
 
     /// Of an earlier attempt only what ended it is still of interest.
@@ -380,7 +382,7 @@ impl Story<'_> {
         let hidden = doubts.len().saturating_sub(detail.remarks) + notes.len().saturating_sub(detail.remarks);
         if hidden > 0 {
             let id = text::shell_word(&self.style.clean(self.task.id.as_str()));
-            rows.row("", &format!("and {hidden} more   (orchestrate why {id} --output json)"));
+            rows.row("", &format!("and {hidden} more (orchestrate why {id} --output json)"));
         }
     }
 }
@@ -408,7 +410,7 @@ fn headline(view: &RunView, task: &TaskView, style: &Style) -> String {
         facts.push_str(&spent.join(", "));
     }
     let id = style.clean(task.id.as_str());
-    let room = style.width.saturating_sub(text::width(&id) + 2 + 3 + text::width(&facts) + 1).max(10);
+    let room = style.width.saturating_sub(text::width(&id) + 2 + 3 + text::width(&facts) + 1).max(6);
     format!("{}  {}   {facts}", style.bold(&id), style.cut(&style.clean(&task.title), room))
 }
 
@@ -459,62 +461,6 @@ fn waits(task: &TaskSpec, view: &RunView, style: &Style) -> Option<String> {
         waits.push_str(&format!(" and {} more", needs.len() - NAMED));
     }
     Some(waits)
-}
-
-fn names(witnesses: &[&Witness]) -> String {
-    witnesses.iter().map(|witness| witness.name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn word_width(witnesses: &[&Witness]) -> usize {
-    witnesses.iter().map(|witness| said(witness).len() + 2).max().unwrap_or(0).max(WORD)
-}
-
-/// What a witness says, in a word.
-pub(super) const fn said(witness: &Witness) -> &'static str {
-    match (witness.asked, witness.agrees) {
-        (false, _) => "not asked",
-        (true, Some(true)) => "agrees",
-        (true, Some(false)) => "disagrees",
-        (true, None) => "not observable",
-    }
-}
-
-/// Rows below the head of an attempt.
-struct Rows<'a> {
-    lines: &'a mut Vec<String>,
-    style: &'a Style,
-    /// Lines that a row may take.
-    most: usize,
-}
-
-impl Rows<'_> {
-    /// A name and what there is to say.
-    fn row(&mut self, name: &str, seen: &str) {
-        self.full(name, "", seen, "");
-    }
-
-    /// One row: name, word, what was seen (wrapped below itself), a mark.
-    fn full(&mut self, name: &str, word: &str, seen: &str, mark: &str) {
-        let style = self.style;
-        let start = format!("  {name:<NAME$}{word}");
-        let indent = text::width(&start);
-        let room = style.width.saturating_sub(indent + 1).max(20);
-        let mut wrapped = text::wrap(seen, room);
-        if wrapped.len() > self.most {
-            let rest = wrapped.split_off(self.most - 1).join(" ");
-            wrapped.push(style.cut(&rest, room));
-        }
-        for (place, part) in wrapped.iter().enumerate() {
-            let mut line =
-                if place == 0 { format!("{start}{part}") } else { format!("{}{part}", " ".repeat(indent)) };
-            if place + 1 == wrapped.len() && !mark.is_empty() {
-                let column = MARK.min(style.width.saturating_sub(text::width(mark) + 1));
-                line = text::pad(&line, column.max(text::width(&line) + 2));
-                line.push_str(mark);
-            }
-            self.lines.push(line.trim_end().to_owned());
-        }
-    }
 }
 
 /// `-> layer 3 not installed, layer 4`: where the next attempt ran, and what was passed over.

@@ -24,7 +24,7 @@ const fn case(
     Case { name, behaviour, keys, expected, decided_by }
 }
 
-const CASES: [Case; 27] = [
+const CASES: [Case; 28] = [
     case("pass", &["pass"], "", None, None),
     case("silent", &["no-completion"], "", Some("no_completion"), Some("completion")),
     case("exit3", &["exit:3"], "", Some("exited"), Some("process")),
@@ -48,7 +48,8 @@ const CASES: [Case; 27] = [
     case("outside", &["claim:../outside.txt"], "", Some("bad_completion"), Some("completion")),
     case("absolute", &["claim:/etc/hostname"], "", Some("bad_completion"), Some("completion")),
     case("crash", &["pass", "exit:134"], "", Some("exited"), Some("process")),
-    case("untouched", &["pass"], "Files: modify `kept.txt`", Some("output_missing"), Some("outputs")),
+    case("untouched", &["pass"], "Files: create `kept.txt`", Some("output_missing"), Some("outputs")),
+    case("unmodified", &["pass"], "Files: modify `idle.txt`", Some("no_change"), Some("change")),
     case("idle", &["claim:idle.txt"], "", Some("no_change"), Some("change")),
     case("empty", &["make:empty.txt", "pass"], "Files: create `empty.txt`", None, None),
     case("retried", &["pass-at:2"], "Retries: 1", None, None),

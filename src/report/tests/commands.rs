@@ -12,7 +12,7 @@ use crate::report::sample::{
     SCREEN, START, Sample, at, gated, id, no_audit, picture, picture_ended, rung, seven, witness,
 };
 use crate::report::tests::{ASCII, NARROW, WIDE, framed, joined, many};
-use crate::report::{Liveness, advice, runs, status, steps, why};
+use crate::report::{Liveness, Style, advice, runs, status, steps, why};
 
 #[test]
 fn the_picture_of_why() {
@@ -78,7 +78,7 @@ fn why_of_every_other_standing() {
     assert_snapshot!(joined(&all), @r#"
     |T001  Build   succeeded   1 attempt, 30s, $0.00
     |
-    |attempt 1   kilo · kilo/z-ai/glm-4.7 (layer 3)   30s
+    |attempt 1   kilo · glm-4.7 (layer 3)   30s
     |  last words   I have completed the audit
     |               and saved the report.
     |
@@ -143,10 +143,10 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |  orchestrate retry T006 --layer 5     again, by another model
     |  orchestrate retry T006 --say TEXT    again, with a word to the agent
     "#);
-    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &NARROW)), @r#"
-    |T006  Accessibility audit   failed: output_missing   2 attempts, 1m 40s, $0.00
+    assert_snapshot!(framed(&why(&run.spec, &run.view, &id("T006"), Liveness::Ended, &Style { height: 40, ..NARROW })), @r#"
+    |T006  Acces…   failed: output_missing   2 attempts, 1m 40s, $0.00
     |
-    |attempt 2   cline · minimax/minimax-m2.1 (layer 4)   1m 32s
+    |attempt 2   cline · minimax-m2.1 (layer 4)   1m 32s
     |  model        not observable  the agent does not
     |                               say which model
     |                               answered
@@ -163,7 +163,7 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |               ended
     |  last words   I have completed the audit
     |               and saved the report.
-    |attempt 1   opencode · opencode/big-pickle (layer 2)   8s
+    |attempt 1   opencode · big-pickle (layer 2)   8s
     |  events       disagrees   429 "Rate limit
     |                           exceeded", retry after
     |                           60s  -> layer 3 not installed, layer 4

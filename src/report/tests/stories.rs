@@ -96,8 +96,33 @@ fn doubted() -> Sample {
 fn lost() -> Sample {
     let mut run = Sample::new(seven());
     run.start().begin("T002", rung(2)).at(60);
-    let lost = (WitnessName::Process, FailureKind::Lost, "its supervisor died while it ran");
-    run.end("T002", AttemptStatus::Lost, whole(Some(lost)));
+    let seen = "its supervisor died while it ran";
+    let mut witnesses = vec![witness(WitnessName::Process, Some(false), seen)];
+    witnesses.extend(
+        [
+            WitnessName::Events,
+            WitnessName::Completion,
+            WitnessName::Outputs,
+            WitnessName::Change,
+            WitnessName::Model,
+        ]
+        .map(|name| not_asked(name, "the attempt was lost")),
+    );
+    let failure = Failure::new(FailureKind::Lost, seen);
+    let verdict = Verdict {
+        failure: Some(failure.clone()),
+        decided_by: Some(WitnessName::Process),
+        witnesses,
+        ..Verdict::default()
+    };
+    run.end("T002", AttemptStatus::Lost, verdict);
+    run.push(EventBody::TaskRetrying {
+        task_id: id("T002"),
+        attempt: 2,
+        at: crate::report::sample::at(65),
+        why: failure,
+        next: rung(2),
+    });
     run
 }
 
@@ -170,7 +195,7 @@ fn a_long_story_is_cut_to_the_screen_and_says_where_the_rest_is() {
             "<- decides",
             "! doubt",
             "what to do",
-            "more   (orchestrate why T002 --output json)",
+            "more (orchestrate why T002 --output json)",
             "attempts before",
         ] {
             assert!(text.contains(words), "no {words:?} in\n{text}");

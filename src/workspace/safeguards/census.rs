@@ -77,12 +77,20 @@ fn names_a_function(rest: &str) -> bool {
         || ["fn ", "void ", "fun ", "func ", "Task "].iter().any(|word| rest.contains(word))
 }
 
-/// How often any of the marks occurs in a line; one place counts once.
+/// How often any of the marks occurs in a line; where they overlap they are one.
 fn count(line: &str, marks: &[&str]) -> usize {
-    let mut ends: Vec<usize> = marks.iter().flat_map(|mark| places(line, mark)).collect();
-    ends.sort_unstable();
-    ends.dedup();
-    ends.len()
+    let mut found: Vec<(usize, usize)> = marks
+        .iter()
+        .flat_map(|mark| places(line, mark).map(|place| (place, place + mark.len())).collect::<Vec<_>>())
+        .collect();
+    found.sort_unstable();
+    let mut end = 0;
+    let mut number = 0;
+    for (from, to) in found {
+        number += usize::from(from >= end);
+        end = end.max(to);
+    }
+    number
 }
 
 /// What follows the mark, wherever it occurs in the line.
