@@ -125,7 +125,9 @@ fn a_token_is_sent_and_never_shown() {
     let Target::Webhook(target) = &spec.target else { unreachable!() };
     let masker = Masker::new(target.secrets());
     let failing = why(send(&spec, &test_alert("shop", "host", "ops", Timestamp(0)), &masker));
-    assert_eq!(server.next().header("authorization"), Some("Bearer tk_0123456789abcdef"));
+    let request = server.next();
+    assert_eq!(request.path, "/topic");
+    assert_eq!(request.header("authorization"), Some("Bearer tk_0123456789abcdef"));
     assert!(failing.why.contains("it answered 401: bad ***"), "{failing:?}");
     assert!(!format!("{spec:?}").contains("tk_0123456789abcdef"));
 }
