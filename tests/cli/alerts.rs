@@ -14,7 +14,8 @@ const SECRET: &str = "/services/T00000000/B0000000/XyXyXyXyXyXyXyXyXyXyXyXy";
 fn project(server: &WebhookServer, keys: &str, arguments: &str) -> Project {
     let mut project = Project::new();
     project.set("HOOK", server.url(SECRET));
-    let agent = format!("[agents.a]\nprogram = {:?}\nargs = [{arguments}]\n", fake_agent());
+    let program = fake_agent().display().to_string();
+    let agent = format!("[agents.a]\nprogram = {program:?}\nargs = [{arguments}]\n");
     project.write(
         "orchestrate.toml",
         format!(
@@ -115,9 +116,8 @@ fn many_failures_are_few_requests() {
         std::env::var("ORCHESTRATE_TEST_ALERTS").ok().and_then(|count| count.parse().ok()).unwrap_or(60);
     let server = WebhookServer::start([Answer::status(200)]);
     let project = project(&server, "", "'exit:3'");
-    let plan: String = (1..=tasks)
-        .map(|number| format!("- [ ] Task number {number}\n  - Agent: command\n  - Command: `exit 1`\n"))
-        .collect();
+    let task = |number| format!("- [ ] Task number {number}\n  - Agent: command\n  - Command: `exit 1`\n");
+    let plan = (1..=tasks).map(task).collect::<Vec<_>>().concat();
     project.write("plan.md", plan);
     let _ = project.run(["run", "plan.md", "-j", "16"]).expect(1);
     let requests = server.so_far();

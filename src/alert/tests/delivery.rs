@@ -267,7 +267,7 @@ fn a_replay_tells_what_was_not_told_and_nothing_of_yesterday() {
 #[test]
 fn a_run_in_which_nothing_happens_is_said_once_for_each_silence() {
     let server = WebhookServer::start([Answer::status(200)]);
-    let mut desk = desk(&server, 0, Some(Duration::from_secs(60)), 0);
+    let mut desk = desk(&server, 0, Some(Duration::from_mins(1)), 0);
     let spec = spec(&["T1"]);
     let view = RunView::new(&spec);
     let tick = |desk: &mut Desk, seconds: i64| desk.tick(&view, Timestamp(seconds * 1_000)).is_some();
