@@ -128,7 +128,7 @@ impl Batch {
                 text = text + "\n· " + &other.title;
             }
             if self.more > 0 {
-                text += &format!("\nand {} more", self.more);
+                text = text + "\nand " + &self.more.to_string() + " more";
             }
         }
         Some(Alert {

@@ -90,9 +90,8 @@ fn urgency(alert: &Alert) -> (u8, &'static str) {
     });
     match alert.kind {
         AlertKind::RunEnded if done => (3, "white_check_mark"),
-        AlertKind::RunEnded => (4, "x"),
         AlertKind::TaskFailed if alert.failure.is_some_and(FailureKind::is_limit) => (4, "money_with_wings"),
-        AlertKind::TaskFailed => (4, "x"),
+        AlertKind::RunEnded | AlertKind::TaskFailed => (4, "x"),
         AlertKind::PersonNeeded => (4, "raising_hand"),
         AlertKind::Budget => (4, "money_with_wings"),
         AlertKind::RunStalled => (4, "hourglass"),

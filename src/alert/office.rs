@@ -165,15 +165,12 @@ impl Office {
         let Some(kind) = happening.kinds.iter().find(|kind| spec.when.contains(kind)) else { return };
         let mut state = self.shared.lock();
         let queue = &mut state.slots[place].queue;
-        let batch = match queue.iter_mut().position(|batch| batch.run.run_id == run.run_id) {
-            Some(found) => &mut queue[found],
-            None => {
-                queue.push_back(Batch::new(Arc::clone(run)));
-                let last = queue.len() - 1;
-                &mut queue[last]
-            }
-        };
-        batch.add(*kind, happening.clone(), counts);
+        let known = queue.iter().position(|batch| batch.run.run_id == run.run_id);
+        let known = known.unwrap_or_else(|| {
+            queue.push_back(Batch::new(Arc::clone(run)));
+            queue.len() - 1
+        });
+        queue[known].add(*kind, happening.clone(), counts);
         drop(state);
         self.shared.notify();
     }

@@ -168,7 +168,7 @@ impl Rules {
         let seconds = event.at.since(view.started_at).as_secs();
         text = text + " in " + &Span(Duration::from_secs(seconds)).to_string();
         if self.spent > 0.0 {
-            text += &format!(" · ${:.2}", self.spent);
+            text = format!("{text} · ${:.2}", self.spent);
         }
         if !matches!(status, RunStatus::Succeeded) {
             text += "\norchestrate status";

@@ -357,14 +357,11 @@ fn show(context: &Context, tried: &[Tried]) -> Result<(), CliError> {
         if let Some(target) = &tried.target {
             line = line + "  " + &style.clean(target);
         }
-        match &tried.why {
-            None => {
-                line = line
-                    + "  "
-                    + &tried.status.map_or_else(|| "taken".to_owned(), |status| status.to_string())
-            }
-            Some(why) => line = line + "  " + &style.clean(why),
-        }
+        let came_to = match &tried.why {
+            None => tried.status.map_or_else(|| "taken".to_owned(), |status| status.to_string()),
+            Some(why) => style.clean(why),
+        };
+        line = line + "  " + &came_to;
         if let Some(took) = tried.took {
             let whole = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             line = line + "  " + &Span(whole).to_string();

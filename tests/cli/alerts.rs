@@ -5,20 +5,24 @@ use orchestrate::schema::{SchemaKind, validate_value};
 use crate::project::{Project, fake_agent};
 use crate::webhook_server::{Answer, WebhookServer};
 
+/// A plan of one task that succeeds.
+const WORKS: &str = "- [ ] Works\n  - Agent: command\n  - Command: `true`\n";
+
 const SECRET: &str = "/services/T00000000/B0000000/XyXyXyXyXyXyXyXyXyXyXyXy";
 
 /// A project whose alert `ops` goes to `server`, with one agent that does what `arguments` say.
 fn project(server: &WebhookServer, keys: &str, arguments: &str) -> Project {
     let mut project = Project::new();
     project.set("HOOK", server.url(SECRET));
-    let agent = format!("[agents.a]\nprogram = {:?}\nargs = [{arguments}]\n", fake_agent());
+    let program = fake_agent().display().to_string();
+    let agent = format!("[agents.a]\nprogram = {program:?}\nargs = [{arguments}]\n");
     project.write(
         "orchestrate.toml",
         format!(
             "version = 1\n[run]\nretries = 0\n{agent}[[alerts]]\nname = 'ops'\nwebhook = '${{HOOK}}'\n{keys}\n"
         ),
     );
-    project.write("plan.md", "### Task 1: Fails\n\n- Agent: a\n");
+    project.write("plan.md", "- [ ] The task\n  - Agent: a\n");
     project
 }
 
@@ -62,8 +66,8 @@ fn a_run_that_fails_is_told_in_one_message_and_nobody_sees_the_address() {
     assert_eq!(requests[0].path, SECRET);
     keeps_the_secret(&project, &(ran.stderr + &ran.stdout));
     // All of it was told: the next run has nothing to make up for.
-    project.write("plan.md", "### Task 1: Works\n\n- Agent: command\n- Command: `true`\n");
-    drop(project.run(["run", "plan.md"]).expect(0));
+    project.write("plan.md", WORKS);
+    let _ = project.run(["run", "plan.md"]).expect(0);
     let last = server.next().json();
     assert_eq!((&last["kind"], &last["also"]), (&"run_ended".into(), &serde_json::json!([])));
     assert!(server.so_far().is_empty());
@@ -78,7 +82,7 @@ fn a_server_that_hangs_changes_nothing_but_a_line_and_the_next_run_makes_up_for_
     let ran = ran.says("alert `ops` (http://127.0.0.1:").says("it did not answer in time");
     let ran = ran.says("alert `ops` was not told of 1 thing");
     keeps_the_secret(&project, &ran.stderr);
-    project.write("plan.md", "### Task 1: Works\n\n- Agent: command\n- Command: `true`\n");
+    project.write("plan.md", WORKS);
     let second = project.run(["run", "plan.md"]).expect(0);
     let told: Vec<_> = [server.next(), server.next()].iter().map(|request| request.json()).collect();
     assert_eq!(told[0]["dedupe_key"], first["dedupe_key"], "the same thing has the same key");
@@ -95,11 +99,15 @@ fn an_alert_that_cannot_be_sent_is_a_warning_and_no_failure() {
     let ran = ran.says("alert `ops` (http://127.0.0.1:").says("was not delivered: it answered 404");
     assert!(!ran.stderr.contains("was not told of"), "{}", ran.stderr);
     project.set("HOOK", "");
-    project.write("plan.md", "### Task 1: Again\n\n- Agent: command\n- Command: `true`\n");
-    drop(project.run(["run", "plan.md"]).expect(0).says("alert `ops` is not sent: the variable `HOOK` is not set"));
+    project.write("plan.md", WORKS);
+    let _ = project
+        .run(["run", "plan.md"])
+        .expect(0)
+        .says("alert `ops` is not sent: the variable `HOOK` is not set");
     project.set("HOOK", "http://hooks.example/x");
-    project.write("plan.md", "### Task 1: Again\n\n- Agent: command\n- Command: `true`\n");
-    drop(project.run(["run", "plan.md"]).expect(0).says("it is not encrypted, and goes to another machine"));
+    project.write("plan.md", WORKS);
+    let _ =
+        project.run(["run", "plan.md"]).expect(0).says("it is not encrypted, and goes to another machine");
 }
 
 #[test]
@@ -108,11 +116,10 @@ fn many_failures_are_few_requests() {
         std::env::var("ORCHESTRATE_TEST_ALERTS").ok().and_then(|count| count.parse().ok()).unwrap_or(60);
     let server = WebhookServer::start([Answer::status(200)]);
     let project = project(&server, "", "'exit:3'");
-    let plan: String = (1..=tasks)
-        .map(|number| format!("### Task {number}: Fails\n\n- Agent: command\n- Command: `exit 1`\n\n"))
-        .collect();
+    let task = |number| format!("- [ ] Task number {number}\n  - Agent: command\n  - Command: `exit 1`\n");
+    let plan = (1..=tasks).map(task).collect::<Vec<_>>().concat();
     project.write("plan.md", plan);
-    drop(project.run(["run", "plan.md", "-j", "16"]).expect(1));
+    let _ = project.run(["run", "plan.md", "-j", "16"]).expect(1);
     let requests = server.so_far();
     let named: u64 = requests
         .iter()
@@ -129,7 +136,7 @@ fn many_failures_are_few_requests() {
 fn a_test_says_what_came_of_it() {
     let server = WebhookServer::start([Answer::status(200)]);
     let other = WebhookServer::start([Answer::Status(403, String::new(), "no".to_owned())]);
-    let mut project = project(&server, "", "'pass'");
+    let project = project(&server, "", "'pass'");
     let ran = project.run(["alert", "test"]).expect(0);
     assert!(ran.stdout.starts_with("✓ ops  http://127.0.0.1:"), "{}", ran.stdout);
     assert!(ran.stdout.contains("/…  200  "), "{}", ran.stdout);
@@ -153,12 +160,11 @@ fn a_test_says_what_came_of_it() {
     let doctor = project.run(["doctor"]);
     assert!(doctor.stdout.contains("alerts\n"), "{}", doctor.stdout);
     assert!(doctor.stdout.contains("the variable `NOT` is not set"), "{}", doctor.stdout);
-    assert_eq!((server.so_far().len(), other.so_far().len()), (2, 2), "doctor sends nothing");
+    assert_eq!((server.so_far().len(), other.so_far().len()), (2, 1), "doctor sends nothing");
     project.write("orchestrate.toml", "version = 1\n");
     let _ = project.run(["alert", "test"]).expect(4).says("no alert is configured");
     project.write("orchestrate.toml", "version = 1\n[[alerts]]\nwebhook = 'http://h.example/x'\n");
     let _ = project.run(["alert", "test"]).expect(3).says("it is not encrypted");
-    project.set("HOOK", "");
 }
 
 #[cfg(target_os = "linux")]
@@ -213,13 +219,13 @@ mod crashes {
     fn what_was_not_delivered_before_a_kill_is_by_the_next_run() {
         let server = WebhookServer::start([Answer::Hang, Answer::status(200)]);
         let (project, key) = killed(&server);
-        project.write("other.md", "### Task 9: Works\n\n- Agent: command\n- Command: `true`\n");
-        drop(project.run(["run", "other.md"]).expect(0));
+        project.write("other.md", WORKS);
+        let _ = project.run(["run", "other.md"]).expect(0);
         assert_eq!(server.next().json()["dedupe_key"], key.as_str());
         assert_eq!(server.next().json()["kind"], "run_ended");
         // Once is enough: nothing of it is left for a run after that, nor for the run itself.
-        project.write("other.md", "### Task 9: Works\n\n- Agent: command\n- Command: `true`\n");
-        drop(project.run(["run", "other.md"]).expect(0));
+        project.write("other.md", WORKS);
+        let _ = project.run(["run", "other.md"]).expect(0);
         let last = server.next().json();
         assert_eq!((&last["kind"], &last["also"]), (&"run_ended".into(), &serde_json::json!([])));
         assert!(server.so_far().is_empty());

@@ -125,7 +125,9 @@ fn a_token_is_sent_and_never_shown() {
     let Target::Webhook(target) = &spec.target else { unreachable!() };
     let masker = Masker::new(target.secrets());
     let failing = why(send(&spec, &test_alert("shop", "host", "ops", Timestamp(0)), &masker));
-    assert_eq!(server.next().header("authorization"), Some("Bearer tk_0123456789abcdef"));
+    let request = server.next();
+    assert_eq!(request.path, "/topic");
+    assert_eq!(request.header("authorization"), Some("Bearer tk_0123456789abcdef"));
     assert!(failing.why.contains("it answered 401: bad ***"), "{failing:?}");
     assert!(!format!("{spec:?}").contains("tk_0123456789abcdef"));
 }
@@ -265,7 +267,7 @@ fn a_replay_tells_what_was_not_told_and_nothing_of_yesterday() {
 #[test]
 fn a_run_in_which_nothing_happens_is_said_once_for_each_silence() {
     let server = WebhookServer::start([Answer::status(200)]);
-    let mut desk = desk(&server, 0, Some(Duration::from_secs(60)), 0);
+    let mut desk = desk(&server, 0, Some(Duration::from_mins(1)), 0);
     let spec = spec(&["T1"]);
     let view = RunView::new(&spec);
     let tick = |desk: &mut Desk, seconds: i64| desk.tick(&view, Timestamp(seconds * 1_000)).is_some();

@@ -351,7 +351,7 @@ fn alerts_are_looked_at() {
     did you mean `\"task_failed\"`?
 4:36+3 `alerts.1.when` knows no `x`
     known here: task_failed, run_ended, run_stalled, budget, person_needed, provider_off
-4:41+1 `when` has to be a list of `\"task_failed\"`",
+4:41+1 `alerts.1.when` has to be a list of `\"task_failed\"`",
         ),
         (format!("{hook}when = []"), "4:8+2 `alerts.1.when` is empty"),
         ("webhook = 'http://h.example/secret'".to_owned(), "3:11+25 `webhook`: it is not encrypted"),

@@ -144,6 +144,9 @@ fn without_unicode_and_with_little_room() {
     |state
     |  ok    embedded  plans/agent-shared (42 MiB, 3
     |                  runs)
+    |alerts
+    |  ok    ops  https://hooks.slack.com/?:
+    |             task_failed
     |machine
     |  ok    memory  2 cores, 5.1 GiB of memory free
     |ok    a run would work, by layers 2 to 3
