@@ -134,6 +134,8 @@ fn what_a_guard_has_not_ended_yet_ends_before_anything_begins() {
     // It cannot end anything, as one that the system has not given a turn yet.
     run.signal(Signal::STOP);
     run.kill_supervisor();
+    // A killed process lives on for a moment, and nobody waits for this one.
+    waits_for(|| project.run(["status", "--output", "json"]).expect(0).json()["status"] == "lost");
     let mut resumed = Followed::start(&project, &["resume", "--output", "json"]);
     resumed.until("T002");
     waits_for(|| attempts(&project, "T002") == 2);
