@@ -229,7 +229,9 @@ fn configuration_files(flavour: &opencode::Flavour, sources: &Sources<'_>) -> Ve
 
 fn folder(sources: &Sources<'_>, variable: Option<&str>, below_home: &str) -> Option<PathBuf> {
     let named = variable.and_then(|variable| sources.variable(variable)).map(PathBuf::from);
-    named.or_else(|| sources.home.map(|home| home.join(below_home)))
+    // Part by part, so that what is shown has the separators of the system.
+    let below = |home: &Path| below_home.split('/').fold(home.to_owned(), |path, part| path.join(part));
+    named.or_else(|| sources.home.map(below))
 }
 
 fn cline_login(provider: Option<&str>, sources: &Sources<'_>) -> Login {

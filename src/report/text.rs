@@ -306,11 +306,17 @@ pub fn ranges(numbers: &[u8]) -> String {
     out
 }
 
-/// A word as one can paste it into a shell.
+/// A word as one can paste it into a shell: on Windows into `cmd`, PowerShell and `sh` alike.
 pub fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_./:-@%+=".contains(c);
+    quoted(word, cfg!(windows))
+}
+
+fn quoted(word: &str, windows: bool) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_./:-@%+=".contains(c) || (windows && c == '\\');
     if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
         word.to_owned()
+    } else if windows {
+        format!("\"{}\"", word.replace('"', "\\\""))
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
@@ -381,8 +387,11 @@ mod tests {
         assert_eq!(ranges(&[1, 2, 4, 255]), "1 to 2, 4, 255");
         assert_eq!(ranges(&[]), "");
         assert_eq!(shell_word("T006"), "T006");
-        assert_eq!(shell_word("it's 2"), r"'it'\''s 2'");
-        assert_eq!(shell_word("--all"), "'--all'");
+        assert_eq!(quoted("it's 2", false), r"'it'\''s 2'");
+        assert_eq!(quoted("--all", false), "'--all'");
+        assert_eq!(quoted(r"a\b", false), r"'a\b'");
+        assert_eq!(quoted(r"C:\a\b.exe", true), r"C:\a\b.exe");
+        assert_eq!(quoted(r"C:\Program Files\b", true), r#""C:\Program Files\b""#);
     }
 
     #[test]

@@ -23,10 +23,13 @@ const IN_USE: [i32; 3] = [5, 32, 33];
 /// # Errors
 /// What the system said the last time; then `path` is as it was.
 pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let pause = || {
+    put_with(file, path, || {
         #[expect(clippy::disallowed_methods, reason = "nobody tells when a file is let go")]
         std::thread::sleep(PAUSE);
-    };
+    })
+}
+
+fn put_with(file: NamedTempFile, path: &Path, pause: impl FnMut()) -> io::Result<()> {
     again(file, is_in_use, pause, |file| file.persist(path).map_err(|failed| (failed.error, failed.file)))
 }
 
@@ -34,7 +37,7 @@ pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
 fn again<T, U>(
     mut value: T,
     may_pass: impl Fn(&io::Error) -> bool,
-    pause: impl Fn(),
+    mut pause: impl FnMut(),
     mut attempt: impl FnMut(T) -> Result<U, (io::Error, T)>,
 ) -> io::Result<()> {
     let mut tries = 1;
@@ -83,16 +86,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_being_read_is_replaced() {
+    fn a_file_that_is_being_read_is_replaced_at_once_or_when_it_is_let_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.md");
         std::fs::write(&path, "old").unwrap();
-        let reader = std::fs::File::open(&path).unwrap();
+        let mut reader = Some(std::fs::File::open(&path).unwrap());
         let mut file = NamedTempFile::new_in(folder.path()).unwrap();
         file.write_all(b"new").unwrap();
-        put_in_place(file, &path).unwrap();
+        put_with(file, &path, || drop(reader.take())).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(std::io::read_to_string(reader).unwrap(), "old", "the reader keeps what it has opened");
+        if let Some(reader) = reader {
+            assert_eq!(std::io::read_to_string(reader).unwrap(), "old", "the reader keeps what it opened");
+        }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -360,7 +360,11 @@ mod tests {
             ),
             (
                 said(End::TimedOut(Duration::from_secs(10)), "", ""),
-                "Error `--version` did not end in 10s: try it: /bin/kilo --version",
+                if cfg!(windows) {
+                    "Error `--version` did not end in 10s: try it: /bin\\kilo --version"
+                } else {
+                    "Error `--version` did not end in 10s: try it: /bin/kilo --version"
+                },
             ),
             (said(End::NotAsked("no folder".to_owned()), "", ""), "Error no folder"),
             (said(End::Otherwise("cannot run `x`".to_owned()), "7.7.7", ""), "Error cannot run `x`: npm"),

@@ -19,7 +19,7 @@ fn agent(name: &str, version: Option<&str>, program: Option<&str>, notes: Vec<Do
         standing: VersionStanding::Proved,
         proved_version: None,
         source: program.map(|_| "npm".to_owned()),
-        found: program.map(|_| PathBuf::from("/usr/bin").join(name)),
+        found: program.map(|_| PathBuf::from(format!("/usr/bin/{name}"))),
         program: program.map(PathBuf::from),
         layers: Vec::new(),
         logins: Vec::new(),
