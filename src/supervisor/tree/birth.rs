@@ -4,8 +4,8 @@
 //! `fork` and `exec`, and can be read of every process in `/proc`. A supervisor lowers its own hard
 //! limit to a number made from what names it, so everything that it ever starts carries that
 //! number, whatever it does with its environment, descriptors, session and parents. The soft limit
-//! tells the trees apart: it is that of this process while a leader is started. (To set it on a leader
-//! that has been started comes too late: one that starts others at once was faster in one of ten.)
+//! tells the trees apart: it is this process's while a leader is started. (To set it on a leader
+//! that has been started comes too late for one that starts others at once, seen on a busy machine.)
 //!
 //! What it deliberately does not do: resist a process that sets this limit itself.
 
