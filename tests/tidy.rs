@@ -128,6 +128,22 @@ fn the_readme_lists_the_exit_codes_of_the_code() {
 }
 
 #[test]
+fn what_is_left_out_under_wine_is_there() {
+    let texts: Vec<String> =
+        project_files().into_iter().filter(|file| has_ending(file, "rs")).map(|file| read(&file)).collect();
+    let list = read("tests/wine.txt");
+    let names = numbered(&list).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let findings: Vec<String> = names
+        .filter(|(_, name)| {
+            let function = format!("fn {}(", name.rsplit("::").next().unwrap_or(name));
+            !texts.iter().any(|text| text.contains(&function))
+        })
+        .map(|(number, name)| format!("tests/wine.txt:{number}: there is no test `{name}`"))
+        .collect();
+    report(&findings);
+}
+
+#[test]
 fn the_readme_names_every_plan_and_script() {
     let readme = read("README.md");
     let findings: Vec<String> = project_files()

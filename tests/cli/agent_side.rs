@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::project::{Project, program};
+use crate::project::Project;
+
+/// The program as a word of a shell.
+fn program() -> String {
+    format!("'{}'", crate::project::program().display())
+}
 
 fn plan(command: &str) -> String {
     format!("- [ ] T001 One\n  - Agent: command\n  - Retries: 0\n  - Command: `{command}`\n")
@@ -11,7 +16,7 @@ fn plan(command: &str) -> String {
 #[test]
 fn a_completion_is_written_through_the_schema() {
     let project = Project::new();
-    let exe = program().display();
+    let exe = program();
     project.write(
         "plan.md",
         plan(&format!(
@@ -31,7 +36,7 @@ fn a_completion_is_written_through_the_schema() {
 #[test]
 fn a_failure_that_is_reported_counts_though_the_exit_code_is_zero() {
     let project = Project::new();
-    let exe = program().display();
+    let exe = program();
     for (status, kind) in [("failed", "reported_failed"), ("blocked", "reported_blocked")] {
         project.write(
             "plan.md",
@@ -50,7 +55,7 @@ fn the_agent_is_told_in_one_line_what_is_wrong() {
     let project = Project::new();
     let ran = project.run(["complete", "--summary", "x"]).expect(2);
     assert!(ran.stderr.contains("ORCHESTRATE_"), "{}", ran.stderr);
-    let exe = program().display();
+    let exe = program();
     project.write(
         "plan.md",
         plan(&format!("{exe} complete --summary x --created ../outside.txt 2> said.txt; echo $? > code.txt")),
@@ -63,7 +68,7 @@ fn the_agent_is_told_in_one_line_what_is_wrong() {
 #[test]
 fn a_run_inside_a_task_needs_to_be_asked_for() {
     let project = Project::new();
-    let exe = program().display();
+    let exe = program();
     project.write("inner.md", "- [ ] T101 Inner\n  - Agent: command\n  - Command: `env > inner.env`\n");
     project.write("plan.md", plan(&format!("{exe} --plan inner.md 2> said.txt; echo $? > code.txt")));
     let _ = project.run(["--plan", "plan.md", "--no-tick"]).expect(0);

@@ -24,7 +24,7 @@ const fn case(
     Case { name, behaviour, keys, expected, decided_by }
 }
 
-const CASES: [Case; 28] = [
+static CASES: [Case; 28] = [
     case("pass", &["pass"], "", None, None),
     case("silent", &["no-completion"], "", Some("no_completion"), Some("completion")),
     case("exit3", &["exit:3"], "", Some("exited"), Some("process")),
@@ -55,12 +55,17 @@ const CASES: [Case; 28] = [
     case("retried", &["pass-at:2"], "Retries: 1", None, None),
 ];
 
+/// Windows lets nobody make links who was not given the right to.
+fn cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().filter(|case| cfg!(unix) || case.name != "link")
+}
+
 #[test]
 fn every_ending_has_its_name() {
     let project = Project::new();
     let mut configuration = String::from("version = 1\n\n[run]\nretries = 0\ngrace = \"1s\"\n");
     let mut plan = String::from("# Endings\n");
-    for (place, case) in CASES.iter().enumerate() {
+    for (place, case) in cases().enumerate() {
         let arguments: Vec<String> = case.behaviour.iter().map(|word| format!("{word:?}")).collect();
         configuration.push_str(&format!(
             "\n[agents.{}]\nprogram = {:?}\nargs = [{}]\n",
@@ -84,8 +89,8 @@ fn every_ending_has_its_name() {
     let ran = project.run(["--plan", "plan.md", "-j", "8", "--output", "json"]).expect(1);
     let result = ran.json();
     let tasks = result["tasks"].as_array().unwrap();
-    assert_eq!(tasks.len(), CASES.len(), "{}", ran.stderr);
-    for (case, task) in CASES.iter().zip(tasks) {
+    assert_eq!(tasks.len(), cases().count(), "{}", ran.stderr);
+    for (case, task) in cases().zip(tasks) {
         assert_eq!(task["title"], case.name);
         assert_eq!(task["failure"].as_str(), case.expected, "{}: {task:#}", case.name);
         let expected_status = if case.expected.is_none() { "succeeded" } else { "failed" };

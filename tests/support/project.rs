@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -36,6 +37,9 @@ impl Project {
         let mut variables = BTreeMap::new();
         variables.insert("PATH".to_owned(), std::env::var("PATH").unwrap_or_default());
         variables.insert("HOME".to_owned(), home.display().to_string());
+        if cfg!(windows) {
+            variables.insert("USERPROFILE".to_owned(), home.display().to_string());
+        }
         variables.insert("LANG".to_owned(), "C.UTF-8".to_owned());
         if let Ok(root) = std::env::var("SystemRoot") {
             variables.insert("SystemRoot".to_owned(), root);
@@ -148,10 +152,18 @@ impl Ran {
 
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_orchestrate"))
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| with_drive(env!("CARGO_BIN_EXE_orchestrate")));
+    &PROGRAM
 }
 
 /// The scriptable stand-in for an agent.
 pub(crate) fn fake_agent() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_fake-agent"))
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| with_drive(env!("CARGO_BIN_EXE_fake-agent")));
+    &PROGRAM
+}
+
+/// A program that was built elsewhere for Windows is named without a drive, and projects lie on another one
+/// than the programs.
+fn with_drive(path: &str) -> PathBuf {
+    std::path::absolute(path).expect("the path is not empty")
 }
