@@ -10,7 +10,7 @@ use crate::cli::exit::CliError;
 use crate::cli::look::{KnownRun, Source, holder_lives};
 use crate::cli::shared::{self, Found};
 use crate::engine::folders::RunFolders;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
 use crate::model::ids::RunId;
 use crate::model::record::{Control, Lease, RunSummary};
@@ -212,9 +212,13 @@ fn wanted_there(context: &Context, redis: &RedisState) -> Result<Option<RunId>, 
 
 fn read(context: &Context, redis: RedisState, run: &RunId) -> Result<KnownRun, CliError> {
     let there = Elsewhere::new(context, redis, run.clone());
-    // In this order: what is read later knows all tasks of what was read before.
+    let mut spec = there.spec()?;
     let events = there.events(0)?;
-    let spec = there.spec()?;
+    let replanned = events.iter().filter(|event| matches!(event.body, EventBody::Replanned { .. })).count();
+    if replanned > usize::try_from(spec.replanned).unwrap_or(usize::MAX) {
+        // Its plan was read again between the two: what is read later knows all tasks.
+        spec = there.spec()?;
+    }
     let view = RunView::fold(&spec, &events)?;
     let folders = RunFolders::new(&spec.root, &state_dir(context, &spec), context.cache(), run);
     Ok(KnownRun { source: Source::Elsewhere(Box::new(there)), spec, view, events, folders })

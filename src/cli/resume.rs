@@ -63,7 +63,7 @@ fn show_difference(context: &Context, run: KnownRun) -> Result<ExitCode, CliErro
     let replanned = replan::read(context, &spec, &view)?;
     match context.output {
         OutputForm::Human => {
-            context.ui.data(&report::difference(&replanned.difference, &context.ui.stdout))?
+            context.ui.data(&report::difference(&replanned.difference, &context.ui.stdout))?;
         }
         OutputForm::Json | OutputForm::Ndjson => {
             context.ui.data(&report::line_json(&replanned.difference))?;

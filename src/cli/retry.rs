@@ -72,7 +72,7 @@ pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode
         ));
     }
     let retry = Some(Input::Retry { tasks, layer, agent, say });
-    Box::pin(go_on(context, run, Going { retry, allow_paid, ..Going::default() })).await
+    Box::pin(go_on(context, run, Going { allow_paid, retry, ..Going::default() })).await
 }
 
 /// Refuses a task that cannot be tried again.

@@ -114,6 +114,7 @@ pub struct RoleChoice {
 /// configuration, so that it can be read again in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, and they combine freely")]
 pub struct PlanReading {
     /// The format to read it as, instead of the one that is found.
     pub format: Option<String>,

@@ -106,28 +106,25 @@ pub fn pair(spec: &RunSpec, view: &RunView, plan: &Plan) -> Pairing {
 fn ids(spec: &RunSpec, plan: &Plan, known: &[Option<usize>]) -> Vec<TaskId> {
     let mut taken: BTreeSet<String> = spec.tasks.iter().map(|task| names::folded(task.id.as_str())).collect();
     // An id that the plan gives to a known task is left to those who look for it there.
-    let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
-    for task in &plan.tasks {
-        *wanted.entry(names::folded(task.id.as_str())).or_default() += 1;
-    }
+    let wanted: BTreeSet<String> = plan.tasks.iter().map(|task| names::folded(task.id.as_str())).collect();
     plan.tasks
         .iter()
         .zip(known)
-        .map(|(task, known)| match known {
-            Some(place) => spec.tasks[*place].id.clone(),
-            None => {
-                if taken.insert(names::folded(task.id.as_str())) {
-                    return task.id.clone();
+        .map(|(task, known)| {
+            if let Some(place) = known {
+                return spec.tasks[*place].id.clone();
+            }
+            if taken.insert(names::folded(task.id.as_str())) {
+                return task.id.clone();
+            }
+            let mut number = 2_u32;
+            loop {
+                let id = format!("{}-{number}", task.id);
+                let key = names::folded(&id);
+                if !wanted.contains(&key) && taken.insert(key) {
+                    return TaskId::new(id);
                 }
-                let mut number = 2_u32;
-                loop {
-                    let id = format!("{}-{number}", task.id);
-                    let key = names::folded(&id);
-                    if !wanted.contains_key(&key) && taken.insert(key) {
-                        return TaskId::new(id);
-                    }
-                    number += 1;
-                }
+                number += 1;
             }
         })
         .collect()
@@ -194,13 +191,10 @@ pub(crate) fn unticked(text: &str) -> String {
 /// Where the mark of a line's box is, and how long it is.
 fn mark(line: &str) -> Option<(usize, usize)> {
     let rest = line.trim_start_matches([' ', '\t', '>', '#']);
-    let rest = match rest.strip_prefix(['-', '*', '+']) {
-        Some(rest) => rest,
-        None => {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            rest.get(digits..).and_then(|rest| rest.strip_prefix(['.', ')'])).unwrap_or(rest)
-        }
-    };
+    let rest = rest.strip_prefix(['-', '*', '+']).unwrap_or_else(|| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest.get(digits..).and_then(|rest| rest.strip_prefix(['.', ')'])).unwrap_or(rest)
+    });
     let rest = rest.trim_start().strip_prefix('[')?;
     let letter = rest.chars().next()?;
     rest[letter.len_utf8()..].starts_with(']').then(|| (line.len() - rest.len(), letter.len_utf8()))

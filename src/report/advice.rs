@@ -33,7 +33,8 @@ pub(super) fn lined_up(steps: &[Step]) -> Vec<String> {
     steps.iter().map(|step| format!("{}   {}", text::pad(&step.command, column), step.why)).collect()
 }
 
-/// What to do about a failure of `kind`.
+/// What to do about a failure of `kind`: for each at least one command that brings the task on.
+#[expect(clippy::too_many_lines, reason = "one table, an entry for each kind of failure")]
 pub fn steps(kind: FailureKind, spec: &RunSpec, task: &TaskView) -> Vec<Step> {
     let the = Commands::of(spec, task);
     let steps = match kind {

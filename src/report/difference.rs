@@ -77,14 +77,10 @@ fn commands(out: &mut String, commands: &[NewCommand], style: &Style) {
         // Never cut: what is not shown was not agreed to.
         let mut lines = text::clean_lines(&command.text, usize::MAX).into_iter();
         let first = lines.next().unwrap_or_default();
-        out.push_str(&format!(
-            "    {:<7}  {first}   ({}, line {})\n",
-            command.purpose.as_str(),
-            names.join(", "),
-            command.line
-        ));
+        let (purpose, names, line) = (command.purpose.as_str(), names.join(", "), command.line);
+        out.extend(["    ", &text::pad(purpose, 7), "  ", &first, &format!("   ({names}, line {line})\n")]);
         for line in lines {
-            out.push_str(&format!("             {line}\n"));
+            out.extend(["             ", &line, "\n"]);
         }
     }
 }
@@ -107,7 +103,7 @@ fn tasks_of(out: &mut String, tasks: &[TaskDifference], style: &Style) {
             Some(_) | None => task.then.as_str().to_owned(),
         });
         let title = style.clean(&task.title);
-        out.push_str(&format!("    {id}  {title}   {}\n", facts.join(" · ")));
+        out.extend(["    ", &id, "  ", &title, "   ", &facts.join(style.dot()), "\n"]);
     }
 }
 

@@ -80,7 +80,7 @@ fn gives_up(agent: &AgentSpec, line: impl Fn(usize) -> String) -> (usize, Failur
         .find(|&number| matches!(news(&mut *reader, number), Some(LineNews::Hopeless(_))))
         .expect("it gives up");
     let stopped = Some(StopReason::Hopeless { seen: String::new() });
-    let ended = Outcome { ending: Ending::Killed { signal: 15 }, stopped, left_behind: 0, wall_ms: 1 };
+    let ended = Outcome { ending: Ending::Killed { signal: 15 }, stopped, left_behind: 0, wall_ms: 1, peaks: Peaks::default() };
     let sign = reader.finish(&ended).terminal_error.expect("an error");
     (lines, sign.kind, sign.message)
 }

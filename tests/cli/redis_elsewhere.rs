@@ -359,3 +359,31 @@ fn without_the_server_nothing_is_known_elsewhere() {
     let _ = here.run(["status"]).expect(0).says("what the journal here has");
     assert!(here.run(["runs"]).expect(0).stdout.contains("plan.md"));
 }
+
+#[test]
+fn a_plan_that_was_read_again_elsewhere_comes_back_with_the_run() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (checkout(&server, "anvil"), checkout(&server, "bench"));
+    let (run, id) = under_way(&server, &here);
+    run.kill_supervisor();
+    let _ = run.end().expect(70);
+    let_lapse(&server, &id);
+    let more =
+        "\n### Task 4: Last\n\n- Agent: command\n- Command: `touch four; test -e wanted`\n- Retries: 0\n";
+    there.write("plan.md", PLAN.to_owned() + more);
+    there.write("go", "");
+    let look = there.run(["resume", "--replan", "--dry-run"]).expect(0);
+    assert!(look.stdout.contains("touch four"), "{}", look.stdout);
+    assert!(!there.has("plans"), "a look leaves nothing");
+    let _ = there.run(["resume", "--replan"]).expect(1).says("touch four");
+    assert!(there.has("three") && there.has("four"));
+    assert_eq!(count(&events(&there, &id), "replanned"), 1);
+    // The machine that began it has an older plan in its journal, and learns of the new one.
+    let status = here.run(["status", "--output", "json"]).expect(0).json();
+    assert_eq!(status["tasks"][3]["title"], "Last");
+    here.write("plan.md", PLAN.to_owned() + more);
+    here.write("wanted", "");
+    let _ = here.run(["retry"]).expect(0);
+    assert_eq!(events(&here, &id), events(&there, &id));
+    let _ = here.run(["state", "verify"]).expect(0);
+}

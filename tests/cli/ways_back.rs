@@ -326,3 +326,19 @@ fn a_layer_that_costs_money_needs_an_approval() {
         .expect(1);
     assert_eq!(ran.json()["tasks"][0]["attempts"][1]["layer"], 2);
 }
+
+#[test]
+fn what_a_replan_left_that_was_cut_off_is_not_taken_for_the_plan() {
+    let project = Project::new();
+    let ran = begun(&project);
+    let folder = project.root().join("plans/agent-shared/runs").join(ran.run_id());
+    std::fs::write(folder.join("plan.next.md"), "# Another\n").unwrap();
+    let _ = project.run(["resume"]).expect(1);
+    assert!(!folder.join("plan.next.md").exists());
+    assert_eq!(std::fs::read_to_string(folder.join("plan.md")).unwrap(), STEPS);
+    // Cut off after it was recorded: the plan that was laid ready is the run's.
+    std::fs::rename(folder.join("plan.md"), folder.join("plan.next.md")).unwrap();
+    std::fs::write(folder.join("plan.md"), "# Older\n").unwrap();
+    let _ = project.run(["resume"]).expect(1);
+    assert_eq!(std::fs::read_to_string(folder.join("plan.md")).unwrap(), STEPS);
+}

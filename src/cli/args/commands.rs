@@ -65,6 +65,10 @@ its title, and another task under the id of one that was begun gets an id of its
 
 With Redis a run of another machine is taken over once its lease has lapsed, half a minute after its
 supervisor was last seen. It goes on in a checkout of the same repository that has its plan.")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and they combine freely"
+)]
 pub struct ResumeCommand {
     /// The run; left out: the latest
     #[arg(value_name = "RUN")]

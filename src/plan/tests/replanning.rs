@@ -244,10 +244,11 @@ proptest! {
     ) {
         let words = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "inlet", "jetty", "knoll", "lemon"];
         let text = |names: &[u8]| -> String {
-            names.iter().enumerate().map(|(place, name)| {
+            let task = |(place, name): (usize, &u8)| {
                 let word = words[usize::from(*name)];
-                format!("## Task {}: Build {word}\n\nText of {word}.\n\n", place + 1)
-            }).collect()
+                format!("## Task {}: Build {word}\n\nText of {word}.\n", place + 1)
+            };
+            names.iter().enumerate().map(task).collect::<Vec<_>>().join("\n")
         };
         let spec = run_of(&text(&before));
         let ids: Vec<String> = spec.tasks.iter().map(|task| task.id.as_str().to_owned()).collect();
