@@ -35,7 +35,8 @@ pub(super) fn unseen(ending: Ending, stopped: Option<StopReason>) -> Ended {
 
 /// Runs one attempt and answers for it.
 pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<Order>) {
-    let AttemptJob { key, run, command, folder, completion, accept, output_limit, mut reader, .. } = job;
+    let AttemptJob { key, run, command, folder, ours, completion, accept, output_limit, mut reader, .. } =
+        job;
     let limits = Limits {
         timeout: job.timeout,
         idle: job.idle_timeout,
@@ -50,7 +51,8 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
         CompletionRule::None => None,
     };
     let limit = output_limit.unwrap_or(OUTPUT_LIMIT);
-    let setting = Setting { key: &key, command: &command, folder: &folder, limits, limit, mark: &mark };
+    let setting =
+        Setting { key: &key, command: &command, folder: &folder, ours: &ours, limits, limit, mark: &mark };
     let ended = match begin(&setting, reader.wants_lines(), &orders).await {
         Ok((leader, tree, logs)) => {
             let pid = leader.pid();
@@ -77,6 +79,8 @@ pub(super) struct Setting<'a> {
     pub(super) command: &'a CommandSpec,
     /// The attempt's own folder.
     pub(super) folder: &'a Path,
+    /// The folder below which all files are ours.
+    pub(super) ours: &'a Path,
     pub(super) limits: Limits,
     /// Bytes of output on disk.
     pub(super) limit: u64,

@@ -94,7 +94,7 @@ fn progress_that_is_reported_keeps_a_silent_attempt_alive() {
         "plan.md",
         "- [ ] T001 One\n  - Agent: command\n  - Retries: 0\n  - Command: `env > environment.txt; echo begun; exec sleep 600`\n",
     );
-    let mut run = Followed::start(&project, &["--plan", "plan.md", "--no-tick", "--idle-timeout", "4s"]);
+    let run = Followed::start(&project, &["--plan", "plan.md", "--no-tick", "--idle-timeout", "4s"]);
     let begun = project.root().join("environment.txt");
     while !std::fs::read_to_string(&begun).is_ok_and(|text| text.contains("ORCHESTRATE_ATTEMPT=")) {
         std::thread::yield_now();
