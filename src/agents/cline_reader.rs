@@ -73,7 +73,7 @@ impl Reader {
             notes: Notes::default(),
             refused: None,
             rounds: Rounds::new(steps),
-            waits: Waits::Nothing,
+            waits: Waits::Start,
             call: 0,
             talk: Repeats::default(),
             hopeless: None,

@@ -103,7 +103,7 @@ impl Reader {
             hopeless: None,
             hollow: 0,
             rounds: Rounds::new(steps),
-            waits: Waits::Answer,
+            waits: Waits::Start,
             rejected: None,
             rejected_in_log: None,
             wakeups: 0,

@@ -25,6 +25,11 @@ impl RunFolders {
         }
     }
 
+    /// The state folder, in which everything is ours.
+    pub fn state(&self) -> &Path {
+        self.run.ancestors().nth(2).unwrap_or(&self.run)
+    }
+
     /// The run's own folder.
     pub fn run(&self) -> &Path {
         &self.run

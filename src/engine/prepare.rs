@@ -124,6 +124,7 @@ pub fn prepare(
         run: spec.run_id.clone(),
         command,
         folder,
+        ours: folders.state().to_owned(),
         timeout: order.timeout.0,
         idle_timeout: spec.settings.idle_timeout.0,
         grace,

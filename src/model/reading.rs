@@ -109,6 +109,8 @@ pub enum Waits {
     /// For nothing that is known.
     #[default]
     Nothing,
+    /// For itself: it starts, and has not said anything of its work yet.
+    Start,
     /// For its provider to begin an answer.
     Answer,
     /// For the rest of an answer that has begun, of which it says nothing before its end, or for a tool.

@@ -37,7 +37,7 @@ pub(super) fn unseen(ending: Ending, stopped: Option<StopReason>) -> Ended {
 /// Runs one attempt and answers for it.
 pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<Order>) {
     let AttemptJob {
-        key, run, command, folder, completion, accept, limits, places, mut reader, onlooker, ..
+        key, run, command, folder, ours, completion, accept, limits, places, mut reader, onlooker, ..
     } = job;
     let bounds = Limits {
         timeout: job.timeout,
@@ -60,6 +60,7 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
         key: &key,
         command: &command,
         folder: &folder,
+        ours: &ours,
         limits: bounds,
         limit,
         uses: limits,
@@ -111,6 +112,8 @@ pub(super) struct Setting<'a> {
     pub(super) command: &'a CommandSpec,
     /// The attempt's own folder.
     pub(super) folder: &'a Path,
+    /// The folder below which all files are ours.
+    pub(super) ours: &'a Path,
     pub(super) limits: Limits,
     /// Bytes of output on disk.
     pub(super) limit: u64,

@@ -2,11 +2,11 @@
 //! taken for idle.
 //!
 //! Bounded in entries and in time, so that a checkout of millions of files costs no more than a small
-//! one; folders that hold what tools made come last. What is not found within the bounds is not
+//! one; folders that hold what tools made come last, and those of git, which others refresh by looking, are
+//! left out. What is not found within the bounds is not
 //! there. Nothing is followed that leads out of the folder.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsStr;
 use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,6 @@ const ENTRIES: usize = 50_000;
 /// The longest that is looked.
 const TIME: Duration = Duration::from_secs(1);
 
-/// Folders whose files change by no work of an agent: those of git, which others refresh by looking,
-/// and our own.
-const LEFT_OUT: [&str; 2] = [".git", ".orchestrate"];
-
 /// Folders that are large and made by tools.
 const LAST: [&str; 8] =
     ["node_modules", "target", ".venv", "venv", "vendor", "__pycache__", ".cache", "bower_components"];
@@ -38,20 +34,13 @@ pub(super) fn time_there(folder: &Path) -> io::Result<SystemTime> {
     time
 }
 
-/// Finds something below `root` that was changed after `since`; not `root` itself, and nothing in the part
-/// of it that holds `own`, the folder into which we write.
-pub(super) fn changed_since(root: &Path, own: &Path, since: SystemTime) -> Option<PathBuf> {
-    let part = own.strip_prefix(root).ok().and_then(|inside| inside.iter().next());
-    search(root, part, since, ENTRIES, TIME)
+/// Finds something below `root` that was changed after `since`; not `root` itself, and nothing in
+/// `ours`, the folder into which we write.
+pub(super) fn changed_since(root: &Path, ours: &Path, since: SystemTime) -> Option<PathBuf> {
+    search(root, ours, since, ENTRIES, TIME)
 }
 
-fn search(
-    root: &Path,
-    left_out: Option<&OsStr>,
-    since: SystemTime,
-    entries: usize,
-    time: Duration,
-) -> Option<PathBuf> {
+fn search(root: &Path, ours: &Path, since: SystemTime, entries: usize, time: Duration) -> Option<PathBuf> {
     let begun = Instant::now();
     let mut left = entries;
     let mut open = VecDeque::from([root.to_owned()]);
@@ -65,16 +54,17 @@ fn search(
             }
             left -= 1;
             let name = entry.file_name();
-            let is = |names: &[&str]| names.iter().any(|known| name == *known);
-            if is(&LEFT_OUT) || (left_out == Some(&name) && folder == root) {
+            let path = entry.path();
+            if name == ".git" || path == ours {
                 continue;
             }
-            if is_newer(&entry, since) {
-                return Some(entry.path());
+            // A folder is new where something came or went in it, which may be ours.
+            if !ours.starts_with(&path) && is_newer(&entry, since) {
+                return Some(path);
             }
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let queue = if is(&LAST) { &mut last } else { &mut open };
-                queue.push_back(entry.path());
+                let queue = if LAST.iter().any(|known| name == *known) { &mut last } else { &mut open };
+                queue.push_back(path);
             }
         }
     }
@@ -161,7 +151,7 @@ mod tests {
 
     fn search_all(files: &[&str]) -> Option<String> {
         let (folder, since) = folder(files);
-        let found = search(folder.path(), None, since, ENTRIES, Duration::MAX)?;
+        let found = search(folder.path(), Path::new("/ours"), since, ENTRIES, Duration::MAX)?;
         Some(found.strip_prefix(folder.path()).unwrap().to_str().unwrap().replace('\\', "/"))
     }
 
@@ -177,13 +167,13 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_others_and_we_ourselves_do_is_no_change() {
-        for file in [".git/index", ".orchestrate/runs/1/stdout.log", "sub/.git/HEAD"] {
+        for file in [".git/index", "sub/.git/HEAD"] {
             assert_eq!(search_all(&["old.txt", file]), None, "{file}");
         }
         assert_eq!(search_all(&[]), None);
         let (folder, since) = folder(&["old.txt", "state/run/log"]);
-        let own = folder.path().join("state/run/1");
-        assert_eq!(changed_since(folder.path(), &own, since), None);
+        let ours = folder.path().join("state/run");
+        assert_eq!(changed_since(folder.path(), &ours, since), None);
         assert!(changed_since(folder.path(), Path::new("/elsewhere"), since).is_some());
     }
 
@@ -198,10 +188,17 @@ mod tests {
     #[test]
     fn the_search_has_an_end() {
         let (folder, since) = folder(&["a/1", "a/2", "a/3", "target/4"]);
-        assert_eq!(search(folder.path(), None, since + Duration::from_hours(1), 2, Duration::MAX), None);
-        assert!(search(folder.path(), None, since, ENTRIES, Duration::MAX).is_some());
-        assert_eq!(search(folder.path(), None, since, ENTRIES, Duration::ZERO), None, "no time");
-        assert_eq!(search(folder.path(), None, since, 0, Duration::MAX), None, "no entries");
+        assert_eq!(
+            search(folder.path(), Path::new("/ours"), since + Duration::from_hours(1), 2, Duration::MAX),
+            None
+        );
+        assert!(search(folder.path(), Path::new("/ours"), since, ENTRIES, Duration::MAX).is_some());
+        assert_eq!(
+            search(folder.path(), Path::new("/ours"), since, ENTRIES, Duration::ZERO),
+            None,
+            "no time"
+        );
+        assert_eq!(search(folder.path(), Path::new("/ours"), since, 0, Duration::MAX), None, "no entries");
     }
 
     #[test]

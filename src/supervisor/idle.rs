@@ -75,12 +75,24 @@ impl Load {
 pub(super) fn allowed(idle: Duration, silence: Silence, waits: Waits, has_tools: bool) -> Duration {
     let Some(provider) = silence.provider else { return idle };
     match waits {
-        Waits::Answer => idle.max(Duration::from(provider).saturating_add(MARGIN)),
+        Waits::Start | Waits::Answer => idle.max(Duration::from(provider).saturating_add(MARGIN)),
         // An answer that comes makes no word before its end, and one that stops is given up by the
         // program; what else it may wait for in itself is nobody's to see.
         Waits::Rest if !has_tools => idle.saturating_mul(REST),
         // A tool is judged by what it does.
         Waits::Rest | Waits::Nothing => idle,
+    }
+}
+
+/// What counts against a program that may still be starting, `age` after its start: on a busy machine it
+/// gets no more of a processor than others use while they wait. Soon or late it asks its provider, and is
+/// bounded by that; one that never does is judged as the others are after a while.
+pub(super) fn starting(idle: Duration, silence: Silence, waits: Waits, age: Duration) -> Silence {
+    match waits {
+        Waits::Start if age < idle.saturating_mul(REST) => {
+            Silence { idle_load: silence.idle_load.min(Silence::TOOL_LOAD), ..silence }
+        }
+        Waits::Start | Waits::Answer | Waits::Rest | Waits::Nothing => silence,
     }
 }
 
@@ -152,12 +164,22 @@ mod tests {
             (known(20), Waits::Answer, false, short),
             (known(300), Waits::Answer, false, Duration::from_secs(315)),
             (known(300), Waits::Answer, true, Duration::from_secs(315)),
+            (known(300), Waits::Start, false, Duration::from_secs(315)),
             (known(300), Waits::Nothing, false, short),
             (known(20), Waits::Rest, false, short * 3),
             (known(20), Waits::Rest, true, short),
         ] {
             assert_eq!(allowed(short, silence, waits, tools), expected, "{silence:?} {waits:?} {tools}");
         }
+    }
+
+    #[test]
+    fn a_start_is_given_some_time() {
+        let agent = Silence { idle_load: 150, ..Silence::default() };
+        let load = |waits, age| starting(IDLE, agent, waits, age).idle_load;
+        assert_eq!(load(Waits::Start, Duration::from_secs(1_799)), Silence::TOOL_LOAD);
+        assert_eq!(load(Waits::Start, Duration::from_secs(1_800)), 150);
+        assert_eq!(load(Waits::Answer, Duration::from_secs(600)), 150);
     }
 
     #[test]

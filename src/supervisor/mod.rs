@@ -111,6 +111,9 @@ pub struct AttemptJob {
     pub command: CommandSpec,
     /// The attempt's folder; it exists, and `stdout.log` and `stderr.log` are made in it.
     pub folder: PathBuf,
+    /// The folder whose files we write, that of the attempt or one above it: what changes there is no sign
+    /// of life.
+    pub ours: PathBuf,
     /// How long the attempt may take.
     pub timeout: Duration,
     /// How long nothing may happen: no output, no word by [`Supervisor::heard`], no file changed in the

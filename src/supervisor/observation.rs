@@ -422,22 +422,29 @@ impl<'a> Attempt<'a> {
             self.load.add(used);
         }
         let silence = self.setting.command.silence;
-        let is_work = self.load.is_work(now.saturating_duration_since(self.load_since), silence);
+        let waits = self.output.reader.waits();
+        let age = now.saturating_duration_since(self.begun);
+        let is_work = self.load.is_work(
+            now.saturating_duration_since(self.load_since),
+            idle::starting(idle, silence, waits, age),
+        );
         if is_work {
             self.forget_load(now);
             self.active(now);
             return;
         }
         let quiet = now.saturating_duration_since(self.dog.quiet_since());
-        let length = idle::allowed(idle, silence, self.output.reader.waits(), self.load.has_tools());
+        let length = idle::allowed(idle, silence, waits, self.load.has_tools());
         if quiet < length {
             self.dog.put_off((length - quiet).min(idle), now);
         } else if idle::changes_count(self.changes, self.place.is_alone()) {
             self.dog.put_off(idle, now);
-            let (own, root) = (self.setting.folder.to_owned(), self.setting.command.directory.clone());
+            let setting = self.setting;
+            let (own, root) = (setting.folder.to_owned(), setting.command.directory.clone());
+            let ours = setting.ours.to_owned();
             self.search = Some(tokio::task::spawn_blocking(move || {
                 let since = changes::time_there(&own).ok()?.checked_sub(quiet)?;
-                changes::changed_since(&root, &own, since)
+                changes::changed_since(&root, &ours, since)
             }));
         } else {
             self.stop(self.idle_reason(quiet), now);

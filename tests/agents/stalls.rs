@@ -3,14 +3,15 @@
 use orchestrate::agents;
 use orchestrate::model::agent::AgentSpec;
 use orchestrate::model::failure::FailureKind;
-use orchestrate::model::outcome::{Ending, Outcome, StopReason};
+use orchestrate::model::outcome::{Ending, Outcome, Peaks, StopReason};
 use orchestrate::model::reading::{LineNews, OutputReader, Stream, Waits};
 use serde_json::json;
 
 use crate::sample;
 
 fn step_finish(reason: &str) -> String {
-    json!({ "type": "step_finish", "part": { "reason": reason, "tokens": { "input": 9, "output": 9 } } }).to_string()
+    json!({ "type": "step_finish", "part": { "reason": reason, "tokens": { "input": 9, "output": 9 } } })
+        .to_string()
 }
 
 fn tool(number: usize) -> String {
@@ -26,7 +27,8 @@ fn cline(event: &serde_json::Value) -> String {
 fn waits(agent: &str, lines: &[(&str, Waits)]) {
     let mut reader = agents::reader(&sample::agent(agent), None);
     for (line, expected) in lines {
-        let (stream, text) = line.strip_prefix('!').map_or((Stream::Stdout, *line), |rest| (Stream::Stderr, rest));
+        let (stream, text) =
+            line.strip_prefix('!').map_or((Stream::Stdout, *line), |rest| (Stream::Stderr, rest));
         reader.line(stream, text.as_bytes());
         assert_eq!(reader.waits(), *expected, "{agent} behind {line}");
     }
@@ -36,7 +38,7 @@ fn waits(agent: &str, lines: &[(&str, Waits)]) {
 fn opencode_and_kilo_wait_for_an_answer_or_for_its_rest() {
     let refused = r#"!timestamp=x level=ERROR run=1 message="stream error" error.error="AI_APICallError: Rate limit reached for requests.""#;
     for agent in ["opencode", "kilo"] {
-        assert_eq!(agents::reader(&sample::agent(agent), None).waits(), Waits::Answer, "it begins by asking");
+        assert_eq!(agents::reader(&sample::agent(agent), None).waits(), Waits::Start);
         waits(
             agent,
             &[
@@ -56,7 +58,8 @@ fn opencode_and_kilo_wait_for_an_answer_or_for_its_rest() {
 
 #[test]
 fn cline_waits_for_an_answer_and_not_for_its_tools() {
-    let tool_begins = json!({ "type": "content_start", "contentType": "tool", "toolName": "run_commands", "input": {} });
+    let tool_begins =
+        json!({ "type": "content_start", "contentType": "tool", "toolName": "run_commands", "input": {} });
     let usage = json!({ "type": "usage", "inputTokens": 1, "outputTokens": 1 });
     waits(
         "cline",

@@ -175,6 +175,7 @@ impl Bench {
             accept: accept(&self.run, &key),
             key,
             run: self.run.clone(),
+            ours: folder.clone(),
             folder,
             timeout: DEADLINE,
             idle_timeout: DEADLINE,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orchestrate::model::command::Silence;
+use orchestrate::model::ids::TaskId;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
 use orchestrate::model::time::Span;
 use orchestrate::supervisor::{AttemptJob, Ended};
@@ -41,7 +42,9 @@ async fn a_report_is_a_sign_of_life() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_files_are_a_sign_of_life_and_our_own_are_none() {
     let mut bench = Bench::new().await;
-    for (place, reader) in [("work/deep/out.txt", false), ("T/out.txt", false), ("work/out.txt", true)] {
+    let own = TaskId::new("T").code();
+    let own = format!("{own}/out.txt");
+    for (place, reader) in [("work/deep/out.txt", false), (own.as_str(), false), ("work/out.txt", true)] {
         let mut job = AttemptJob { idle_timeout: IDLE, ..bench.job("T", &["line:ready", "hang"]) };
         if reader {
             job.reader = deaf();
@@ -51,7 +54,7 @@ async fn changed_files_are_a_sign_of_life_and_our_own_are_none() {
         bench.printed(&key, "ready").await;
         let file = bench.path(place);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let counts = !place.starts_with("T/");
+        let counts = place != own;
         let write = async {
             for number in 0..SIGNS {
                 std::fs::write(&file, number.to_string()).unwrap();
@@ -116,6 +119,7 @@ async fn a_model_has_as_long_as_the_agent_itself_waits_for_it() {
     let outcome = waiting(&mut bench, &slow, SHORT, second).await;
     assert_eq!((outcome.ending, outcome.stopped), (Ending::Exited { code: 0 }, None));
     // The same where nobody watches over the provider, and where no answer is waited for.
+    let mut bench = Bench::new().await;
     assert_eq!(waiting(&mut bench, &slow, SHORT, None).await.stopped, Some(StopReason::Idle));
     let tool = ["line:waits answer", "line:waits", "wait-a-moment:60000", "pass"];
     assert_eq!(waiting(&mut bench, &tool, SHORT, second).await.stopped, Some(StopReason::Idle));

@@ -170,6 +170,7 @@ fn job(
             completion: CompletionRule::None,
         },
         completion: own.join("completion.json"),
+        ours: own.clone(),
         folder: own,
         timeout: patience.whole,
         idle_timeout: patience.idle,
