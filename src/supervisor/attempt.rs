@@ -37,7 +37,18 @@ pub(super) fn unseen(ending: Ending, stopped: Option<StopReason>) -> Ended {
 /// Runs one attempt and answers for it.
 pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<Order>) {
     let AttemptJob {
-        key, run, command, folder, ours, completion, accept, limits, places, mut reader, onlooker, ..
+        key,
+        run,
+        command,
+        folder,
+        ours,
+        completion,
+        accept,
+        limits,
+        places,
+        mut reader,
+        onlooker,
+        ..
     } = job;
     let bounds = Limits {
         timeout: job.timeout,

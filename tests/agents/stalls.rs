@@ -3,7 +3,8 @@
 use orchestrate::agents;
 use orchestrate::model::agent::AgentSpec;
 use orchestrate::model::failure::FailureKind;
-use orchestrate::model::outcome::{Ending, Outcome, Peaks, StopReason};
+use orchestrate::model::limits::Peaks;
+use orchestrate::model::outcome::{Ending, Outcome, StopReason};
 use orchestrate::model::reading::{LineNews, OutputReader, Stream, Waits};
 use serde_json::json;
 
@@ -83,7 +84,13 @@ fn gives_up(agent: &AgentSpec, line: impl Fn(usize) -> String) -> (usize, Failur
         .find(|&number| matches!(news(&mut *reader, number), Some(LineNews::Hopeless(_))))
         .expect("it gives up");
     let stopped = Some(StopReason::Hopeless { seen: String::new() });
-    let ended = Outcome { ending: Ending::Killed { signal: 15 }, stopped, left_behind: 0, wall_ms: 1, peaks: Peaks::default() };
+    let ended = Outcome {
+        ending: Ending::Killed { signal: 15 },
+        stopped,
+        left_behind: 0,
+        wall_ms: 1,
+        peaks: Peaks::default(),
+    };
     let sign = reader.finish(&ended).terminal_error.expect("an error");
     (lines, sign.kind, sign.message)
 }

@@ -22,10 +22,7 @@ fn ended(task: &str, attempt: u32, cost: f64, failure: Option<FailureKind>) -> E
         reading: Some(Reading { cost_usd: Some(cost), ..Reading::default() }),
         summary: None,
         session_kept: false,
-        verdict: Verdict {
-            failure: failure.map(|kind| Failure::new(kind, "seen")),
-            ..Verdict::default()
-        },
+        verdict: Verdict { failure: failure.map(|kind| Failure::new(kind, "seen")), ..Verdict::default() },
     }
 }
 

@@ -6,8 +6,8 @@
 use std::io;
 use std::time::Duration;
 
-use crate::supervisor::job::{self, Job};
 use crate::supervisor::idle::ProcessorTime;
+use crate::supervisor::job::{self, Job};
 use crate::supervisor::usage::Usage;
 
 /// How long the members of an ended job may take to be gone.
