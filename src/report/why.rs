@@ -270,7 +270,10 @@ impl Story<'_> {
                 String::new()
             };
             let said = format!("{:<word$}", said(witness));
-            rows.full(witness.name.as_str(), &said, &self.style.clean(&witness.seen), &mark);
+            let seen = self.style.clean(&witness.seen);
+            // The word before it says so already.
+            let seen = seen.strip_prefix("not observable: ").unwrap_or(&seen);
+            rows.full(witness.name.as_str(), &said, seen, &mark);
         }
         if decided.is_none()
             && let Some(failure) = attempt.failure()

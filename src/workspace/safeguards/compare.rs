@@ -91,12 +91,12 @@ fn take(counts: &mut BTreeMap<u64, usize>, key: u64) -> bool {
 }
 
 /// What the first sorted list has more than the second.
-fn without(these: &[u64], those: &[u64]) -> Vec<u64> {
+fn without(all: &[u64], others: &[u64]) -> Vec<u64> {
     let mut left: BTreeMap<u64, usize> = BTreeMap::new();
-    for name in those {
+    for name in others {
         *left.entry(*name).or_default() += 1;
     }
-    these.iter().copied().filter(|name| !take(&mut left, *name)).collect()
+    all.iter().copied().filter(|name| !take(&mut left, *name)).collect()
 }
 
 fn of_change(change: &Change, elsewhere: &mut Elsewhere) -> Vec<Doubt> {
