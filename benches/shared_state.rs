@@ -331,7 +331,7 @@ mod unix {
             reading: None,
             summary: Some("wrote the part and its test".to_owned()),
             session_kept: false,
-            verdict: Verdict { decided_by: None, witnesses, failure: None, notes: Vec::new() },
+            verdict: Verdict { witnesses, ..Verdict::default() },
         };
         [ended, EventBody::TaskSucceeded { task_id: task.clone(), attempt: 1 }]
     }

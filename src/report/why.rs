@@ -448,11 +448,10 @@ fn waits(task: &TaskSpec, view: &RunView, style: &Style) -> Option<String> {
     if needs.is_empty() {
         return None;
     }
-    let mut waits = format!("waits for {}", needs[..needs.len().min(NAMED)].join(", "));
-    if needs.len() > NAMED {
-        waits.push_str(&format!(" and {} more", needs.len() - NAMED));
-    }
-    Some(waits)
+    let named = needs[..needs.len().min(NAMED)].join(", ");
+    let more = needs.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("waits for {named}{more}"))
 }
 
 /// `-> layer 3 not installed, layer 4`: where the next attempt ran, and what was passed over.

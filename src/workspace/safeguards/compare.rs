@@ -49,19 +49,16 @@ impl Elsewhere {
         let nothing = Census::default();
         for change in changes {
             let before = change.before.as_deref().unwrap_or(&nothing);
-            match &change.after {
-                Some(after) => {
-                    for name in without(&after.tests, &before.tests) {
-                        *found.names.entry(name).or_default() += 1;
-                    }
-                    if change.before.is_none() {
-                        *found.texts.entry(after.text).or_default() += 1;
-                    }
+            if let Some(after) = &change.after {
+                for name in without(&after.tests, &before.tests) {
+                    *found.names.entry(name).or_default() += 1;
                 }
-                None => {
-                    let marks = [before.off, before.only, before.hollow];
-                    found.marks.iter_mut().zip(marks).for_each(|(sum, number)| *sum += number);
+                if change.before.is_none() {
+                    *found.texts.entry(after.text).or_default() += 1;
                 }
+            } else {
+                let marks = [before.off, before.only, before.hollow];
+                found.marks.iter_mut().zip(marks).for_each(|(sum, number)| *sum += number);
             }
         }
         found
