@@ -278,7 +278,10 @@ impl Story<'_> {
                 String::new()
             };
             let said = format!("{:<word$}", said(witness));
-            rows.full(witness.name.as_str(), &said, &self.style.clean(&witness.seen), &mark);
+            let seen = self.style.clean(&witness.seen);
+            // The word before it says so already.
+            let seen = seen.strip_prefix("not observable: ").unwrap_or(&seen);
+            rows.full(witness.name.as_str(), &said, seen, &mark);
         }
         if decided.is_none()
             && let Some(failure) = attempt.failure()
@@ -456,11 +459,10 @@ fn waits(task: &TaskSpec, view: &RunView, style: &Style) -> Option<String> {
     if needs.is_empty() {
         return None;
     }
-    let mut waits = format!("waits for {}", needs[..needs.len().min(NAMED)].join(", "));
-    if needs.len() > NAMED {
-        waits.push_str(&format!(" and {} more", needs.len() - NAMED));
-    }
-    Some(waits)
+    let named = needs[..needs.len().min(NAMED)].join(", ");
+    let more = needs.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("waits for {named}{more}"))
 }
 
 /// `-> layer 3 not installed, layer 4`: where the next attempt ran, and what was passed over.

@@ -54,7 +54,7 @@ impl Census {
             let is_attribute = line.starts_with("#[") || line.starts_with(['@', '[', '<']);
             match named.first() {
                 Some(name) if !is_attribute || names_a_function(name) => {
-                    self.tests.push(hash(name.as_bytes()))
+                    self.tests.push(hash(name.as_bytes()));
                 }
                 Some(_) => unnamed += 1,
                 // Further attributes may stand between a test's mark and its name.

@@ -49,19 +49,16 @@ impl Elsewhere {
         let nothing = Census::default();
         for change in changes {
             let before = change.before.as_deref().unwrap_or(&nothing);
-            match &change.after {
-                Some(after) => {
-                    for name in without(&after.tests, &before.tests) {
-                        *found.names.entry(name).or_default() += 1;
-                    }
-                    if change.before.is_none() {
-                        *found.texts.entry(after.text).or_default() += 1;
-                    }
+            if let Some(after) = &change.after {
+                for name in without(&after.tests, &before.tests) {
+                    *found.names.entry(name).or_default() += 1;
                 }
-                None => {
-                    let marks = [before.off, before.only, before.hollow];
-                    found.marks.iter_mut().zip(marks).for_each(|(sum, number)| *sum += number);
+                if change.before.is_none() {
+                    *found.texts.entry(after.text).or_default() += 1;
                 }
+            } else {
+                let marks = [before.off, before.only, before.hollow];
+                found.marks.iter_mut().zip(marks).for_each(|(sum, number)| *sum += number);
             }
         }
         found
@@ -91,12 +88,12 @@ fn take(counts: &mut BTreeMap<u64, usize>, key: u64) -> bool {
 }
 
 /// What the first sorted list has more than the second.
-fn without(these: &[u64], those: &[u64]) -> Vec<u64> {
+fn without(all: &[u64], others: &[u64]) -> Vec<u64> {
     let mut left: BTreeMap<u64, usize> = BTreeMap::new();
-    for name in those {
+    for name in others {
         *left.entry(*name).or_default() += 1;
     }
-    these.iter().copied().filter(|name| !take(&mut left, *name)).collect()
+    all.iter().copied().filter(|name| !take(&mut left, *name)).collect()
 }
 
 fn of_change(change: &Change, elsewhere: &mut Elsewhere) -> Vec<Doubt> {

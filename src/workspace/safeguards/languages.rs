@@ -336,7 +336,7 @@ pub(super) fn is_test_path(path: &str) -> bool {
             .iter()
             .any(|ending| stem.ends_with(ending) && stem.len() > ending.len())
         || matches!(stem, "test" | "tests" | "conftest")
-        || name.ends_with(".bats")
+        || name.rsplit_once('.').is_some_and(|(_, ending)| ending == "bats")
 }
 
 /// Whether the path is that of a file that says which checks run.
