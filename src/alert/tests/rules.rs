@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::alert::rules::{STALLED, happenings};
-use crate::model::outcome::{Ending, Outcome, Peaks};
+use crate::model::limits::Peaks;
+use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::Reading;
 use crate::model::status::AttemptStatus;
 use crate::model::verdict::Verdict;
