@@ -57,6 +57,14 @@ impl Rows<'_> {
             let rest = wrapped.split_off(self.most - 1).join(" ");
             wrapped.push(style.cut(&rest, room));
         }
+        // Where no further line may be taken the mark has to find its place in the last one.
+        if wrapped.len() == self.most
+            && !mark.is_empty()
+            && let Some(last) = wrapped.last_mut()
+        {
+            let left = style.width.saturating_sub(indent + text::width(mark) + 3);
+            *last = style.cut(last, left.max(12));
+        }
         for (place, part) in wrapped.iter().enumerate() {
             let mut line =
                 if place == 0 { format!("{start}{part}") } else { format!("{}{part}", " ".repeat(indent)) };

@@ -147,8 +147,10 @@ fn with_tests(agents: &[(&str, &[&str], &str)]) -> Project {
     let mut configuration = String::from("version = 1\n\n[run]\nretries = 0\n");
     let mut plan = String::from("# Work\n");
     for (place, (name, behaviour, keys)) in agents.iter().enumerate() {
-        configuration
-            .push_str(&format!("\n[agents.{name}]\nprogram = {:?}\nargs = {behaviour:?}\n", fake_agent()));
+        configuration.push_str(&format!(
+            "\n[agents.{name}]\nprogram = {:?}\nargs = {behaviour:?}\n",
+            fake_agent().to_string_lossy()
+        ));
         plan.push_str(&format!("\n### Task {}: {name}\n\n- Agent: {name}\n{keys}\n", place + 1));
     }
     project.write("orchestrate.toml", configuration);

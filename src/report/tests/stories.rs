@@ -162,7 +162,7 @@ fn the_story_of_every_standing() {
     for (name, run, task, live) in &stories {
         let text = story(run, task, *live, &SCREEN);
         assert!(text.lines().count() < SCREEN.height, "{name} does not fit:\n{text}");
-        all.push_str(&format!("## {name}\n{}\n", framed(&text)));
+        all.extend(["## ", name, "\n", &framed(&text), "\n"]);
     }
     // With INSTA_UPDATE=always the file is written anew.
     insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false, omit_expression => true }, {

@@ -89,6 +89,7 @@ fn cases() -> Vec<Case> {
     }
     cases.extend(endings());
     cases.extend(claims());
+    cases.extend(changes());
     cases.extend(checks_and_commands());
     cases
 }
@@ -172,7 +173,7 @@ fn endings() -> Vec<Case> {
 
 fn claims() -> Vec<Case> {
     use FailureKind as Kind;
-    use WitnessName::{Change as Changed, Completion, Model, Outputs};
+    use WitnessName::Completion;
     vec![
         case("no completion", nothing(Ending::Exited { code: 0 }), Some((Kind::NoCompletion, Completion))),
         case(
@@ -247,6 +248,13 @@ fn claims() -> Vec<Case> {
             }),
             Some((Kind::ReportedFailed, Completion)),
         ),
+    ]
+}
+
+fn changes() -> Vec<Case> {
+    use FailureKind as Kind;
+    use WitnessName::{Change as Changed, Model, Outputs};
+    vec![
         case(
             "another model answered",
             with(good(&key()), |facts| facts.reading.model_answered = Some("gpt-9".to_owned())),
