@@ -163,7 +163,9 @@ impl Engine {
                 let ended = ending::finish(&mut self.parts, &view);
                 self.supervisor.close().await;
                 self.sessions.close().await;
-                self.live.map(Live::strike_out);
+                if let Some(live) = self.live {
+                    live.strike_out();
+                }
                 ended?;
                 let alerts = alerts::finish(&mut self.parts, &view).await;
                 Ok(RunEnd { exit, view, alerts })
@@ -371,7 +373,9 @@ impl Engine {
         }
         self.supervisor.close().await;
         self.sessions.close().await;
-        self.live.map(Live::strike_out);
+        if let Some(live) = self.live {
+            live.strike_out();
+        }
     }
 }
 

@@ -175,6 +175,13 @@ pub struct Peaks {
     pub processes: Option<u32>,
 }
 
+impl Peaks {
+    /// Whether nothing was seen.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A number of bytes: `12 KiB`, `512 MiB`, `1.1 GiB`.
 pub fn size(number: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];

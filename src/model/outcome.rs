@@ -76,7 +76,7 @@ pub struct Outcome {
     /// Milliseconds from start to end.
     pub wall_ms: u64,
     /// The most that it was seen to use.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Peaks::is_empty")]
     pub peaks: Peaks,
 }
 

@@ -142,7 +142,7 @@ pub struct Verdict {
     pub notes: Vec<String>,
     /// What makes a success less credible: tests that are gone or switched off, checks that were
     /// weakened. None of it was judged.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
 }
 

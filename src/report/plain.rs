@@ -225,7 +225,8 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
             let mut words = took(task, *attempt, event.at);
             let attempt = task.and_then(|task| words::attempt(task, *attempt));
             if let Some(left) = attempt.and_then(words::left_behind) {
-                words = format!("{words}  {left}").trim_start().to_owned();
+                words =
+                    [words, left].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
             }
             news(about("done", task_id, &words))
         }

@@ -15,7 +15,9 @@ use super::platform::Leader;
 use super::streams::{Logs, Output};
 use super::tree::Tree;
 use super::watchdog::Limits;
-use super::{AttemptJob, Duty, Ended, LOOK, OUTPUT_LIMIT, Onlooker, Order, Places, Report, attempt_mark};
+use super::{
+    AttemptJob, Duty, Ended, LOOK, Life, OUTPUT_LIMIT, Onlooker, Order, Places, Report, attempt_mark,
+};
 use crate::model::agent::CompletionRule;
 use crate::model::command::CommandSpec;
 use crate::model::ids::AttemptKey;
@@ -77,15 +79,14 @@ pub(super) async fn run(job: AttemptJob, duty: Duty, orders: channel::Receiver<O
         uses: limits,
         places,
         mark: &mark,
+        life: duty.life.clone(),
     };
     let ended = match begin(&setting, reader.wants_lines(), &orders).await {
         Ok((leader, tree, logs)) => {
             let pid = leader.pid();
             shared.report(Report::Started { key: key.clone(), pid });
             let output = Output::new(logs, &mut *reader);
-            Attempt::new(&shared, &setting, tree, leader, output, judge, orders, duty.life.clone())
-                .observe()
-                .await
+            Attempt::new(&shared, &setting, tree, leader, output, judge, orders).observe().await
         }
         Err((ending, stopped)) => {
             let ended = unseen(ending, stopped);
@@ -133,6 +134,8 @@ pub(super) struct Setting<'a> {
     /// Where its files grow.
     pub(super) places: Places,
     pub(super) mark: &'a str,
+    /// Signs of life that come another way than by the process.
+    pub(super) life: Life,
 }
 
 /// Makes the files and starts the process; or says how it ended before it began, and why if that was

@@ -49,7 +49,7 @@ impl Load {
         let total = now.total.saturating_sub(self.last.total);
         let own = now.own.saturating_sub(self.last.own).min(total);
         self.own += own;
-        self.tools += total - own;
+        self.tools += total.saturating_sub(own);
         self.last = now;
     }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::model::time::Span;
 
-    const IDLE: Duration = Duration::from_secs(600);
+    const IDLE: Duration = Duration::from_mins(10);
 
     fn usage(total: u64, own: u64) -> ProcessorTime {
         ProcessorTime { total: Duration::from_secs(total), own: Duration::from_secs(own), tools: total > own }
@@ -178,8 +178,8 @@ mod tests {
         let agent = Silence { idle_load: 150, ..Silence::default() };
         let load = |waits, age| starting(IDLE, agent, waits, age).idle_load;
         assert_eq!(load(Waits::Start, Duration::from_secs(1_799)), Silence::TOOL_LOAD);
-        assert_eq!(load(Waits::Start, Duration::from_secs(1_800)), 150);
-        assert_eq!(load(Waits::Answer, Duration::from_secs(600)), 150);
+        assert_eq!(load(Waits::Start, Duration::from_mins(30)), 150);
+        assert_eq!(load(Waits::Answer, Duration::from_mins(10)), 150);
     }
 
     #[test]

@@ -118,10 +118,10 @@ impl Entry {
         let mut text =
             format!("{HEAD}\nhost {}\nrun {}\nsupervisor {}\n", self.host, self.run, self.supervisor);
         if let Some(guard) = &self.guard {
-            text += &format!("guard {guard}\n");
+            text.extend(["guard ", guard, "\n"]);
         }
         if let Some(birthmark) = self.birthmark {
-            text += &format!("birthmark {birthmark}\n");
+            text.extend(["birthmark ", &birthmark.to_string(), "\n"]);
         }
         text
     }

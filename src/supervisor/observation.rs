@@ -104,7 +104,6 @@ impl<'a> Attempt<'a> {
         output: Output<'a>,
         judge: Option<Judge>,
         orders: channel::Receiver<Order>,
-        life: Life,
     ) -> Self {
         let begun = Instant::now();
         let place = Place::take(&shared.workers, &setting.command.directory);
@@ -123,7 +122,7 @@ impl<'a> Attempt<'a> {
             next_look: begun + FIRST_LOOK,
             looks: 0,
             seen_bytes: 0,
-            life,
+            life: setting.life.clone(),
             load: Load::default(),
             load_since: begun,
             place,
@@ -436,7 +435,7 @@ impl<'a> Attempt<'a> {
         let quiet = now.saturating_duration_since(self.dog.quiet_since());
         let length = idle::allowed(idle, silence, waits, self.load.has_tools());
         if quiet < length {
-            self.dog.put_off((length - quiet).min(idle), now);
+            self.dog.put_off(length.saturating_sub(quiet).min(idle), now);
         } else if idle::changes_count(self.changes, self.place.is_alone()) {
             self.dog.put_off(idle, now);
             let setting = self.setting;

@@ -94,7 +94,7 @@ fn progress_that_is_reported_keeps_a_silent_attempt_alive() {
         "plan.md",
         "- [ ] T001 One\n  - Agent: command\n  - Retries: 0\n  - Command: `env > environment.txt; echo begun; exec sleep 600`\n",
     );
-    let run = Followed::start(&project, &["--plan", "plan.md", "--no-tick", "--idle-timeout", "4s"]);
+    let run = Followed::start(&project, &["--plan", "plan.md", "--no-tick", "--idle-timeout", "6s"]);
     let begun = project.root().join("environment.txt");
     while !std::fs::read_to_string(&begun).is_ok_and(|text| text.contains("ORCHESTRATE_ATTEMPT=")) {
         std::thread::yield_now();
@@ -111,5 +111,6 @@ fn progress_that_is_reported_keeps_a_silent_attempt_alive() {
     let ran = run.end();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("stalled"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("step 11"), "it lived until the last report\n{}", ran.stderr);
+    let events = project.run(["wait", "--cursor", "0", "--output", "ndjson"]);
+    assert!(events.stdout.contains("step 11"), "it lived until the last report\n{}", events.stdout);
 }

@@ -122,7 +122,7 @@ fn behave(behaviour: &str) -> Outcome {
         "pass" => leave(&completion("succeeded")?),
         "failed" | "blocked" => leave(&completion(name)?),
         "claim" => claim(value),
-        "no-completion" => Ok(()),
+        "no-completion" | "as" => Ok(()),
         "bad-schema" => leave(&json!({ "schema": "completion/v1", "status": "splendid" })),
         "wrong-attempt" => wrong("attempt", json!(attempt()? + 1)),
         "wrong-task" => wrong("task_id", json!("elsewhere")),
@@ -142,7 +142,7 @@ fn behave(behaviour: &str) -> Outcome {
         "setsid-burn" => {
             run(Command::new("setsid").arg("--wait").arg(env::current_exe()?).arg(format!("burn:{value}")))
         }
-        "wait-a-moment" => {
+        "wait-a-moment" | "nap" => {
             thread::sleep(Duration::from_millis(value.parse()?));
             Ok(())
         }
@@ -165,11 +165,6 @@ fn behave(behaviour: &str) -> Outcome {
         "chain" => strays::hop(false),
         "leaping-chain" => strays::hop(true),
         "tools" => strays::tools(Duration::from_millis(value.parse()?)),
-        "nap" => {
-            thread::sleep(Duration::from_millis(value.parse()?));
-            Ok(())
-        }
-        "as" => Ok(()),
         "eat-memory" => {
             eat_memory(size(value)?);
             Ok(())
