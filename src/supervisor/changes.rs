@@ -149,6 +149,7 @@ mod tests {
         (folder, since)
     }
 
+    #[cfg(unix)]
     fn search_all(files: &[&str]) -> Option<String> {
         let (folder, since) = folder(files);
         let found = search(folder.path(), Path::new("/ours"), since, ENTRIES, Duration::MAX)?;

@@ -1,6 +1,5 @@
 //! Processes that outlive an attempt, or a supervisor and its guard: ended, and said.
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -114,7 +113,7 @@ fn any_next_command_ends_what_a_dead_supervisor_and_its_guard_left() {
     let said = another(&project).run(["schema", "event"]).expect(0).stderr;
     assert!(said.contains("processes of run ") && said.contains(&id), "{said}");
     assert_eq!(found(&token), [""; 0]);
-    assert_eq!(register(&project), [Path::new(""); 0]);
+    assert_eq!(register(&project), Vec::<std::path::PathBuf>::new());
     assert!(own.lives() && later.lives());
 
     let said = another(&project).run(["schema", "event"]).expect(0).stderr;
@@ -134,7 +133,7 @@ fn a_run_elsewhere_ends_them_too_and_says_so_in_its_place() {
     let warnings = ran.json()["warnings"].to_string();
     assert!(warnings.contains(&id) && warnings.contains("guard are dead"), "{warnings}");
     assert_eq!(found(&token), [""; 0]);
-    assert_eq!(register(&project), [Path::new(""); 0], "the new run struck itself out as well");
+    assert_eq!(register(&project), Vec::<std::path::PathBuf>::new(), "the new run struck itself out as well");
 }
 
 #[test]
@@ -163,7 +162,7 @@ fn an_entry_whose_process_id_was_given_to_another_hits_nobody() {
     std::fs::write(folder.join(format!("01RUN-{pid}")), entry).unwrap();
     let said = project.run(["schema", "event"]).expect(0).stderr;
     assert!(!said.contains("processes"), "{said}");
-    assert_eq!(register(&project), [Path::new(""); 0], "its supervisor is dead");
+    assert_eq!(register(&project), Vec::<std::path::PathBuf>::new(), "its supervisor is dead");
     assert!(own.lives());
     kill_process(Pid::from_child(&own.0), Signal::CONT).unwrap();
 }

@@ -58,6 +58,7 @@
 
 #[cfg(windows)]
 mod host_shell;
+#[cfg(unix)]
 mod strays;
 
 use std::env;
@@ -161,9 +162,13 @@ fn behave(behaviour: &str) -> Outcome {
         "hidden-grandchild" => hidden_grandchild(),
         "breakaway-grandchild" => breakaway_grandchild(),
         "nested-grandchild" => nested_grandchild(),
+        #[cfg(unix)]
         "stray" => strays::stray(value),
+        #[cfg(unix)]
         "chain" => strays::hop(false),
+        #[cfg(unix)]
         "leaping-chain" => strays::hop(true),
+        #[cfg(unix)]
         "tools" => strays::tools(Duration::from_millis(value.parse()?)),
         "eat-memory" => {
             eat_memory(size(value)?);

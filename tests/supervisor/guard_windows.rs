@@ -43,6 +43,7 @@ fn part_of_the_guard() {
 }
 
 /// Starts an agent with children that hide, says who there is, and waits to be told how to end.
+#[expect(clippy::exit, reason = "a killed supervisor is told from one that has ended by its code")]
 #[tokio::test(flavor = "multi_thread")]
 async fn part_of_the_supervisor() {
     if variable(GUARD).is_none() || variable(PART).is_none() {

@@ -12,7 +12,7 @@ use orchestrate::model::completion::Completion;
 use orchestrate::model::ids::{AttemptKey, RunId, TaskId};
 use orchestrate::model::limits::Limits;
 use orchestrate::model::outcome::{CompletionFact, Ending, Outcome};
-use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream, Waits};
+use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
 use orchestrate::supervisor::{Accept, AttemptJob, Ended, Places, Report, Supervisor, process_started};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -90,37 +90,6 @@ impl OutputReader for Keeper {
     fn finish(&mut self, _outcome: &Outcome) -> Reading {
         let turns = u32::try_from(self.heard.0.lock().unwrap().len()).unwrap();
         Reading { turns: Some(turns), ..Reading::default() }
-    }
-}
-
-/// A reader that says what the agent waits for by the lines `waits answer`, `waits rest` and `waits`, and
-/// takes a line `prompt` for one, also if it has no end.
-#[derive(Default)]
-pub(crate) struct Waiting {
-    waits: Waits,
-}
-
-impl OutputReader for Waiting {
-    fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
-        match line {
-            b"waits answer" => self.waits = Waits::Answer,
-            b"waits rest" => self.waits = Waits::Rest,
-            b"waits" => self.waits = Waits::Nothing,
-            _ => return self.unfinished(stream, line),
-        }
-        None
-    }
-
-    fn unfinished(&mut self, _: Stream, line: &[u8]) -> Option<LineNews> {
-        line.starts_with(b"prompt").then(|| LineNews::Hopeless("a prompt".to_owned()))
-    }
-
-    fn waits(&self) -> Waits {
-        self.waits
-    }
-
-    fn finish(&mut self, _: &Outcome) -> Reading {
-        Reading::default()
     }
 }
 

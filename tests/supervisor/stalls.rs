@@ -5,10 +5,42 @@ use std::time::Duration;
 use orchestrate::model::command::Silence;
 use orchestrate::model::ids::TaskId;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
+use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream, Waits};
 use orchestrate::model::time::Span;
 use orchestrate::supervisor::{AttemptJob, Ended};
 
-use crate::harness::{Bench, Waiting, deaf};
+use crate::harness::{Bench, deaf};
+
+/// A reader that says what the agent waits for by the lines `waits answer`, `waits rest` and `waits`, and
+/// takes a line `prompt` for one, also if it has no end.
+#[derive(Default)]
+struct Waiting {
+    waits: Waits,
+}
+
+impl OutputReader for Waiting {
+    fn line(&mut self, stream: Stream, line: &[u8]) -> Option<LineNews> {
+        match line {
+            b"waits answer" => self.waits = Waits::Answer,
+            b"waits rest" => self.waits = Waits::Rest,
+            b"waits" => self.waits = Waits::Nothing,
+            _ => return self.unfinished(stream, line),
+        }
+        None
+    }
+
+    fn unfinished(&mut self, _: Stream, line: &[u8]) -> Option<LineNews> {
+        line.starts_with(b"prompt").then(|| LineNews::Hopeless("a prompt".to_owned()))
+    }
+
+    fn waits(&self) -> Waits {
+        self.waits
+    }
+
+    fn finish(&mut self, _: &Outcome) -> Reading {
+        Reading::default()
+    }
+}
 
 const SHORT: Duration = Duration::from_millis(300);
 

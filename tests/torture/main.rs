@@ -8,7 +8,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::print_stdout,
     reason = "a test's panic is its failure; it reads its own settings and prints its figures"
 )]
 

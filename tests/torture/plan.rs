@@ -17,7 +17,8 @@ pub(crate) fn plan(random: &mut Rng, token: &str) -> String {
     let mut plan = String::new();
     for number in 1..=TASKS {
         let deaf = if random.u8(..) < 60 { "ignore-term " } else { "" };
-        let strays: String = (0..random.usize(1..4)).map(|_| format!("{} ", stray(random))).collect();
+        let strays: Vec<String> = (0..random.usize(1..4)).map(|_| stray(random) + " ").collect();
+        let strays = strays.concat();
         let nap = random.u32(0..250);
         let log = log_of(number);
         write!(

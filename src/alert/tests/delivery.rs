@@ -2,7 +2,7 @@
 
 use super::webhook_server::{Answer, WebhookServer};
 use super::*;
-use crate::alert::{Delivery, Desk, DeskParts, Failing, News, Office, Pace, Program, Told, send, test_alert};
+use crate::alert::{Delivery, Desk, DeskParts, Failing, News, Office, Pace, Told, send, test_alert};
 use crate::masking::Masker;
 use crate::model::view::RunView;
 
@@ -293,7 +293,7 @@ mod commands {
         let environment = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         AlertSpec {
-            target: Target::Program(Program { words, directory, environment }),
+            target: Target::Program(crate::alert::Program { words, directory, environment }),
             timeout: Duration::from_millis(timeout),
             ..webhook("http://localhost/", AlertForm::Json)
         }
