@@ -211,7 +211,7 @@ fn quick_chains_do_not_get_away_from_the_next_command() {
                 "### Task 1: Hangs\n\n- Agent: command\n- Command: `env -i /usr/bin/setsid /usr/bin/perl quick.pl \
                  'fake-agent ' {token} >/dev/null 2>&1; env -i PATH=/usr/bin:/bin /usr/bin/setsid /bin/sh leap.sh 'fake-agent ' \
                  {token} >/dev/null 2>&1; exec {agent} as:{token} stray:twice+cleared+leaping stray:cleared+setsid+chain \
-                 write:begun:x hang`\n"
+                 write:begun:x hang`\n\n### Task 2: Follows\n\n- Agent: command\n- Command: `true`\n"
             ),
         );
         let mut run = Followed::start(&project, &["--plan", "plan.md"]);
@@ -226,7 +226,8 @@ fn quick_chains_do_not_get_away_from_the_next_command() {
         let _ = run.end();
         assert!(!lasting(&token).is_empty(), "chains live on");
         let said = project.run(["schema", "event"]).expect(0).stderr;
-        assert!(said.contains("processes of run "), "{said}");
+        let left = lasting(&token);
+        assert!(said.contains("of run "), "round {round}: {said} {left:?} {:?}", register(&project));
         assert_eq!(lasting(&token), [""; 0], "round {round}");
     }
 }
