@@ -127,12 +127,12 @@ impl<'a> Search<'a> {
         let mut last = pid;
         for _ in 0..FOLLOW_LIMIT {
             let next = (last.saturating_add(1)..=last.saturating_add(NEXT_IDS)).find_map(|next| {
-                match self.innocent.contains_key(&next) {
-                    true => None,
-                    false => match self.meet(next, toll) {
-                        Met::Changed(look) => Some((next, look)),
-                        Met::Nobody | Met::Settled => None,
-                    },
+                if self.innocent.contains_key(&next) {
+                    return None;
+                }
+                match self.meet(next, toll) {
+                    Met::Changed(look) => Some((next, look)),
+                    Met::Nobody | Met::Settled => None,
                 }
             });
             let Some((next, look)) = next else { break };
@@ -152,7 +152,8 @@ impl<'a> Search<'a> {
         match pidfd_open(id, PidfdFlags::empty()) {
             Ok(handle) => match (self.judge)(pid) {
                 Verdict::Left => match toll.end_held(pid, &handle) {
-                    Some(going) => going.then_some(Met::Changed(Look::Left)).unwrap_or(Met::Settled),
+                    Some(true) => Met::Changed(Look::Left),
+                    Some(false) => Met::Settled,
                     None => self.meet_dead(pid, Look::Left),
                 },
                 verdict @ (Verdict::Innocent | Verdict::NotYet) => self.pass(pid, verdict),
