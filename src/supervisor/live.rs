@@ -167,9 +167,21 @@ fn entries(folder: &Path) -> Vec<(PathBuf, Entry)> {
     entries
 }
 
+/// How long is waited for the end of a supervisor or guard that was killed.
+#[cfg(target_os = "linux")]
+const DEATH_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
+
 #[cfg(target_os = "linux")]
 fn is_dead(entry: &Entry) -> bool {
-    let lives = |name: &str| named(name).is_some_and(|(pid, started)| super::process_alive(pid, started));
+    let lives = |name: &str| {
+        named(name).is_some_and(|(pid, started)| {
+            let alive = || super::process_alive(pid, started);
+            // One that was killed a moment ago may need another one to be gone.
+            alive()
+                && !(tree::proc::is_being_killed(pid) && tree::proc::is_gone_within(pid, DEATH_LIMIT))
+                && alive()
+        })
+    };
     entry.host == host() && !lives(&entry.supervisor) && !entry.guard.as_deref().is_some_and(lives)
 }
 

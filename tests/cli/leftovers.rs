@@ -188,3 +188,50 @@ fn what_a_successful_attempt_left_running_is_ended_and_said() {
     let told = project.run(["--plan", "plan.md", "--force"]).stderr;
     assert!(told.contains("left 2 processes running, which were ended"), "{told}");
 }
+
+/// Chains that go on in a session and an environment of their own for as long as the file `ready` is there: one
+/// that starts the next link every few hundred microseconds, and one that becomes another program with each.
+#[test]
+fn quick_chains_do_not_get_away_from_the_next_command() {
+    let rounds = std::env::var("ORCHESTRATE_CHAIN_ROUNDS").map_or(2, |text| text.parse().unwrap());
+    for round in 0..rounds {
+        let project = Project::new();
+        let token = token(&project);
+        let agent = fake_agent().display();
+        project.write("ready", "");
+        project.write("quick.pl", "while (-e 'ready') { my $child = fork; exit if $child }\n");
+        project.write(
+            "leap.sh",
+            "[ -e ready ] && { setsid /bin/sh leap.sh \"$@\" </dev/null >/dev/null 2>&1 & }\n",
+        );
+        project.write(
+            "plan.md",
+            format!(
+                "### Task 1: Hangs\n\n- Agent: command\n- Command: `env -i /usr/bin/setsid /usr/bin/perl quick.pl \
+                 'fake-agent ' {token} >/dev/null 2>&1; env -i PATH=/usr/bin:/bin /usr/bin/setsid /bin/sh leap.sh 'fake-agent ' \
+                 {token} >/dev/null 2>&1; exec {agent} as:{token} stray:twice+cleared+leaping stray:cleared+setsid+chain \
+                 write:begun:x hang`\n\n### Task 2: Follows\n\n- Agent: command\n- Command: `true`\n"
+            ),
+        );
+        let mut run = Followed::start(&project, &["--plan", "plan.md"]);
+        run.until("start");
+        while !project.has("begun") {
+            std::thread::yield_now();
+        }
+        run.signal_supervisor(Signal::STOP);
+        run.signal(Signal::STOP);
+        run.kill_supervisor();
+        run.signal(Signal::KILL);
+        let _ = run.end();
+        assert!(!lasting(&token).is_empty(), "chains live on");
+        let said = project.run(["schema", "event"]).expect(0).stderr;
+        let left = lasting(&token);
+        assert!(said.contains("of run "), "round {round}: {said} {left:?} {:?}", register(&project));
+        assert_eq!(lasting(&token), [""; 0], "round {round}");
+    }
+}
+
+/// The same as [`found`]; a chain has moments in which no link of it is in a list and shows its arguments.
+fn lasting(token: &str) -> Vec<String> {
+    (0..50).map(|_| found(token)).find(|found| !found.is_empty()).unwrap_or_default()
+}

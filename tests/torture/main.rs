@@ -76,6 +76,7 @@ fn kills_at_random_moments_leave_nobody_and_lose_nothing() {
     let first = setting("ORCHESTRATE_TORTURE_SEED", 1);
     println!("torture: {rounds} rounds from seed {first}");
     let (figures, troubles) = (Mutex::new(Figures::default()), Mutex::new(Vec::new()));
+    let tokens = Mutex::new(Vec::new());
     let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -85,7 +86,8 @@ fn kills_at_random_moments_leave_nobody_and_lose_nothing() {
                     if seed >= first + rounds {
                         return;
                     }
-                    let (of_round, trouble) = round::run(seed);
+                    let (of_round, trouble, token) = round::run(seed);
+                    tokens.lock().unwrap().push(token);
                     figures.lock().unwrap().add(of_round);
                     troubles
                         .lock()
@@ -95,7 +97,15 @@ fn kills_at_random_moments_leave_nobody_and_lose_nothing() {
             });
         }
     });
-    let (figures, troubles) = (figures.into_inner().unwrap(), troubles.into_inner().unwrap());
+    let tokens = tokens.into_inner().unwrap();
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    // What came back after its round had counted.
+    let late = round::alive(&tokens);
+    let (mut figures, mut troubles) = (figures.into_inner().unwrap(), troubles.into_inner().unwrap());
+    if !late.is_empty() {
+        figures.survivors += late.len();
+        troubles.push(format!("after all rounds {} are alive: {late:#?}", late.len()));
+    }
     let kills: u64 = figures.kills.values().sum();
     println!(
         "torture: seeds {first} to {}: {kills} kills {:?}, {} survivors, {} processes ended by the next command, {} \

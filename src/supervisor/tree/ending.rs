@@ -1,8 +1,10 @@
 //! The end of single processes: named for good before they are killed, and waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use tokio::time::Instant;
 
@@ -77,7 +79,28 @@ impl Toll {
         }
     }
 
-    /// The same for a process and all below it.
+    /// Kills the process that `handle` holds, whose id is `pid`. Answers whether it is on its way out; none:
+    /// it had ended before.
+    pub(super) fn end_held(&mut self, pid: i32, handle: &OwnedFd) -> Option<bool> {
+        // A descriptor of a process can be read once that has ended.
+        if poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&Timespec::default())) == Ok(1) {
+            return None;
+        }
+        match rustix::process::pidfd_send_signal(handle, Signal::KILL) {
+            Ok(()) => {
+                let started = proc::stat(pid).map_or(0, |stat| stat.started);
+                self.news |= self.ended.insert((pid, started));
+                Some(true)
+            }
+            Err(rustix::io::Errno::SRCH) => None,
+            Err(error) => {
+                tracing::warn!(pid, %error, "cannot end a process that an attempt left behind");
+                Some(false)
+            }
+        }
+    }
+
+    /// Kills a process and all below it, as [`Self::end`] does one.
     pub(super) fn end_with_descendants(&mut self, pid: i32) -> bool {
         let mut seen = BTreeMap::new();
         descend(&mut vec![pid], &mut seen);

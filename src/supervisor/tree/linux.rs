@@ -308,17 +308,21 @@ pub(super) fn round(number: Option<u64>, patient: bool, toll: &mut Toll) -> Roun
     let Some(own) = *OWN else {
         return Round::Clear;
     };
-    let children: Vec<(i32, Stat)> = adopted
-        .into_iter()
-        .filter_map(|pid| proc::stat(pid).map(|stat| (pid, stat)))
-        .filter(|(_, stat)| stat.group != own.group)
-        .collect();
+    let listed = adopted.len();
+    let mut children: Vec<(i32, Stat)> =
+        adopted.into_iter().filter_map(|pid| proc::stat(pid).map(|stat| (pid, stat))).collect();
+    let mut outcome = Round::Clear;
+    if children.len() < listed {
+        // Another look reaped one, which may have started the next one after ours had listed them.
+        toll.came_too_late();
+        outcome = Round::Left;
+    }
+    children.retain(|(_, stat)| stat.group != own.group);
     if children.iter().any(|&(pid, stat)| pid == stat.group && stat.session == own.session) {
         drop(gate());
     }
     let mut forest = forest();
     let alone = forest.trees.keys().all(|&other| Some(other) == number);
-    let mut outcome = Round::Clear;
     for (pid, stat) in children {
         if forest.leaders.contains_key(&pid) || forest.foreign.get(&pid) == Some(&stat.started) {
             continue;
@@ -390,9 +394,10 @@ impl Forest {
         if let Some((&number, _)) = by_place {
             return Owner::Job(number);
         }
-        if stat.has_ended() || self.strays.get(&pid) == Some(&stat.started) {
+        if self.strays.get(&pid) == Some(&stat.started) {
             return Owner::Unknown;
         }
+        // The dead show it, too, until they are waited for.
         if let Some(number) = birth::own()
             .and_then(|own| birth::of(pid).filter(|birth| birth.mark == own))
             .map(|birth| birth.tree)
@@ -400,6 +405,9 @@ impl Forest {
         {
             members.admit(pid, stat, own);
             return Owner::Job(number);
+        }
+        if stat.has_ended() {
+            return Owner::Unknown;
         }
         let mark = match proc::mark(pid) {
             Mark::Unclear => return Owner::Unclear,

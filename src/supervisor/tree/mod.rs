@@ -26,6 +26,8 @@ mod measure;
 #[cfg(target_os = "linux")]
 pub(super) mod proc;
 #[cfg(target_os = "linux")]
+mod search;
+#[cfg(target_os = "linux")]
 mod sweep;
 #[cfg(target_os = "linux")]
 pub(super) use birth::put_on as put_on_birthmark;

@@ -4,6 +4,10 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::LazyLock;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::supervisor::MARK;
 
@@ -21,7 +25,12 @@ pub(in super::super) struct Stat {
     pub(in super::super) own_ticks: u64,
     /// Clock ticks from the machine's start to its own: with the id it names a process for good.
     pub(in super::super) started: u64,
+    /// It is on its way out, and not gone yet.
+    is_exiting: bool,
 }
+
+/// The flag of that (`PF_EXITING`).
+const EXITING: u64 = 1 << 2;
 
 impl Stat {
     pub(in super::super) fn has_ended(&self) -> bool {
@@ -69,6 +78,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
         ticks: (14..=17).filter_map(count).sum(),
         own_ticks: (14..=15).filter_map(count).sum(),
         started: count(22)?,
+        is_exiting: count(9)? & EXITING != 0,
     })
 }
 
@@ -108,6 +118,35 @@ pub(super) fn name(pid: i32) -> String {
 /// Whether the kernel keeps lists of children (it does nearly everywhere).
 static LISTS: LazyLock<bool> =
     LazyLock::new(|| std::path::Path::new(&format!("/proc/self/task/{0}/children", own_id())).exists());
+
+/// Whether a process was sent the signal that nothing survives, and has not ended yet.
+pub(in super::super) fn is_being_killed(pid: u32) -> bool {
+    let is_exiting = || i32::try_from(pid).ok().and_then(stat).is_some_and(|stat| stat.is_exiting);
+    // It is taken off the list of signals when it begins to act: so this is looked at last.
+    std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| has_kill_pending(&status))
+        || is_exiting()
+}
+
+/// The ninth bit of either set of signals, its thread's and all threads'.
+fn has_kill_pending(status: &str) -> bool {
+    let sets = ["SigPnd:", "ShdPnd:"];
+    let values = status.lines().filter_map(|line| sets.iter().find_map(|set| line.strip_prefix(set)));
+    values.filter_map(|value| u64::from_str_radix(value.trim(), 16).ok()).any(|set| set & (1 << 8) != 0)
+}
+
+/// Waits for the end of a process; whether it came. This blocks.
+pub(in super::super) fn is_gone_within(pid: u32, limit: Duration) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return true;
+    };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(handle) => {
+            let limit = Timespec::try_from(limit).ok();
+            limit.is_some() && poll(&mut [PollFd::new(&handle, PollFlags::IN)], limit.as_ref()) == Ok(1)
+        }
+        Err(error) => error == rustix::io::Errno::SRCH,
+    }
+}
 
 /// This process.
 pub(in super::super) fn own_id() -> i32 {
@@ -239,7 +278,8 @@ mod tests {
                 session: 9,
                 ticks: 100,
                 own_ticks: 30,
-                started: 555
+                started: 555,
+                is_exiting: false
             })
         );
         assert_eq!(parse_stat(b"42 (cut) S 7"), None);
@@ -263,6 +303,15 @@ mod tests {
     fn only_a_whole_name_is_the_mark() {
         assert_eq!(parse_mark(b"A=1\0ORCHESTRATE_MARK=r/t/1\0B=2\0"), Mark::Is(b"r/t/1".to_vec()));
         assert_eq!(parse_mark(b"XORCHESTRATE_MARK=r/t/1\0ORCHESTRATE_MARKS=2\0"), Mark::Without);
+    }
+
+    #[test]
+    fn a_kill_that_is_on_its_way_is_seen() {
+        assert!(has_kill_pending("SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"));
+        assert!(has_kill_pending("SigPnd:\t0000000000000000\nShdPnd:\t0000000000000101\n"));
+        assert!(!has_kill_pending("SigPnd:\t0000000000000200\nSigCgt:\t0000000000000100\n"));
+        assert!(!is_being_killed(std::process::id()));
+        assert!(!is_gone_within(std::process::id(), Duration::from_millis(1)));
     }
 
     #[test]

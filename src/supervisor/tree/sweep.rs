@@ -7,6 +7,7 @@ use super::birth;
 use super::ending::{Toll, reap};
 use super::linux::{Round, UNCLEAR_LIMIT, has_tree_of, is_foreign, round};
 use super::proc::{self, Mark};
+use super::search::{Look, Search, Verdict};
 
 /// How often nothing may be found before a search is over: what starts others may be between two.
 const CLEAR_LOOKS: u32 = 3;
@@ -26,15 +27,21 @@ pub(in super::super) struct Dead {
 /// runs at all, every orphan that nobody was found for. Answers with how many there were.
 pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     let prefixes: Vec<Vec<u8>> = runs.iter().map(|run| format!("{run}/").into_bytes()).collect();
-    let is_left = |_: i32, mark: Option<&[u8]>| {
-        mark.is_some_and(|mark| prefixes.iter().any(|prefix| mark.starts_with(prefix)) && !has_tree_of(mark))
+    let judge = |pid: i32| match proc::mark(pid) {
+        Mark::Is(mark) if prefixes.iter().any(|prefix| mark.starts_with(prefix)) => {
+            // Its job may end while we look.
+            if has_tree_of(&mark) { Verdict::NotYet } else { Verdict::Left }
+        }
+        Mark::Is(_) | Mark::Without => Verdict::Innocent,
+        Mark::Unclear => Verdict::NotYet,
     };
+    let mut search = Search::new(BTreeSet::new(), &judge);
     let mut toll = Toll::new();
     let mut patience = UNCLEAR_LIMIT;
     loop {
         let orphans = round(None, patience > 0, &mut toll) != Round::Clear;
         patience = patience.saturating_sub(1);
-        let marked = !prefixes.is_empty() && end_all(&BTreeSet::new(), &is_left, &mut toll);
+        let marked = !prefixes.is_empty() && search.look(&mut toll) != Look::Clear;
         if !orphans && !marked || !toll.next_look().await {
             break;
         }
@@ -48,17 +55,23 @@ pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
 /// Ends everything that a dead supervisor has started, and tells how many processes there were. Neither
 /// this process nor one that it descends from is touched.
 pub(in super::super) async fn end_of_dead(dead: &Dead) -> u32 {
-    let own = ancestors();
     let begin = format!("{}/", dead.run).into_bytes();
     let end = format!("/{}", dead.supervisor).into_bytes();
-    let is_left = |pid: i32, mark: Option<&[u8]>| {
-        mark.is_some_and(|mark| mark.starts_with(&begin) && mark.ends_with(&end))
-            || dead.birthmark.is_some() && birth::of(pid).map(|birth| birth.mark) == dead.birthmark
+    let judge = |pid: i32| {
+        if dead.birthmark.is_some() && birth::of(pid).map(|birth| birth.mark) == dead.birthmark {
+            return Verdict::Left;
+        }
+        match proc::mark(pid) {
+            Mark::Is(mark) if mark.starts_with(&begin) && mark.ends_with(&end) => Verdict::Left,
+            Mark::Is(_) | Mark::Without => Verdict::Innocent,
+            Mark::Unclear => Verdict::NotYet,
+        }
     };
+    let mut search = Search::new(ancestors(), &judge);
     let mut toll = Toll::new();
     let mut clear = 0;
     while clear < CLEAR_LOOKS {
-        clear = if end_all(&own, &is_left, &mut toll) { 0 } else { clear + 1 };
+        clear = if search.look(&mut toll) == Look::Clear { clear + 1 } else { 0 };
         if clear < CLEAR_LOOKS && !toll.next_look().await {
             break;
         }
@@ -87,30 +100,13 @@ fn end_adopted(toll: &mut Toll) -> bool {
                 left = true;
             }
             Some(_) => left |= toll.end_with_descendants(pid),
-            None => {}
+            None => {
+                toll.came_too_late();
+                left = true;
+            }
         }
     }
     left
-}
-
-/// Ends every process that `is_left` knows by its id and mark. Answers whether something is on its way
-/// out.
-fn end_all(but: &BTreeSet<i32>, is_left: &dyn Fn(i32, Option<&[u8]>) -> bool, toll: &mut Toll) -> bool {
-    let mut going = false;
-    for pid in proc::all() {
-        // The start is read first: if the id changes hands below, nobody is hit.
-        let Some(stat) = proc::stat(pid).filter(|stat| !stat.has_ended() && !but.contains(&pid)) else {
-            continue;
-        };
-        let mark = match proc::mark(pid) {
-            Mark::Is(mark) => Some(mark),
-            Mark::Unclear | Mark::Without => None,
-        };
-        if is_left(pid, mark.as_deref()) {
-            going |= toll.end(pid, stat.started);
-        }
-    }
-    going
 }
 
 /// This process and all that it descends from.
