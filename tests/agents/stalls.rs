@@ -37,7 +37,7 @@ fn waits(agent: &str, lines: &[(&str, Waits)]) {
 
 #[test]
 fn opencode_and_kilo_wait_for_an_answer_or_for_its_rest() {
-    let refused = r#"!timestamp=x level=ERROR run=1 message="stream error" error.error="AI_APICallError: Rate limit reached for requests.""#;
+    let refused = r#"!timestamp=x level=ERROR run=1 message="stream error" providerID=local error.error="AI_APICallError: Rate limit reached for requests.""#;
     for agent in ["opencode", "kilo"] {
         assert_eq!(agents::reader(&sample::agent(agent), None).waits(), Waits::Start);
         waits(

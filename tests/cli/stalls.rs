@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orchestrate::model::time::Timestamp;
 use serde_json::Value;
 
 use crate::custom_agents::{acme, script};
@@ -94,7 +95,8 @@ fn progress_that_is_reported_keeps_a_silent_attempt_alive() {
         "plan.md",
         "- [ ] T001 One\n  - Agent: command\n  - Retries: 0\n  - Command: `env > environment.txt; echo begun; exec sleep 600`\n",
     );
-    let run = Followed::start(&project, &["--plan", "plan.md", "--no-tick", "--idle-timeout", "6s"]);
+    let arguments = ["--plan", "plan.md", "--no-tick", "--idle-timeout", "6s", "--output", "json"];
+    let run = Followed::start(&project, &arguments);
     let begun = project.root().join("environment.txt");
     while !std::fs::read_to_string(&begun).is_ok_and(|text| text.contains("ORCHESTRATE_ATTEMPT=")) {
         std::thread::yield_now();
@@ -110,7 +112,9 @@ fn progress_that_is_reported_keeps_a_silent_attempt_alive() {
     }
     let ran = run.end();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("stalled"), "{}", ran.stderr);
-    let events = project.run(["wait", "--cursor", "0", "--output", "ndjson"]);
-    assert!(events.stdout.contains("step 11"), "it lived until the last report\n{}", events.stdout);
+    let attempt = ran.json()["tasks"][0]["attempts"][0].clone();
+    assert_eq!(attempt["failure"], "stalled", "{attempt:#}");
+    let time = |name: &str| attempt[name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let lived = time("ended_at").since(time("started_at"));
+    assert!(lived > Duration::from_millis(12 * 700), "it lived until the last report: {lived:?}");
 }
