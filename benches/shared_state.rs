@@ -22,7 +22,7 @@ fn main() -> anyhow::Result<()> {
 
 #[cfg(unix)]
 mod unix {
-    use std::collections::BTreeMap;
+
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
@@ -32,10 +32,10 @@ mod unix {
     use orchestrate::model::ids::{RunId, TaskId};
     use orchestrate::model::layer::Rung;
     use orchestrate::model::record::{Lease, LeaseVersion};
-    use orchestrate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
+    use orchestrate::model::run::{RunSettings, RunSpec};
     use orchestrate::model::status::AttemptStatus;
     use orchestrate::model::task::TaskSpec;
-    use orchestrate::model::time::{Span, Timestamp};
+    use orchestrate::model::time::Timestamp;
     use orchestrate::model::verdict::{Verdict, Witness, WitnessName};
     use orchestrate::model::view::RunView;
     use orchestrate::store::{Address, Mirror, RedisState, SharedState as _, Store};
@@ -338,44 +338,14 @@ mod unix {
 
     fn spec(tasks: usize) -> RunSpec {
         RunSpec {
-            run_id: RunId("R1".to_owned()),
-            project: "shop".to_owned(),
-            prefix: "shop:".to_owned(),
             root: PathBuf::from("/srv/shop"),
-            state_dir: None,
-            plan_path: None,
             plan: "plan.md".to_owned(),
             plan_title: "Shop".to_owned(),
-            plan_hash: "00".to_owned(),
-            preamble: String::new(),
             created_at: Timestamp(1_000),
             host: "host".to_owned(),
-            settings: RunSettings {
-                jobs: 64,
-                idle_timeout: Span::minutes(10),
-                deadline: None,
-                max_wait: Span::minutes(30),
-                grace: Span::seconds(5),
-                fail_fast: false,
-                isolation: Isolation::Shared,
-                verify: Vec::new(),
-                no_verify: false,
-                layer: None,
-                max_layer: None,
-                allow_paid: None,
-                budget_usd: None,
-                yes_gates: false,
-                tick: TickMode::Auto,
-                id_prefix: String::new(),
-                seed: 1,
-            },
+            settings: RunSettings { jobs: 64, ..RunSettings::default() },
             tasks: (0..tasks).map(task).collect(),
-            layers: Vec::new(),
-            agents: BTreeMap::new(),
-            providers: BTreeMap::new(),
-            reports: Vec::new(),
-            reading: None,
-            replanned: 0,
+            ..RunSpec::new(RunId("R1".to_owned()), "shop")
         }
     }
 

@@ -240,12 +240,13 @@ fn run_settings(merge: &mut Merge<'_>, layers: &[Layer]) -> RunSettings {
     let max_wait = merge.span("run.max_wait", options.max_wait, false, |config| config.run.max_wait);
     let grace = merge.span("run.grace", None, false, |config| config.run.grace);
     let (layer, max_layer) = choices::layer_bounds(merge, options, layers);
+    let built_in = RunSettings::default();
     RunSettings {
-        jobs: merge.number("run.jobs", options.jobs, 1..=MAX_JOBS, 4, |config| config.run.jobs),
-        idle_timeout: idle_timeout.unwrap_or(Span::minutes(10)),
+        jobs: merge.number("run.jobs", options.jobs, 1..=MAX_JOBS, built_in.jobs, |config| config.run.jobs),
+        idle_timeout: idle_timeout.unwrap_or(built_in.idle_timeout),
         deadline: merge.span("run.deadline", options.deadline, true, |config| config.run.deadline),
-        max_wait: max_wait.unwrap_or(Span::minutes(30)),
-        grace: grace.unwrap_or(Span::seconds(5)),
+        max_wait: max_wait.unwrap_or(built_in.max_wait),
+        grace: grace.unwrap_or(built_in.grace),
         fail_fast: merge.flag("run.fail_fast", options.fail_fast, |config| config.run.fail_fast),
         isolation: choices::isolation(merge, options),
         verify: choices::verify(merge, options),

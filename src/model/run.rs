@@ -80,6 +80,31 @@ pub struct RunSettings {
     pub seed: u64,
 }
 
+impl Default for RunSettings {
+    /// What holds where nobody says anything.
+    fn default() -> Self {
+        Self {
+            jobs: 4,
+            idle_timeout: Span::minutes(10),
+            deadline: None,
+            max_wait: Span::minutes(30),
+            grace: Span::seconds(5),
+            fail_fast: false,
+            isolation: Isolation::default(),
+            verify: Vec::new(),
+            no_verify: false,
+            layer: None,
+            max_layer: None,
+            allow_paid: None,
+            budget_usd: None,
+            yes_gates: false,
+            tick: TickMode::default(),
+            id_prefix: String::new(),
+            seed: 0,
+        }
+    }
+}
+
 /// What is known of a provider.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -195,4 +220,32 @@ pub struct RunSpec {
     /// How often its plan was read again since it began.
     #[serde(default)]
     pub replanned: u32,
+}
+
+impl RunSpec {
+    /// A run of nothing, in the project `project`: the rest is for the caller to say.
+    pub fn new(run_id: RunId, project: &str) -> Self {
+        Self {
+            run_id,
+            project: project.to_owned(),
+            prefix: format!("{project}:"),
+            root: PathBuf::new(),
+            state_dir: None,
+            plan_path: None,
+            plan: "-".to_owned(),
+            plan_title: String::new(),
+            plan_hash: String::new(),
+            preamble: String::new(),
+            created_at: Timestamp(0),
+            host: String::new(),
+            settings: RunSettings::default(),
+            tasks: Vec::new(),
+            layers: Vec::new(),
+            agents: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            reports: Vec::new(),
+            reading: None,
+            replanned: 0,
+        }
+    }
 }

@@ -12,10 +12,10 @@ use crate::model::layer::{Rung, default_layers};
 use crate::model::limits::Peaks;
 use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::{Reading, Tokens};
-use crate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
+use crate::model::run::{Isolation, RunSettings, RunSpec};
 use crate::model::status::{AttemptStatus, RunStatus};
 use crate::model::task::{Entry, HeldReason, PlanStatus, TaskSpec};
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 use crate::model::verdict::{Verdict, Witness, WitnessName};
 use crate::model::view::RunView;
 use crate::report::Style;
@@ -64,37 +64,12 @@ fn agent(name: &str, kind: AdapterKind, found: bool) -> (String, AgentSpec) {
 
 pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
     RunSpec {
-        run_id: RunId("01JD8Q3ZK7V0N4M2E6T9QW5XRB".to_owned()),
-        project: "sample".to_owned(),
-        prefix: "sample:".to_owned(),
         root: PathBuf::from("root"),
-        state_dir: None,
-        plan_path: None,
         plan: "plans/phase3.md".to_owned(),
         plan_title: "Phase 3".to_owned(),
-        plan_hash: String::new(),
-        preamble: String::new(),
         created_at: at(0),
         host: "anvil".to_owned(),
-        settings: RunSettings {
-            jobs: 4,
-            idle_timeout: Span::minutes(10),
-            deadline: None,
-            max_wait: Span::minutes(30),
-            grace: Span::seconds(5),
-            fail_fast: false,
-            isolation: Isolation::Worktree,
-            verify: Vec::new(),
-            no_verify: false,
-            layer: None,
-            max_layer: None,
-            allow_paid: None,
-            budget_usd: None,
-            yes_gates: false,
-            tick: TickMode::Auto,
-            id_prefix: String::new(),
-            seed: 0,
-        },
+        settings: RunSettings { isolation: Isolation::Worktree, ..RunSettings::default() },
         tasks,
         layers: default_layers(),
         agents: BTreeMap::from([
@@ -104,10 +79,7 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
             agent("cline", AdapterKind::Cline, true),
             agent("command", AdapterKind::Command, true),
         ]),
-        providers: BTreeMap::new(),
-        reports: Vec::new(),
-        reading: None,
-        replanned: 0,
+        ..RunSpec::new(RunId("01JD8Q3ZK7V0N4M2E6T9QW5XRB".to_owned()), "sample")
     }
 }
 

@@ -1,6 +1,5 @@
 //! Runs, leases and histories for the tests of the store.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::event::{Event, EventBody, EventVersion};
@@ -8,10 +7,10 @@ use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::{RunId, TaskId};
 use crate::model::layer::Rung;
 use crate::model::record::{Lease, LeaseVersion};
-use crate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
+use crate::model::run::{RunSettings, RunSpec};
 use crate::model::status::{AttemptStatus, RunStatus, TaskStatus};
 use crate::model::task::TaskSpec;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 use crate::model::verdict::{Verdict, Witness, WitnessName};
 use crate::model::view::RunView;
 
@@ -21,44 +20,15 @@ pub(crate) fn task(id: &str) -> TaskSpec {
 
 pub(crate) fn spec(run: &str, tasks: &[&str]) -> RunSpec {
     RunSpec {
-        run_id: RunId(run.to_owned()),
-        project: "shop".to_owned(),
-        prefix: "shop:".to_owned(),
         root: PathBuf::from("/srv/shop"),
-        state_dir: None,
-        plan_path: None,
         plan: "plan.md".to_owned(),
         plan_title: "Shop".to_owned(),
         plan_hash: "00".to_owned(),
-        preamble: String::new(),
         created_at: Timestamp(1_000),
         host: "host".to_owned(),
-        settings: RunSettings {
-            jobs: 4,
-            idle_timeout: Span::minutes(10),
-            deadline: None,
-            max_wait: Span::minutes(30),
-            grace: Span::seconds(5),
-            fail_fast: false,
-            isolation: Isolation::Shared,
-            verify: Vec::new(),
-            no_verify: false,
-            layer: None,
-            max_layer: None,
-            allow_paid: None,
-            budget_usd: None,
-            yes_gates: false,
-            tick: TickMode::Auto,
-            id_prefix: String::new(),
-            seed: 1,
-        },
+        settings: RunSettings { seed: 1, ..RunSettings::default() },
         tasks: tasks.iter().map(|id| task(id)).collect(),
-        layers: Vec::new(),
-        agents: BTreeMap::new(),
-        providers: BTreeMap::new(),
-        reports: Vec::new(),
-        reading: None,
-        replanned: 0,
+        ..RunSpec::new(RunId(run.to_owned()), "shop")
     }
 }
 

@@ -89,9 +89,12 @@ pub fn end_leftovers(folder: &Path) -> Vec<Ended> {
             return all;
         }
         for (path, entry) in dead {
-            let count = end(&entry);
-            tracing::debug!(run = entry.run, count, "a supervisor and its guard are dead");
-            strike_out(&path);
+            let (count, all_ended) = end(&entry);
+            tracing::debug!(run = entry.run, count, all_ended, "a supervisor and its guard are dead");
+            // What does not end in time is for the command after this one.
+            if all_ended {
+                strike_out(&path);
+            }
             seen.insert(path);
             if count > 0 {
                 all.push(Ended { run: RunId(entry.run), count });
@@ -191,10 +194,11 @@ fn is_dead(_entry: &Entry) -> bool {
     false
 }
 
+/// How many processes were ended, and whether that was all.
 #[cfg(target_os = "linux")]
-fn end(entry: &Entry) -> u32 {
+fn end(entry: &Entry) -> (u32, bool) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
-        return 0;
+        return (0, false);
     };
     let dead = tree::Dead {
         run: entry.run.clone(),
@@ -205,8 +209,8 @@ fn end(entry: &Entry) -> u32 {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn end(_entry: &Entry) -> u32 {
-    0
+fn end(_entry: &Entry) -> (u32, bool) {
+    (0, true)
 }
 
 #[cfg(unix)]

@@ -152,9 +152,8 @@ pub struct Places {
 pub const fn can_see(kind: LimitKind) -> bool {
     match kind {
         LimitKind::Output | LimitKind::Disk => true,
-        LimitKind::Memory | LimitKind::Processes | LimitKind::DiskFree => {
-            cfg!(target_os = "linux")
-        }
+        LimitKind::Processes => cfg!(any(target_os = "linux", windows)),
+        LimitKind::Memory | LimitKind::DiskFree => cfg!(target_os = "linux"),
     }
 }
 

@@ -2,7 +2,6 @@
 //! argument, what is to be done an answer.
 
 use super::idle::ProcessorTime;
-
 use crate::model::limits::{LimitKind, Limits, Over, Peaks};
 
 /// One look at a tree. What cannot be seen, or was not asked for, is none.

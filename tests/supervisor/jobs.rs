@@ -7,34 +7,9 @@ use orchestrate::model::ids::{AttemptKey, TaskId};
 use orchestrate::model::outcome::{Ending, StopReason};
 use orchestrate::supervisor::{AttemptJob, CheckJob, CheckTicket, Report, attempt_mark};
 
-use crate::harness::{Bench, KILL, TERM, deaf, grandchildren, is_alive, path_variable};
+use crate::harness::{Bench, KILL, TERM, grandchildren, is_alive, path_variable};
 
 const EXITED: Ending = Ending::Exited { code: 0 };
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_at_the_end_is_ended_and_counted() {
-    let mut bench = Bench::new().await;
-    for (task, behaviours, count) in [
-        ("plain", &["grandchild", "pass"][..], 1),
-        ("detached", &["setsid-grandchild", "pass"], 1),
-        ("hidden", &["hidden-grandchild", "pass"], 1),
-        ("several", &["grandchild", "setsid-grandchild", "grandchild", "pass"], 3),
-        ("failing", &["grandchild", "exit:3"], 1),
-        ("direct", &["setsid-grandchild", "grandchild", "pass"], 2),
-        ("nothing", &["pass"], 0),
-    ] {
-        let mut job = bench.job(task, behaviours);
-        if task == "direct" {
-            job.reader = deaf();
-        }
-        let key = job.key.clone();
-        let ended = bench.end_of(job).await;
-        let pids = grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap());
-        assert_eq!(pids.len(), count, "{task}");
-        assert_eq!(ended.outcome.left_behind as usize, count, "{task}");
-        assert!(pids.iter().all(|&pid| !is_alive(pid)), "{task}");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaves_its_job() {
@@ -78,37 +53,6 @@ async fn a_stop_reaches_all_of_it_and_others_live_on() {
     let ended = bench.wait_for(&other_key).await;
     assert_eq!((ended.outcome.ending, ended.outcome.left_behind), (EXITED, 1));
     assert!(others.iter().all(|&pid| !is_alive(pid)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_all_end_and_leave_nothing() {
-    const COUNT: usize = 24;
-    let mut bench = Bench::new().await;
-    let mut pids = Vec::new();
-    for number in 0..COUNT {
-        let behaviours: &[&str] = if number % 4 == 0 { &["setsid-grandchild", "pass"] } else { &["pass"] };
-        let mut job = bench.job(&format!("T{number}"), behaviours);
-        if number % 2 == 0 {
-            job.reader = deaf();
-        }
-        bench.supervisor.start(job);
-    }
-    let (mut started, mut ended, mut left) = (0, 0, 0);
-    while ended < COUNT {
-        match bench.next().await {
-            Report::Started { .. } => started += 1,
-            Report::Doing { .. } | Report::Checked { .. } => {}
-            Report::Ended { key, ended: end } => {
-                ended += 1;
-                left += end.outcome.left_behind;
-                assert_eq!(end.outcome.ending, EXITED, "{key}");
-                pids.extend(grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap()));
-            }
-        }
-    }
-    assert_eq!((started, left, pids.len()), (COUNT, 6, 6));
-    bench.supervisor.close().await;
-    assert!(pids.iter().all(|&pid| !is_alive(pid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,11 +9,15 @@ mod behaviours;
 mod checks;
 #[cfg(target_os = "linux")]
 mod guard;
+#[cfg(any(windows, target_os = "linux"))]
+mod guard_parts;
 #[cfg(windows)]
 mod guard_windows;
 mod harness;
 #[cfg(windows)]
 mod jobs;
+#[cfg(any(windows, target_os = "linux"))]
+mod left_behind;
 #[cfg(target_os = "linux")]
 mod limits;
 mod output;

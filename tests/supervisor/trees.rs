@@ -4,35 +4,10 @@ use std::time::Duration;
 
 use orchestrate::model::agent::CompletionRule;
 use orchestrate::model::limits::Limits;
-use orchestrate::model::outcome::{Ending, StopReason};
+use orchestrate::model::outcome::StopReason;
 use orchestrate::supervisor::{AttemptJob, Report};
 
 use crate::harness::{Bench, deaf, grandchildren, is_alive};
-
-const EXITED: Ending = Ending::Exited { code: 0 };
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_at_the_end_is_ended_and_counted() {
-    let mut bench = Bench::new().await;
-    for (task, behaviours, count) in [
-        ("group", &["grandchild", "pass"][..], 1),
-        ("session", &["setsid-grandchild", "pass"], 1),
-        ("several", &["grandchild", "setsid-grandchild", "grandchild", "pass"], 3),
-        ("failing", &["grandchild", "exit:3"], 1),
-        ("direct", &["setsid-grandchild", "grandchild", "pass"], 2),
-    ] {
-        let mut job = bench.job(task, behaviours);
-        if task == "direct" {
-            job.reader = deaf();
-        }
-        let key = job.key.clone();
-        let ended = bench.end_of(job).await;
-        let pids = grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap());
-        assert_eq!(pids.len(), count, "{task}");
-        assert_eq!(ended.outcome.left_behind as usize, count, "{task}");
-        assert!(pids.iter().all(|&pid| !is_alive(pid)), "{task}");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_reaches_below_sessions() {
@@ -100,36 +75,6 @@ async fn an_attempt_does_not_end_another_ones_helper() {
     std::fs::write(bench.path("go"), "").unwrap();
     let ended = bench.wait_for(&long_key).await;
     assert_eq!(ended.outcome.left_behind, 2);
-    assert!(pids.iter().all(|&pid| !is_alive(pid)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_at_once_all_end_and_leave_nothing() {
-    let mut bench = Bench::new().await;
-    let mut pids = Vec::new();
-    for number in 0..200 {
-        let behaviours: &[&str] = if number % 4 == 0 { &["setsid-grandchild", "pass"] } else { &["pass"] };
-        let mut job = bench.job(&format!("T{number}"), behaviours);
-        if number % 2 == 0 {
-            job.reader = deaf();
-        }
-        bench.supervisor.start(job);
-    }
-    let (mut started, mut ended, mut left) = (0, 0, 0);
-    while ended < 200 {
-        match bench.next().await {
-            Report::Started { .. } => started += 1,
-            Report::Doing { .. } | Report::Checked { .. } => {}
-            Report::Ended { key, ended: end } => {
-                ended += 1;
-                left += end.outcome.left_behind;
-                assert_eq!(end.outcome.ending, EXITED, "{key}");
-                pids.extend(grandchildren(&String::from_utf8(bench.log(&key, "stdout.log")).unwrap()));
-            }
-        }
-    }
-    assert_eq!((started, left, pids.len()), (200, 50, 50));
-    bench.supervisor.close().await;
     assert!(pids.iter().all(|&pid| !is_alive(pid)));
 }
 

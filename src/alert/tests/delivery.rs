@@ -290,7 +290,7 @@ mod commands {
     use super::*;
 
     fn command(words: &[&str], directory: PathBuf, timeout: u64) -> AlertSpec {
-        let environment = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        let environment = std::collections::BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         AlertSpec {
             target: Target::Program(crate::alert::Program { words, directory, environment }),

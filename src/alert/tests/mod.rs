@@ -7,7 +7,7 @@ mod rules;
 #[path = "../../../tests/support/webhook_server.rs"]
 mod webhook_server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::model::event::{Counts, Event, EventBody, EventVersion};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::{RunId, TaskId};
 use crate::model::layer::Rung;
-use crate::model::run::{Isolation, RunSettings, RunSpec, TickMode};
+use crate::model::run::{RunSettings, RunSpec};
 use crate::model::status::{RunStatus, TaskStatus};
 use crate::model::task::TaskSpec;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 
 use super::rules::Happening;
 use super::{AlertSpec, RunFacts, Target, Webhook};
@@ -29,44 +29,13 @@ use super::{AlertSpec, RunFacts, Target, Webhook};
 fn spec(tasks: &[&str]) -> RunSpec {
     let task = |id: &&str| TaskSpec::new(TaskId::new(*id), format!("Do {id}"));
     RunSpec {
-        run_id: RunId("01R".to_owned()),
-        project: "shop".to_owned(),
-        prefix: "shop:".to_owned(),
         root: PathBuf::from("/srv/shop"),
-        state_dir: None,
-        plan_path: None,
         plan: "plans/shop.md".to_owned(),
         plan_title: "Shop".to_owned(),
-        plan_hash: "00".to_owned(),
-        preamble: String::new(),
-        created_at: Timestamp(0),
         host: "host".to_owned(),
-        settings: RunSettings {
-            jobs: 4,
-            idle_timeout: Span::minutes(10),
-            deadline: None,
-            max_wait: Span::minutes(30),
-            grace: Span::seconds(5),
-            fail_fast: false,
-            isolation: Isolation::Shared,
-            verify: Vec::new(),
-            no_verify: false,
-            layer: None,
-            max_layer: None,
-            allow_paid: None,
-            budget_usd: Some(5.0),
-            yes_gates: false,
-            tick: TickMode::Auto,
-            id_prefix: String::new(),
-            seed: 1,
-        },
+        settings: RunSettings { budget_usd: Some(5.0), ..RunSettings::default() },
         tasks: tasks.iter().map(task).collect(),
-        layers: Vec::new(),
-        agents: BTreeMap::new(),
-        providers: BTreeMap::new(),
-        reports: Vec::new(),
-        reading: None,
-        replanned: 0,
+        ..RunSpec::new(RunId("01R".to_owned()), "shop")
     }
 }
 

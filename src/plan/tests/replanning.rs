@@ -17,12 +17,8 @@ use crate::model::failure::FailureKind;
 use crate::model::ids::RunId;
 use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
-use crate::model::run::Isolation;
-use crate::model::run::RunSettings;
 use crate::model::run::RunSpec;
-use crate::model::run::TickMode;
 use crate::model::task::Entry;
-use crate::model::time::Span;
 use crate::model::time::Timestamp;
 use crate::model::view::RunView;
 use crate::plan::GONE;
@@ -41,44 +37,11 @@ fn run_of(text: &str) -> RunSpec {
     let read = plan(text);
     let tasks = resolve(&read, &options()).tasks;
     RunSpec {
-        run_id: RunId("R".to_owned()),
-        project: "p".to_owned(),
-        prefix: "p:".to_owned(),
         root: PathBuf::from("/root"),
-        state_dir: None,
-        plan_path: None,
-        plan: "plan.md".to_owned(),
         plan_title: read.title.clone(),
-        plan_hash: String::new(),
         preamble: read.preamble,
-        created_at: Timestamp(0),
-        host: "here".to_owned(),
-        settings: RunSettings {
-            jobs: 1,
-            idle_timeout: Span::minutes(1),
-            deadline: None,
-            max_wait: Span::minutes(1),
-            grace: Span::seconds(1),
-            fail_fast: false,
-            isolation: Isolation::Shared,
-            verify: Vec::new(),
-            no_verify: false,
-            layer: None,
-            max_layer: None,
-            allow_paid: None,
-            budget_usd: None,
-            yes_gates: false,
-            tick: TickMode::Auto,
-            id_prefix: String::new(),
-            seed: 0,
-        },
         tasks,
-        layers: Vec::new(),
-        agents: BTreeMap::new(),
-        providers: BTreeMap::new(),
-        reports: Vec::new(),
-        reading: None,
-        replanned: 0,
+        ..RunSpec::new(RunId("R".to_owned()), "p")
     }
 }
 

@@ -1,6 +1,5 @@
 //! Makes the runs and facts that tests are about, with as few words as they need.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,11 +16,11 @@ use crate::model::outcome::{
 };
 use crate::model::reading::{Reading, Sign, SignSource};
 use crate::model::report::ReportFact;
-use crate::model::run::{Isolation, ProviderSpec, RunSettings, RunSpec, TickMode};
+use crate::model::run::{RunSettings, RunSpec};
 use crate::model::task::{
     EdgeRule, Entry, FileClaim, FileVerb, HeldReason, Need, PlanStatus, TaskKind, TaskSpec,
 };
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 
 pub(super) const START: Timestamp = Timestamp(1_000_000);
 
@@ -130,25 +129,7 @@ pub(super) fn layer(number: u8, agent: &str, model: &str, provider: &str) -> Lay
 }
 
 pub(super) fn settings() -> RunSettings {
-    RunSettings {
-        jobs: 4,
-        idle_timeout: Span::minutes(10),
-        deadline: None,
-        max_wait: Span::minutes(30),
-        grace: Span::seconds(5),
-        fail_fast: false,
-        isolation: Isolation::Shared,
-        verify: Vec::new(),
-        no_verify: false,
-        layer: None,
-        max_layer: None,
-        allow_paid: None,
-        budget_usd: None,
-        yes_gates: false,
-        tick: TickMode::Auto,
-        id_prefix: String::new(),
-        seed: 7,
-    }
+    RunSettings { seed: 7, ..RunSettings::default() }
 }
 
 /// A run with three free layers (1 kilo, 2 cline, 3 opencode), a paid one (4 opencode), the agents
@@ -157,16 +138,10 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
     let mut paid = layer(4, "opencode", "openai/o3", "openai");
     paid.cost = Cost::Paid;
     RunSpec {
-        run_id: RunId("01RUN".to_owned()),
-        project: "p".to_owned(),
-        prefix: "p:".to_owned(),
         root: PathBuf::from("/root"),
-        state_dir: None,
         plan_path: Some(PathBuf::from("/root/plan.md")),
         plan: "plan.md".to_owned(),
         plan_title: "Plan".to_owned(),
-        plan_hash: String::new(),
-        preamble: String::new(),
         created_at: START,
         host: "here".to_owned(),
         settings: settings(),
@@ -187,10 +162,7 @@ pub(super) fn spec(tasks: Vec<TaskSpec>) -> RunSpec {
         .into_iter()
         .map(|agent| (agent.name.clone(), agent))
         .collect(),
-        providers: BTreeMap::<String, ProviderSpec>::new(),
-        reports: Vec::new(),
-        reading: None,
-        replanned: 0,
+        ..RunSpec::new(RunId("01RUN".to_owned()), "p")
     }
 }
 

@@ -52,9 +52,9 @@ pub(in super::super) async fn sweep_runs(runs: &[String]) -> u32 {
     toll.count()
 }
 
-/// Ends everything that a dead supervisor has started, and tells how many processes there were. Neither
-/// this process nor one that it descends from is touched.
-pub(in super::super) async fn end_of_dead(dead: &Dead) -> u32 {
+/// Ends everything that a dead supervisor has started, and tells how many processes there were and whether
+/// all of them have ended. Neither this process nor one that it descends from is touched.
+pub(in super::super) async fn end_of_dead(dead: &Dead) -> (u32, bool) {
     let begin = format!("{}/", dead.run).into_bytes();
     let end = format!("/{}", dead.supervisor).into_bytes();
     let judge = |pid: i32| {
@@ -76,7 +76,7 @@ pub(in super::super) async fn end_of_dead(dead: &Dead) -> u32 {
             break;
         }
     }
-    toll.count()
+    (toll.count(), clear == CLEAR_LOOKS)
 }
 
 /// Ends and reaps everything that has come to this process, for one that has no jobs of its own.
