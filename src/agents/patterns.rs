@@ -75,7 +75,12 @@ pub(super) enum End {
 /// How a program ended whose `success_codes` are these.
 pub(super) fn end(outcome: &Outcome, success_codes: &[i32]) -> End {
     match outcome.stopped {
-        Some(StopReason::Requested | StopReason::Lingering | StopReason::OverLimit { .. }) => End::Stopped,
+        Some(
+            StopReason::Requested
+            | StopReason::Lingering
+            | StopReason::OverLimit { .. }
+            | StopReason::OverBudget { .. },
+        ) => End::Stopped,
         Some(StopReason::Deadline | StopReason::Idle | StopReason::Hopeless { .. }) => End::Badly,
         None => match outcome.ending {
             Ending::Exited { code } if success_codes.contains(&code) => End::Well,

@@ -116,6 +116,7 @@ impl Rules {
             | EventBody::Replanned { .. }
             | EventBody::GateApproved { .. }
             | EventBody::ProviderRested { .. }
+            | EventBody::BudgetReached { .. }
             | EventBody::LayerTurnedOff { .. }
             | EventBody::TaskHeld { .. }
             | EventBody::TaskSkipped { .. }
@@ -123,6 +124,9 @@ impl Rules {
             | EventBody::TaskReopened { .. }
             | EventBody::TaskRetrying { .. }
             | EventBody::LayerMoved { .. }
+            | EventBody::PaymentDecided { .. }
+            | EventBody::SpendReserved { .. }
+            | EventBody::SpendSettled { .. }
             | EventBody::TaskSucceeded { .. }
             | EventBody::TaskCancelled { .. }
             | EventBody::BoxTicked { .. }

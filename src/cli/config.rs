@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 
 use crate::model::agent::{AdapterKind, CompletionRule, PassEnv, PromptChannel};
 use crate::model::agent_output::{EventRules, SignPattern};
+use crate::model::hierarchy::PaymentPolicy;
 use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
@@ -224,17 +225,6 @@ enum RoleForm {
     Agent(String),
     /// An agent, and the layer at which its tasks start.
     Table(Role),
-}
-
-/// What to do when only paid layers are left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, JsonSchema)]
-#[schemars(rename_all = "snake_case")]
-pub enum PaymentPolicy {
-    /// Wait for a free one to be back.
-    #[default]
-    Wait,
-    /// Pay, if that is approved.
-    Pay,
 }
 
 /// `[models]`.

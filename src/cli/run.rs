@@ -412,6 +412,7 @@ fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: Pla
         layers: settings.layers.clone(),
         agents: settings.agents.clone(),
         providers: settings.providers.clone(),
+        models: settings.models.clone(),
         reports: settings.reports.clone(),
         reading: Some(reading),
         replanned: 0,

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::run::RunOptions;
 use crate::cli::args::{ColorChoice, Common, OutputForm};
-use crate::cli::config::{Config, ConfigProblem, MAX_JOBS, MAX_RETRIES, PaymentPolicy, Role};
+use crate::cli::config::{Config, ConfigProblem, MAX_JOBS, MAX_RETRIES, Role};
 use crate::model::agent::AgentSpec;
 use crate::model::exit::ExitCode;
+use crate::model::hierarchy::ModelRules;
 use crate::model::ids::TaskId;
 use crate::model::layer::Layer;
 use crate::model::run::{ProviderSpec, RunSettings};
@@ -49,19 +50,6 @@ pub struct Sources<'a> {
     pub directory: &'a Path,
     /// Seed for the jitter of waits.
     pub seed: u64,
-}
-
-/// Rules about models.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ModelSettings {
-    /// What to do when only paid layers are left.
-    pub policy: PaymentPolicy,
-    /// Other names under which a model may answer.
-    pub aliases: BTreeMap<String, Vec<String>>,
-    /// Models that are never used.
-    pub deny: Vec<String>,
-    /// What may stand in for a model that is not to be had.
-    pub fallbacks: BTreeMap<String, Vec<String>>,
 }
 
 /// That somebody asked for Redis.
@@ -128,7 +116,7 @@ pub struct Settings {
     /// The providers by name.
     pub providers: BTreeMap<String, ProviderSpec>,
     /// Rules about models.
-    pub models: ModelSettings,
+    pub models: ModelRules,
     /// Where runs and their state are kept, absolute.
     pub state_dir: PathBuf,
     /// The project's name as it stands in key prefixes.

@@ -10,6 +10,7 @@ use crate::engine::facts::checked;
 use crate::engine::prepare::{self, AttemptOrder};
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
+use crate::model::ledger::Reservation;
 use crate::model::limits::Peaks;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, Outcome};
 use crate::model::reading::{Reading, Sign, SignSource};
@@ -41,6 +42,11 @@ impl Engine {
                 }
                 return self.ungranted(&key);
             }
+            Effect::Reserve { key, .. } => {
+                let why = "the shared state keeps no ledger".to_owned();
+                return vec![Input::Reserved { key, answer: Reservation::Unknown { why } }];
+            }
+            Effect::Release { .. } => {}
             Effect::Stop { key, reason } => self.supervisor.stop(&key, reason),
             Effect::Verify { key, commands, timeout } => {
                 let directory = self.parts.workspace.directory(&key.task);

@@ -83,6 +83,7 @@ impl AttemptEvents {
             | EventBody::GateApproved { .. }
             | EventBody::GateReached { .. }
             | EventBody::ProviderRested { .. }
+            | EventBody::BudgetReached { .. }
             | EventBody::LayerTurnedOff { .. }
             | EventBody::RunEnded { .. }
             | EventBody::TaskHeld { .. }
@@ -91,6 +92,9 @@ impl AttemptEvents {
             | EventBody::TaskReopened { .. }
             | EventBody::TaskRetrying { .. }
             | EventBody::LayerMoved { .. }
+            | EventBody::PaymentDecided { .. }
+            | EventBody::SpendReserved { .. }
+            | EventBody::SpendSettled { .. }
             | EventBody::TaskSucceeded { .. }
             | EventBody::TaskFailed { .. }
             | EventBody::TaskCancelled { .. }

@@ -10,10 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, FailureKind};
+use super::hierarchy::PaymentPolicy;
 use super::ids::{RunId, TaskId};
 use super::layer::Rung;
+use super::money::Money;
 use super::outcome::Outcome;
-use super::reading::Reading;
+use super::reading::{Reading, Tokens};
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
 use super::task::HeldReason;
 use super::time::Timestamp;
@@ -29,6 +31,30 @@ pub enum EventVersion {
     #[default]
     #[serde(rename = "event/v1")]
     V1,
+}
+
+/// What to do when only paid layers are to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentDecision {
+    /// Wait for a free one.
+    Wait,
+    /// Pay.
+    Pay,
+}
+
+/// How it is known what an attempt cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpendBasis {
+    /// Its layer costs nothing, and its agent says nothing else.
+    Free,
+    /// The agent says so.
+    Reported,
+    /// By the tokens that the agent tells and the price of the layer.
+    Priced,
+    /// It is not known: what was reserved is charged.
+    Bound,
 }
 
 /// Something that happened in a run.
@@ -140,6 +166,19 @@ pub enum EventBody {
         /// What was seen.
         evidence: String,
     },
+    /// So much of a budget is spent or reserved.
+    BudgetReached {
+        /// The provider whose month it is; none: the budget of the run.
+        provider: Option<String>,
+        /// The month, as `2026-11`; none: the budget of the run.
+        month: Option<String>,
+        /// 80 or 100.
+        percent: u8,
+        /// What is spent and reserved.
+        used_usd: Money,
+        /// What may be.
+        budget_usd: Money,
+    },
     /// A layer is off for the rest of the run.
     LayerTurnedOff {
         /// Which.
@@ -223,6 +262,65 @@ pub enum EventBody {
         trigger: FailureKind,
         /// What was seen.
         evidence: String,
+    },
+    /// Only paid layers were to be had for a task, and it was decided whether to wait or to pay.
+    PaymentDecided {
+        /// Which; the first of those that wait with it.
+        task_id: TaskId,
+        /// What was decided.
+        decision: PaymentDecision,
+        /// By which policy.
+        policy: PaymentPolicy,
+        /// The paid rung that is to be had.
+        paid: Rung,
+        /// What an attempt there is expected to cost.
+        expected_usd: Money,
+        /// What is left for it; none: nothing limits it.
+        left_usd: Option<Money>,
+        /// When the earliest free layer is back; none: not in this run.
+        free_at: Option<Timestamp>,
+        /// When the run has had its time; none: it has all the time there is.
+        deadline_at: Option<Timestamp>,
+        /// How many tasks stand in the same line.
+        waiting: u32,
+        /// The reason in one sentence.
+        why: String,
+    },
+    /// Money was reserved for an attempt that is about to start.
+    SpendReserved {
+        /// The task.
+        task_id: TaskId,
+        /// Number of the coming attempt.
+        attempt: u32,
+        /// At which provider.
+        provider: Option<String>,
+        /// The model that will be asked for.
+        model: Option<String>,
+        /// The month it is taken from, as `2026-11`.
+        month: String,
+        /// What the attempt may cost at most.
+        amount_usd: Money,
+    },
+    /// What an attempt used was booked, and what it had reserved was given back.
+    SpendSettled {
+        /// The task.
+        task_id: TaskId,
+        /// Its number.
+        attempt: u32,
+        /// The provider that answered, which is charged.
+        provider: Option<String>,
+        /// The model that answered, or was asked for where that cannot be seen.
+        model: Option<String>,
+        /// The layer at which it ran.
+        layer: Option<u8>,
+        /// The day, by UTC, as `2026-11-25`.
+        day: String,
+        /// What it cost.
+        amount_usd: Money,
+        /// How that is known.
+        basis: SpendBasis,
+        /// The tokens used, where told.
+        tokens: Option<Tokens>,
     },
     /// No witness disagreed.
     TaskSucceeded {
@@ -331,6 +429,7 @@ impl EventBody {
             | Self::GateApproved { .. }
             | Self::GateReached { .. }
             | Self::ProviderRested { .. }
+            | Self::BudgetReached { .. }
             | Self::LayerTurnedOff { .. }
             | Self::RunEnded { .. } => None,
             Self::TaskHeld { task_id, .. }
@@ -339,6 +438,9 @@ impl EventBody {
             | Self::TaskReopened { task_id, .. }
             | Self::TaskRetrying { task_id, .. }
             | Self::LayerMoved { task_id, .. }
+            | Self::PaymentDecided { task_id, .. }
+            | Self::SpendReserved { task_id, .. }
+            | Self::SpendSettled { task_id, .. }
             | Self::TaskSucceeded { task_id, .. }
             | Self::TaskFailed { task_id, .. }
             | Self::TaskCancelled { task_id, .. }
@@ -373,9 +475,13 @@ impl EventBody {
             | Self::GateApproved { .. }
             | Self::GateReached { .. }
             | Self::ProviderRested { .. }
+            | Self::BudgetReached { .. }
             | Self::LayerTurnedOff { .. }
             | Self::RunEnded { .. }
             | Self::LayerMoved { .. }
+            | Self::PaymentDecided { .. }
+            | Self::SpendReserved { .. }
+            | Self::SpendSettled { .. }
             | Self::BoxTicked { .. }
             | Self::AttemptProgressed { .. }
             | Self::ReportRefused { .. }

@@ -43,6 +43,10 @@ pub struct Layer {
     /// Price, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// What one attempt may cost at most, in USD, where it is paid; it is reserved before the attempt
+    /// starts, and an attempt that passes it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_usd: Option<f64>,
 }
 
 /// Where one attempt is to run: a layer, or an agent outside the hierarchy.
@@ -68,6 +72,7 @@ pub fn default_layers() -> Vec<Layer> {
         cost,
         context: None,
         price: None,
+        max_usd: None,
     };
     vec![
         layer(1, "gemini", "gemini-2.5-pro", "google", Cost::Free),

@@ -60,6 +60,11 @@ pub enum StopReason {
         /// Which, with the figure.
         seen: String,
     },
+    /// It cost more than what was reserved for it.
+    OverBudget {
+        /// How much, of what.
+        seen: String,
+    },
     /// A person, a signal or the end of the run asked for it.
     Requested,
 }

@@ -59,6 +59,19 @@ impl Tokens {
     }
 }
 
+/// What an attempt used so far, as its agent's own events tell.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Usage {
+    /// Tokens so far, where told.
+    pub tokens: Option<Tokens>,
+    /// Money so far in USD, where told.
+    pub cost_usd: Option<f64>,
+    /// How many answers of the model there were.
+    pub requests: u32,
+    /// The model that answered last, where it can be seen.
+    pub model: Option<String>,
+}
+
 /// What was read in the output of one attempt.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent::AgentSpec;
+use super::hierarchy::ModelRules;
 use super::ids::{RunId, TaskId};
 use super::layer::Layer;
 use super::task::TaskSpec;
@@ -212,6 +213,9 @@ pub struct RunSpec {
     pub agents: BTreeMap<String, AgentSpec>,
     /// The providers by name.
     pub providers: BTreeMap<String, ProviderSpec>,
+    /// Rules about models.
+    #[serde(default, skip_serializing_if = "ModelRules::is_default")]
+    pub models: ModelRules,
     /// Report files that were asked for, absolute.
     pub reports: Vec<PathBuf>,
     /// How its plan was read; none: it was made before that was kept.
@@ -243,6 +247,7 @@ impl RunSpec {
             layers: Vec::new(),
             agents: BTreeMap::new(),
             providers: BTreeMap::new(),
+            models: ModelRules::default(),
             reports: Vec::new(),
             reading: None,
             replanned: 0,

@@ -353,12 +353,16 @@ impl RunView {
             }
             EventBody::PlanChanged { .. } => self.plan_changed = true,
             EventBody::Replanned { .. } => self.plan_changed = false,
-            EventBody::TaskHeld { .. }
+            EventBody::BudgetReached { .. }
+            | EventBody::TaskHeld { .. }
             | EventBody::TaskSkipped { .. }
             | EventBody::TaskBlocked { .. }
             | EventBody::TaskReopened { .. }
             | EventBody::TaskRetrying { .. }
             | EventBody::LayerMoved { .. }
+            | EventBody::PaymentDecided { .. }
+            | EventBody::SpendReserved { .. }
+            | EventBody::SpendSettled { .. }
             | EventBody::TaskSucceeded { .. }
             | EventBody::TaskFailed { .. }
             | EventBody::TaskCancelled { .. }
@@ -493,6 +497,9 @@ impl RunView {
             EventBody::TaskFailed { failure, .. } => task.failure = Some(failure.clone()),
             EventBody::TaskSucceeded { .. } => task.failure = None,
             EventBody::LayerMoved { .. }
+            | EventBody::PaymentDecided { .. }
+            | EventBody::SpendReserved { .. }
+            | EventBody::SpendSettled { .. }
             | EventBody::TaskCancelled { .. }
             | EventBody::BoxTicked { .. }
             | EventBody::RunStarted { .. }
@@ -504,6 +511,7 @@ impl RunView {
             | EventBody::GateApproved { .. }
             | EventBody::GateReached { .. }
             | EventBody::ProviderRested { .. }
+            | EventBody::BudgetReached { .. }
             | EventBody::LayerTurnedOff { .. }
             | EventBody::RunEnded { .. } => {}
         }

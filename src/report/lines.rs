@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use crate::model::event::{Event, EventBody};
+use crate::model::event::{Event, EventBody, PaymentDecision};
 use crate::model::failure::FailureKind;
 use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
+use crate::model::money::Money;
 use crate::model::run::RunSpec;
 use crate::model::status::AttemptStatus;
 use crate::model::task::{Entry, HeldReason, TaskKind, TaskSpec};
@@ -191,6 +192,10 @@ pub(super) fn lasting(
         EventBody::ProviderRested { provider, until: None, trigger, evidence } => {
             remark(Sign::Warning, &off(&style.clean(provider), *trigger, evidence, style))
         }
+        EventBody::BudgetReached { provider, percent, used_usd, budget_usd, .. } => {
+            let told = budget_reached(provider.as_deref(), *percent, *used_usd, *budget_usd, style);
+            remark(Sign::Warning, &told)
+        }
         EventBody::LayerTurnedOff { layer, trigger, evidence } => {
             remark(Sign::Warning, &off(&format!("layer {layer}"), *trigger, evidence, style))
         }
@@ -202,6 +207,7 @@ pub(super) fn lasting(
         | EventBody::TaskReopened { task_id, .. }
         | EventBody::TaskRetrying { task_id, .. }
         | EventBody::LayerMoved { task_id, .. }
+        | EventBody::PaymentDecided { task_id, .. }
         | EventBody::TaskSucceeded { task_id, .. }
         | EventBody::TaskFailed { task_id, .. }
         | EventBody::TaskCancelled { task_id, .. }
@@ -224,6 +230,8 @@ pub(super) fn lasting(
         // in the summary; the rest of a provider in the line of the task that it moves.
         EventBody::RunEnded { .. }
         | EventBody::ProviderRested { until: Some(_), .. }
+        | EventBody::SpendReserved { .. }
+        | EventBody::SpendSettled { .. }
         | EventBody::TaskBlocked { .. }
         | EventBody::AttemptStarted { .. }
         | EventBody::AttemptProgressed { .. }
@@ -282,6 +290,9 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
             words.push_str(&words::agent_model(to, style));
             Some(News { sign: Sign::Retrying, words, attempt: None })
         }
+        EventBody::PaymentDecided { decision, why, .. } => {
+            Some(News { sign: Sign::Retrying, words: decided(*decision, why, style), attempt: None })
+        }
         EventBody::TaskSucceeded { attempt, .. } => {
             let words = words::attempt(task, *attempt).and_then(words::left_behind).unwrap_or_default();
             Some(News { sign: Sign::Succeeded, words, attempt: Some(*attempt) })
@@ -327,6 +338,9 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
         | EventBody::GateApproved { .. }
         | EventBody::GateReached { .. }
         | EventBody::ProviderRested { .. }
+        | EventBody::BudgetReached { .. }
+        | EventBody::SpendReserved { .. }
+        | EventBody::SpendSettled { .. }
         | EventBody::LayerTurnedOff { .. }
         | EventBody::RunEnded { .. }
         | EventBody::TaskBlocked { .. }
@@ -336,6 +350,30 @@ fn task_news(event: &Event, spec: &RunSpec, view: &RunView, place: usize, style:
         | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. } => None,
     }
+}
+
+/// How much of a budget is gone.
+pub(super) fn budget_reached(
+    provider: Option<&str>,
+    percent: u8,
+    used: Money,
+    budget: Money,
+    style: &Style,
+) -> String {
+    let whose = provider.map_or_else(
+        || "the run's budget".to_owned(),
+        |provider| format!("this month's budget of {}", style.clean(provider)),
+    );
+    format!("{percent} % of {whose} are spent or reserved: {used} of {budget}")
+}
+
+/// What was decided when only paid layers were to be had.
+pub(super) fn decided(decision: PaymentDecision, why: &str, style: &Style) -> String {
+    let word = match decision {
+        PaymentDecision::Wait => "waits",
+        PaymentDecision::Pay => "pays",
+    };
+    format!("{word}: {}", style.clean(why))
 }
 
 /// What the doubts about an attempt that succeeded say; none: there are none.

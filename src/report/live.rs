@@ -148,6 +148,7 @@ impl Reporter for Live {
             | EventBody::GateApproved { .. }
             | EventBody::GateReached { .. }
             | EventBody::ProviderRested { .. }
+            | EventBody::BudgetReached { .. }
             | EventBody::LayerTurnedOff { .. }
             | EventBody::RunEnded { .. }
             | EventBody::TaskHeld { .. }
@@ -156,6 +157,9 @@ impl Reporter for Live {
             | EventBody::TaskReopened { .. }
             | EventBody::TaskRetrying { .. }
             | EventBody::LayerMoved { .. }
+            | EventBody::PaymentDecided { .. }
+            | EventBody::SpendReserved { .. }
+            | EventBody::SpendSettled { .. }
             | EventBody::TaskSucceeded { .. }
             | EventBody::TaskFailed { .. }
             | EventBody::TaskCancelled { .. }

@@ -179,6 +179,10 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
             let off = lines::off(&style.clean(provider), *trigger, evidence, style);
             bad(format!("warning  {off}"))
         }
+        EventBody::BudgetReached { provider, percent, used_usd, budget_usd, .. } => {
+            let told = lines::budget_reached(provider.as_deref(), *percent, *used_usd, *budget_usd, style);
+            bad(format!("budget   {told}"))
+        }
         EventBody::LayerTurnedOff { layer, trigger, evidence } => {
             let off = lines::off(&format!("layer {layer}"), *trigger, evidence, style);
             bad(format!("warning  {off}"))
@@ -219,6 +223,9 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
             let words =
                 format!("{} from {}, {goes} now", words::short_kind(*trigger), style.clean(&from.agent));
             news(about("moved", task_id, &words))
+        }
+        EventBody::PaymentDecided { task_id, decision, why, .. } => {
+            news(about("money", task_id, &lines::decided(*decision, why, style)))
         }
         EventBody::TaskSucceeded { task_id, attempt } => {
             let task = view.task(task_id);
@@ -270,6 +277,8 @@ fn line_of(event: &Event, spec: &RunSpec, view: &RunView, style: &Style, id_widt
         },
         // The summary follows at once; progress and checks would only fill a log.
         EventBody::RunEnded { .. }
+        | EventBody::SpendReserved { .. }
+        | EventBody::SpendSettled { .. }
         | EventBody::AttemptProgressed { .. }
         | EventBody::ReportRefused { .. }
         | EventBody::VerificationStarted { .. } => None,

@@ -4,6 +4,7 @@ use crate::model::event::Event;
 use crate::model::exit::ExitCode;
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
+use crate::model::money::Money;
 use crate::model::outcome::StopReason;
 use crate::model::status::RunStatus;
 use crate::model::time::Span;
@@ -27,6 +28,31 @@ pub enum Effect {
         note: Option<String>,
         /// The session of the attempt before with which it goes on.
         session: Option<String>,
+    },
+    /// Reserve money for an attempt that is to start, in one step of the shared state that nobody comes
+    /// between. Answered by [`super::Input::Reserved`].
+    Reserve {
+        /// Which attempt.
+        key: AttemptKey,
+        /// At which provider.
+        provider: String,
+        /// In which month, as `2026-11`.
+        month: String,
+        /// So much.
+        amount: Money,
+        /// The least that is of use.
+        least: Money,
+        /// What may be spent in the month; none: as much as is asked for.
+        budget: Option<Money>,
+    },
+    /// Give back what was reserved for an attempt that does not start after all.
+    Release {
+        /// Which attempt.
+        key: AttemptKey,
+        /// At which provider.
+        provider: String,
+        /// In which month, as `2026-11`.
+        month: String,
     },
     /// Stop the process of an attempt; its end is still reported. For an attempt that is being
     /// verified: stop the commands; their answer is not waited for.

@@ -4,7 +4,10 @@ use crate::model::difference::PlanDifference;
 use crate::model::exit::ExitCode;
 use crate::model::failure::FailureKind;
 use crate::model::ids::{AttemptKey, TaskId};
+use crate::model::ledger::Reservation;
+use crate::model::money::Money;
 use crate::model::outcome::{AttemptFacts, CheckResult};
+use crate::model::reading::Usage;
 use crate::model::time::Timestamp;
 
 /// One fact from outside.
@@ -79,12 +82,39 @@ pub enum Input {
         /// Why its box could not be ticked; none: it was.
         problem: Option<String>,
     },
+    /// What an attempt used so far, as its agent's own events tell.
+    AttemptUsed {
+        /// Which attempt.
+        key: AttemptKey,
+        /// Since it began.
+        usage: Usage,
+    },
+    /// The answer to [`super::Effect::Reserve`].
+    Reserved {
+        /// Which attempt.
+        key: AttemptKey,
+        /// What came of it.
+        answer: Reservation,
+    },
+    /// What all runs of the project used of a provider, as the shared state tells.
+    ProviderUsed {
+        /// Which.
+        provider: String,
+        /// The month of which the money is, as `2026-11`.
+        month: String,
+        /// What is spent and reserved in it.
+        used: Money,
+        /// The day of which the tokens are, as `2026-11-25`.
+        day: String,
+        /// The tokens used on it.
+        tokens: u64,
+    },
     /// Another run saw that a provider is to be left alone.
     ProviderRests {
         /// Which.
         provider: String,
-        /// Until when.
-        until: Timestamp,
+        /// Until when; none: for the rest of the run.
+        until: Option<Timestamp>,
         /// The failure that showed it.
         trigger: FailureKind,
         /// What was seen.

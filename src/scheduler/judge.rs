@@ -188,7 +188,7 @@ fn weight(said: &Said, question: &Question<'_>) -> u8 {
     match said.witness.name {
         WitnessName::Process => match &outcome.stopped {
             Some(StopReason::Requested) => 0,
-            Some(StopReason::OverLimit { .. }) => 2,
+            Some(StopReason::OverLimit { .. } | StopReason::OverBudget { .. }) => 2,
             Some(
                 StopReason::Deadline | StopReason::Idle | StopReason::Hopeless { .. } | StopReason::Lingering,
             ) => 4,

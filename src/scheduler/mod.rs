@@ -251,8 +251,9 @@ impl Scheduler {
             Input::Verified { key, results } => self.verified(&key, &results),
             Input::RunVerified { results } => self.run_verified(&results),
             Input::Ticked { task, problem } => self.box_ticked(&task, problem),
+            Input::AttemptUsed { .. } | Input::Reserved { .. } | Input::ProviderUsed { .. } => {}
             Input::ProviderRests { provider, until, trigger, evidence } => {
-                self.rest(provider, Some(until), trigger, evidence);
+                self.rest(provider, until, trigger, evidence);
             }
             Input::Warn { code, message, hint } => self.warn(&code, message, hint),
             Input::PlanChanged => {

@@ -74,6 +74,9 @@ pub(super) fn process(question: &Question<'_>) -> Said {
         Some(StopReason::OverLimit { seen }) => {
             Said::disagrees(Process, FailureKind::OverLimit, format!("stopped by us: {seen}"))
         }
+        Some(StopReason::OverBudget { seen }) => {
+            Said::disagrees(Process, FailureKind::BudgetExhausted, format!("stopped by us: {seen}"))
+        }
         Some(StopReason::Requested) => Said::disagrees(Process, FailureKind::Killed, "stopped on request"),
         None => ended_by_itself(question),
     }

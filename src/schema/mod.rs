@@ -56,6 +56,10 @@ pub enum SchemaKind {
     Why,
     /// What is sent to somebody who is not looking.
     Alert,
+    /// `provider:<name>:cooldown`.
+    Cooldown,
+    /// `provider:<name>:spend:<YYYY-MM>`.
+    Spend,
 }
 
 /// One way in which a document does not follow its schema.
@@ -79,7 +83,7 @@ impl fmt::Display for Violation {
 
 impl SchemaKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Completion,
         Self::TaskStatus,
         Self::TaskReport,
@@ -94,6 +98,8 @@ impl SchemaKind {
         Self::Doctor,
         Self::Why,
         Self::Alert,
+        Self::Cooldown,
+        Self::Spend,
     ];
 
     /// The name by which it is asked for, and the start of its file's name.
@@ -113,6 +119,8 @@ impl SchemaKind {
             Self::Doctor => "doctor",
             Self::Why => "why",
             Self::Alert => "alert",
+            Self::Cooldown => "cooldown",
+            Self::Spend => "spend",
         }
     }
 
@@ -140,6 +148,8 @@ impl SchemaKind {
             Self::Doctor => include_str!("../../schemas/doctor.schema.json"),
             Self::Why => include_str!("../../schemas/why.schema.json"),
             Self::Alert => include_str!("../../schemas/alert.schema.json"),
+            Self::Cooldown => include_str!("../../schemas/cooldown.schema.json"),
+            Self::Spend => include_str!("../../schemas/spend.schema.json"),
         }
     }
 

@@ -6,10 +6,12 @@ use serde_json::json;
 use crate::model::alert::Alert;
 use crate::model::check::PlanCheck;
 use crate::model::completion::{Completion, CompletionStatus};
+use crate::model::cooldown::Cooldown;
 use crate::model::difference::PlanDifference;
 use crate::model::doctor::Doctor;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
+use crate::model::ledger::MonthLedger;
 use crate::model::record::{Control, Lease, SharedIndex, TaskReport, TaskStatusRecord};
 use crate::model::report::Reported;
 use crate::model::result::{ErrorDocument, RunResult};
@@ -33,6 +35,8 @@ fn from_types(kind: SchemaKind) -> String {
         SchemaKind::Doctor => derived::<Doctor>("doctor/v1", Side::Written),
         SchemaKind::Why => derived::<Why>("why/v1", Side::Written),
         SchemaKind::Alert => derived::<Alert>("alert/v1", Side::Written),
+        SchemaKind::Cooldown => derived::<Cooldown>("cooldown/v1", Side::Written),
+        SchemaKind::Spend => derived::<MonthLedger>("spend/v1", Side::Written),
     }
 }
 

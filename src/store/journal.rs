@@ -326,6 +326,7 @@ pub(super) fn end_among(events: &[Event]) -> Option<bool> {
         | EventBody::GateApproved { .. }
         | EventBody::GateReached { .. }
         | EventBody::ProviderRested { .. }
+        | EventBody::BudgetReached { .. }
         | EventBody::LayerTurnedOff { .. }
         | EventBody::TaskHeld { .. }
         | EventBody::TaskSkipped { .. }
@@ -333,6 +334,9 @@ pub(super) fn end_among(events: &[Event]) -> Option<bool> {
         | EventBody::TaskReopened { .. }
         | EventBody::TaskRetrying { .. }
         | EventBody::LayerMoved { .. }
+        | EventBody::PaymentDecided { .. }
+        | EventBody::SpendReserved { .. }
+        | EventBody::SpendSettled { .. }
         | EventBody::TaskSucceeded { .. }
         | EventBody::TaskFailed { .. }
         | EventBody::TaskCancelled { .. }

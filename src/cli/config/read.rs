@@ -11,8 +11,9 @@ use super::problem::ConfigError;
 use super::section::{Notes, Section};
 use super::{
     Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable, OwnershipMode, OwnershipTable,
-    PaymentPolicy, RedisTable, Role, RunTable, WorkspaceTable,
+    RedisTable, Role, RunTable, WorkspaceTable,
 };
+use crate::model::hierarchy::PaymentPolicy;
 use crate::model::layer::{Cost, Layer, Price};
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 
@@ -267,6 +268,7 @@ fn layer(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Layer> {
     let cost = table.word(notes, "cost", &costs).map(|found| found.value);
     let context = table.number::<u64>(notes, "context", 1..=i64::MAX).map(|found| found.value);
     let price = table.table(notes, "price").and_then(|section| price(section, notes));
+    let max_usd = table.money(notes, "max_usd");
     if notes.problems.len() == before {
         let missing: Vec<&str> = [
             ("layer", number.is_some()),
@@ -289,6 +291,7 @@ fn layer(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Layer> {
         cost: cost?,
         context,
         price,
+        max_usd,
     })
 }
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::merge::Merge;
 use super::origin::Origin;
-use super::{ModelSettings, RedisAsked, Sources};
+use super::{RedisAsked, Sources};
 use crate::cli::args::Common;
 use crate::cli::args::reading::AgentChoice;
 use crate::cli::args::run::{IsolationChoice, RunOptions};
 use crate::cli::config::{Config, GatewayMode, OwnershipMode, Role};
 use crate::diagnostics::suggest;
+use crate::model::hierarchy::{Ban, ModelRules};
 use crate::model::ids::{TaskId, project_name};
 use crate::model::layer::{Layer, default_layers};
 use crate::model::run::{Isolation, TickMode};
@@ -259,16 +260,19 @@ pub(super) fn overlay<T>(
     map
 }
 
-pub(super) fn models(sources: &Sources<'_>) -> ModelSettings {
+pub(super) fn models(sources: &Sources<'_>) -> ModelRules {
     let files = [sources.project, sources.user];
     let mut deny: Vec<String> =
         files.into_iter().flatten().flat_map(|config| config.models.deny.iter().cloned()).collect();
     deny.sort();
     deny.dedup();
-    ModelSettings {
+    ModelRules {
         policy: files.into_iter().flatten().find_map(|config| config.models.policy).unwrap_or_default(),
         aliases: overlay(sources, |config| config.models.aliases.clone()),
-        deny,
+        deny: deny
+            .into_iter()
+            .map(|text| Ban { model: Some(text.clone()), text, ..Ban::default() })
+            .collect(),
         fallbacks: overlay(sources, |config| config.models.fallbacks.clone()),
     }
 }

@@ -125,6 +125,7 @@ pub(super) fn layer(number: u8, agent: &str, model: &str, provider: &str) -> Lay
         cost: Cost::Free,
         context: None,
         price: None,
+        max_usd: None,
     }
 }
 

@@ -470,7 +470,7 @@ fn what_another_run_saw_of_a_provider_counts_here_too() {
     let mut world = World::start(run);
     let rests = |until| Input::ProviderRests {
         provider: "kilo".to_owned(),
-        until,
+        until: Some(until),
         trigger: Kind::RateLimited,
         evidence: "429, seen by another run".to_owned(),
     };

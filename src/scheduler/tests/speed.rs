@@ -25,6 +25,8 @@ fn run(tasks: Vec<crate::model::task::TaskSpec>, jobs: u32, limit: Option<u32>) 
                 }
                 Effect::Finish { exit, .. } => return (spawned, exit),
                 Effect::Record(_)
+                | Effect::Reserve { .. }
+                | Effect::Release { .. }
                 | Effect::Stop { .. }
                 | Effect::Verify { .. }
                 | Effect::VerifyRun { .. }

@@ -9,6 +9,7 @@ use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::{Cost, Rung};
+use crate::model::ledger::MonthLedger;
 use crate::model::outcome::{AttemptFacts, CheckResult, StopReason};
 use crate::model::run::RunSpec;
 use crate::model::status::{RunStatus, TaskStatus};
@@ -54,6 +55,10 @@ pub(super) struct World {
     shut_down: bool,
     starts: BTreeMap<AttemptKey, u32>,
     ends: BTreeMap<AttemptKey, u32>,
+    /// What is reserved and spent, by provider and month.
+    pub(super) ledgers: BTreeMap<(String, String), MonthLedger>,
+    /// Answers to what the scheduler asked for in the input before.
+    answers: Vec<Input>,
     /// The state as an independent reader of the journal sees it.
     follower: RunView,
 }
@@ -76,6 +81,8 @@ impl World {
             shut_down: false,
             starts: BTreeMap::new(),
             ends: BTreeMap::new(),
+            ledgers: BTreeMap::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -135,6 +142,9 @@ impl World {
             assert!(self.finished.is_none(), "after the finish: {effect:?}");
             self.carry_out(effect);
         }
+        for answer in std::mem::take(&mut self.answers) {
+            self.send(answer);
+        }
         assert_eq!(self.follower, *self.scheduler.view(), "the fold of the journal is the live state");
         self.keeps_to_the_limits();
         if wake && let Some((at, reason)) = self.scheduler.next_wake() {
@@ -164,6 +174,16 @@ impl World {
                 let spawned = Spawned { rung: rung.clone(), note: note.clone(), session: session.clone() };
                 assert!(self.spawned.insert(key.clone(), spawned).is_none(), "{key} is spawned twice");
                 self.work.insert(key.clone(), Work::Run);
+            }
+            Effect::Reserve { key, provider, month, amount, least, budget } => {
+                let place = (provider.clone(), month.clone());
+                let ledger = self.ledgers.entry(place).or_insert_with(|| MonthLedger::new(provider, month));
+                let answer = ledger.reserve(&self.spec.run_id, key, *amount, *least, *budget);
+                self.answers.push(Input::Reserved { key: key.clone(), answer });
+            }
+            Effect::Release { key, provider, month } => {
+                let ledger = self.ledgers.get_mut(&(provider.clone(), month.clone())).unwrap();
+                assert!(ledger.release(&self.spec.run_id, key), "{key} gives back what it does not have");
             }
             Effect::Stop { key, .. } => {
                 if let Some(work) = self.work.get_mut(key) {
