@@ -166,7 +166,8 @@ impl FailureKind {
             | Self::ProviderUnreachable
             | Self::Stalled
             | Self::ContextOverflow
-            | Self::HierarchyViolation => Remedy::NextLayer,
+            | Self::HierarchyViolation
+            | Self::BudgetExhausted => Remedy::NextLayer,
             Self::Overloaded => Remedy::OnceMoreThenNext,
             Self::TimedOut
             | Self::Exited
@@ -181,9 +182,7 @@ impl FailureKind {
             | Self::OwnershipViolation
             | Self::OverLimit => Remedy::Task,
             Self::Lost => Remedy::Free,
-            Self::ReportedBlocked | Self::BudgetExhausted | Self::NoLayerLeft | Self::PaymentNotApproved => {
-                Remedy::Never
-            }
+            Self::ReportedBlocked | Self::NoLayerLeft | Self::PaymentNotApproved => Remedy::Never,
         }
     }
 

@@ -30,6 +30,11 @@ impl Scheduler {
         AttemptKey::new(self.id(place), attempt)
     }
 
+    /// The place of the task whose attempt `key` runs.
+    pub(super) fn running(&self, key: &AttemptKey) -> Option<usize> {
+        self.place_of(key, Stage::Running)
+    }
+
     pub(super) fn attempt_progressed(&mut self, key: &AttemptKey, message: String) {
         if self.place_of(key, Stage::Running).is_some() {
             let (task_id, attempt) = (key.task.clone(), key.attempt);
@@ -46,7 +51,6 @@ impl Scheduler {
 
     pub(super) fn attempt_ended(&mut self, key: &AttemptKey, facts: Box<AttemptFacts>) {
         let Some(place) = self.place_of(key, Stage::Running) else { return };
-        self.spent += facts.reading.cost_usd.unwrap_or(0.0);
         if let Some(flight) = self.flights.get_mut(&place) {
             flight.facts = Some(facts);
             self.slots.process_ended(place, &flight.rung);
@@ -132,6 +136,7 @@ impl Scheduler {
     pub(super) fn verify_run(&mut self) {
         if self.round.is_some()
             || self.flights.is_empty()
+            || !self.asked.is_empty()
             || self.flights.values().any(|flight| flight.stage != Stage::Awaiting)
         {
             return;
@@ -209,6 +214,7 @@ impl Scheduler {
             session_kept,
             verdict: judgement.verdict,
         });
+        self.book(place);
         self.settle(place);
         self.release(place);
     }

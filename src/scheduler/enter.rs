@@ -39,6 +39,7 @@ impl Scheduler {
             return;
         }
         self.record(EventBody::RunResumed { host, pid, fence });
+        self.book_what_was_left();
         for place in 0..self.spec.tasks.len() {
             if !self.status(place).is_active() {
                 continue;
@@ -59,6 +60,7 @@ impl Scheduler {
                     session_kept: false,
                     verdict: lost(),
                 });
+                self.book(place);
             }
             self.settle(place);
         }

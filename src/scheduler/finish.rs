@@ -15,7 +15,7 @@ use super::{Phase, Scheduler};
 impl Scheduler {
     /// Ends the run when nothing more can happen in it.
     pub(super) fn end_if_done(&mut self) {
-        let idle = self.flights.is_empty() && self.ticking.is_empty();
+        let idle = self.flights.is_empty() && self.ticking.is_empty() && self.asked.is_empty();
         let done = match self.phase {
             Phase::Waiting | Phase::Ended => false,
             Phase::Stopping { .. } => idle,

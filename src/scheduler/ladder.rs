@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::agent::AdapterKind;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::layer::{Cost, Layer, Rung};
+use crate::model::money::Money;
 use crate::model::run::RunSpec;
 use crate::model::task::TaskSpec;
 use crate::model::time::{Span, Timestamp};
 use crate::model::view::{Rest, TaskView};
 
+use super::money::{Budget, bound, least};
 use super::names::same_model;
 
 /// What a person chose for a task with `retry`; it goes before the plan's wishes.
@@ -54,6 +56,8 @@ pub struct Step {
     pub rung: Rung,
     /// Whether it costs money.
     pub paid: bool,
+    /// What has to be left of the run's budget for it.
+    pub least: Money,
     /// The model's context in tokens, where known.
     pub context: Option<u64>,
 }
@@ -116,7 +120,8 @@ impl Ladder {
             } else if paid && spec.settings.allow_paid.is_none() {
                 ladder.unpaid.push(rung);
             } else {
-                ladder.steps.push(Step { rung, paid, context: layer.context });
+                let least = if paid { least(bound(layer)) } else { Money::ZERO };
+                ladder.steps.push(Step { rung, paid, least, context: layer.context });
             }
         }
         if ladder.steps.is_empty() {
@@ -135,7 +140,10 @@ impl Ladder {
             Rung { layer: None, agent: agent.to_owned(), model: model.map(str::to_owned), provider: None };
         if is_installed(agent, spec) {
             let free = spec.agents.get(agent).is_some_and(|known| known.kind == AdapterKind::Command);
-            Self { steps: vec![Step { rung, paid: !free, context: None }], ..Self::default() }
+            Self {
+                steps: vec![Step { rung, paid: !free, least: Money::ZERO, context: None }],
+                ..Self::default()
+            }
         } else {
             Self { missing: vec![rung], refusal: Some(not_installed([agent])), ..Self::default() }
         }
@@ -210,8 +218,8 @@ pub struct Sky<'a> {
     pub rests: &'a BTreeMap<String, Rest>,
     /// The layers that are off, and what showed it.
     pub off: &'a BTreeMap<u8, FailureKind>,
-    /// Whether the run's money is spent.
-    pub spent: bool,
+    /// How the run's budget stands; none: it has none.
+    pub budget: Option<Budget>,
     /// How long to wait for a provider at most.
     pub max_wait: Span,
     /// The time.
@@ -233,7 +241,7 @@ impl Sky<'_> {
     /// Whether `step` is to be had.
     pub fn standing(&self, step: &Step) -> Standing {
         let rung = &step.rung;
-        if rung.layer.is_some_and(|layer| self.off.contains_key(&layer)) || (self.spent && step.paid) {
+        if rung.layer.is_some_and(|layer| self.off.contains_key(&layer)) || !self.affords(step) {
             return Standing::Off;
         }
         match rung.provider.as_ref().and_then(|provider| self.rests.get(provider)) {
@@ -241,6 +249,12 @@ impl Sky<'_> {
             Some(Rest { until: Some(until), .. }) if *until > self.now => Standing::Rests(*until),
             Some(_) | None => Standing::Ready,
         }
+    }
+
+    /// Whether enough of the run's budget is left for `step`.
+    fn affords(&self, step: &Step) -> bool {
+        let enough = |budget: Budget| budget.left() >= step.least && !budget.left().is_zero();
+        !step.paid || self.budget.is_none_or(enough)
     }
 
     /// Whether waiting until then is waiting too long.
@@ -293,16 +307,27 @@ pub(super) fn none_left(ladder: &Ladder, sky: &Sky<'_>) -> Failure {
         if ladder.unpaid.is_empty() && ladder.steps.iter().all(gone) {
             return not_installed(ladder.steps.iter().map(|step| step.rung.agent.as_str()));
         }
-        if sky.spent && ladder.steps.iter().any(|step| step.paid) {
-            return Failure::new(FailureKind::BudgetExhausted, "the run's budget is spent");
+        if let Some(budget) = sky.budget
+            && ladder.steps.iter().any(|step| !sky.affords(step))
+        {
+            return Failure::new(FailureKind::BudgetExhausted, budget.to_string());
         }
         if !ladder.unpaid.is_empty() {
             return not_paid(&ladder.unpaid);
         }
     }
+    let no_money = |step: &Step| {
+        let rest = step.rung.provider.as_ref().and_then(|provider| sky.rests.get(provider));
+        rest.is_some_and(|rest| rest.trigger == FailureKind::BudgetExhausted)
+    };
+    let kind = if ladder.steps.iter().any(no_money) && ladder.steps.iter().all(|step| step.paid) {
+        FailureKind::BudgetExhausted
+    } else {
+        FailureKind::NoLayerLeft
+    };
     let reasons: Vec<String> = ladder.steps.iter().map(|step| reason(step, sky)).collect();
     let waited = if resting { format!(" within {}", sky.max_wait) } else { String::new() };
-    Failure::new(FailureKind::NoLayerLeft, format!("none is to be had{waited}: {}", reasons.join("; ")))
+    Failure::new(kind, format!("none is to be had{waited}: {}", reasons.join("; ")))
 }
 
 fn reason(step: &Step, sky: &Sky<'_>) -> String {

@@ -9,7 +9,7 @@
 //!
 //! A task's way: `enter` holds, skips and queues it; `queue` says whose turn it is and `starts`
 //! starts it; `ladder` says where it runs, `slots` whether it may; `attempts` takes in how it ended;
-//! `judge` makes a verdict of what the `witnesses` say; `retry` says what follows, `sessions` whether
+//! `money` reserves what it may cost; `judge` makes a verdict of what the `witnesses` say; `retry` says what follows, `sessions` whether
 //! that goes on with a conversation, `ends` what it means for others; `finish` sums the run up. `people` is what a person asks for.
 //!
 //! **Invariant:** no IO, no clock, no `async`, no map whose order differs between runs, no chance
@@ -34,6 +34,7 @@ mod graph;
 mod input;
 pub mod judge;
 pub mod ladder;
+mod money;
 pub mod names;
 mod people;
 mod queue;
@@ -67,6 +68,7 @@ pub use self::judge::judge;
 
 use self::graph::Graph;
 use self::ladder::Sky;
+use self::money::{Asked, Meter, Purse};
 use self::queue::Queue;
 use self::slots::Slots;
 
@@ -123,6 +125,7 @@ struct Flight {
     stage: Stage,
     facts: Option<Box<AttemptFacts>>,
     own: Vec<CheckResult>,
+    meter: Meter,
 }
 
 /// The state of a run, and what is to be done next.
@@ -142,8 +145,10 @@ pub struct Scheduler {
     round: Option<BTreeSet<usize>>,
     /// The layers that are off, and what showed it.
     off: BTreeMap<u8, FailureKind>,
-    /// Money spent so far, in USD.
-    spent: f64,
+    /// What the run reserved and spent.
+    purse: Purse,
+    /// Money that was asked for and for which there is no answer yet, by the task that waits for it.
+    asked: BTreeMap<usize, Asked>,
     /// Boxes that were asked to be ticked.
     ticking: BTreeSet<usize>,
     /// Boxes that need no more ticking.
@@ -173,11 +178,8 @@ impl Scheduler {
             if let EventBody::BoxTicked { task_id, .. } = &event.body {
                 scheduler.ticked.insert(task_id.clone());
             }
+            scheduler.purse.apply(&event.body);
         }
-        let readings = scheduler.view.tasks.iter().flat_map(|task| &task.attempts);
-        scheduler.spent = readings
-            .filter_map(|attempt| attempt.reading.as_ref()?.cost_usd)
-            .fold(0.0, |sum, cost| sum + cost);
         Ok(scheduler)
     }
 
@@ -191,7 +193,8 @@ impl Scheduler {
             flights: BTreeMap::new(),
             round: None,
             off: BTreeMap::new(),
-            spent: 0.0,
+            purse: Purse::default(),
+            asked: BTreeMap::new(),
             ticking: BTreeSet::new(),
             ticked: BTreeSet::new(),
             cancelling: BTreeMap::new(),
@@ -251,7 +254,9 @@ impl Scheduler {
             Input::Verified { key, results } => self.verified(&key, &results),
             Input::RunVerified { results } => self.run_verified(&results),
             Input::Ticked { task, problem } => self.box_ticked(&task, problem),
-            Input::AttemptUsed { .. } | Input::Reserved { .. } | Input::ProviderUsed { .. } => {}
+            Input::AttemptUsed { key, usage } => self.attempt_used(&key, &usage),
+            Input::Reserved { key, answer } => self.reserved(&key, answer),
+            Input::ProviderUsed { provider, month, used, .. } => self.provider_used(&provider, &month, used),
             Input::ProviderRests { provider, until, trigger, evidence } => {
                 self.rest(provider, until, trigger, evidence);
             }
@@ -299,6 +304,7 @@ impl Scheduler {
             body,
         };
         self.view.apply(&event).expect("the scheduler makes only steps of the table");
+        self.purse.apply(&event.body);
         self.out.push(Effect::Record(event));
     }
 
@@ -348,7 +354,7 @@ impl Scheduler {
         Sky {
             rests: &self.view.rests,
             off: &self.off,
-            spent: self.spec.settings.budget_usd.is_some_and(|budget| self.spent >= budget),
+            budget: self.purse.budget(&self.spec),
             max_wait: self.spec.settings.max_wait,
             now: self.now,
         }

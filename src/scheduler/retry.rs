@@ -10,7 +10,7 @@
 //! | `model_unknown`, `usage_error`, `agent_not_found`, `permission_rejected` | layer off | next layer | no, once per layer |
 //! | `provider_unreachable` | rests 5 min, after the agent's own timeout 2 min | next layer | no, once per layer |
 //! | `overloaded` | rests 30 s when it is left | same layer once more, then next | no, once per layer |
-//! | `stalled`, `hierarchy_violation` | - | next layer | no, once per layer and while another is untried |
+//! | `stalled`, `hierarchy_violation`, `budget_exhausted` (an attempt that would pass what was reserved) | - | next layer | no, once per layer and while another is untried |
 //! | `context_overflow` | - | next layer with a larger context; none: the task fails | no, once per layer |
 //! | `lost` | - | same layer at once | no, three times |
 //! | any, of a session that could not be gone on with | - | same layer at once, in a new session | no |

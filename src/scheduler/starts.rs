@@ -6,12 +6,14 @@ use crate::model::event::EventBody;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::AttemptKey;
 use crate::model::layer::Rung;
+use crate::model::money::Money;
 use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::time::Timestamp;
 
 use super::attempts;
 use super::effect::Effect;
 use super::ladder::{Choice, Ladder, Pick, Pins, Standing, Step, pick};
+use super::money::{Asked, Meter};
 use super::queue::{LineKey, Rank};
 use super::retry::{Next, decide_again};
 use super::{Flight, Phase, Scheduler, Stage, sessions};
@@ -51,6 +53,10 @@ impl Scheduler {
 
     /// Puts a task in line: a new one by its ladder, one that goes on by where it does.
     pub(super) fn enqueue(&mut self, place: usize) {
+        if self.asked.contains_key(&place) {
+            // It is taken up when the answer is there.
+            return;
+        }
         let rank = self.rank(place);
         let task = &self.view.tasks[place];
         let wanted = if task.status == TaskStatus::Retrying {
@@ -89,8 +95,27 @@ impl Scheduler {
         }
     }
 
+    /// Puts a task in line for which no money was to be had, or that went another way meanwhile.
+    pub(super) fn take_up(&mut self, place: usize) {
+        match self.status(place) {
+            TaskStatus::Pending if self.unmet[place] == 0 => self.enqueue(place),
+            TaskStatus::Retrying => self.schedule(place),
+            TaskStatus::Pending
+            | TaskStatus::Running
+            | TaskStatus::Verifying
+            | TaskStatus::Landing
+            | TaskStatus::Succeeded
+            | TaskStatus::Failed
+            | TaskStatus::Cancelled
+            | TaskStatus::Blocked
+            | TaskStatus::Held
+            | TaskStatus::Skipped => {}
+        }
+    }
+
     /// Takes a task out of queue and timers, and lets those go on that it kept back.
     pub(super) fn leave(&mut self, place: usize) {
+        self.forget_asked(place);
         self.queue.remove(self.rank(place));
         if let Some(at) = self.view.tasks[place].retry_at {
             self.timers.remove(&(at, place));
@@ -162,7 +187,8 @@ impl Scheduler {
         if conflicts.is_empty() {
             return None;
         }
-        let under_way = self.flights.keys().find(|other| conflicts.binary_search(other).is_ok());
+        let under_way =
+            self.flights.keys().chain(self.asked.keys()).find(|other| conflicts.binary_search(other).is_ok());
         under_way.copied().or_else(|| {
             conflicts
                 .iter()
@@ -212,7 +238,7 @@ impl Scheduler {
     /// Records that a task is tried again, and puts it in line.
     pub(super) fn retry_at(&mut self, place: usize, next: Rung, at: Timestamp) {
         let task = &self.view.tasks[place];
-        let attempt = task.attempts.last().map_or(1, |last| last.attempt + 1);
+        let attempt = self.next_attempt(place);
         let last_failure = task.attempts.last().and_then(|last| last.failure().cloned());
         let why = last_failure
             .or_else(|| task.failure.clone())
@@ -224,10 +250,22 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn next_attempt(&self, place: usize) -> u32 {
+        self.view.tasks[place].attempts.last().map_or(1, |last| last.attempt + 1)
+    }
+
     fn start(&mut self, place: usize, rung: Rung) {
         self.queue.remove(self.rank(place));
+        if !self.ask_for_money(place, &rung) {
+            self.slots.start(place, &rung, &self.spec, self.now);
+            self.begin_attempt(place, rung, None);
+        }
+    }
+
+    /// Starts an attempt whose slot is taken, with the money that was granted for it.
+    pub(super) fn begin_attempt(&mut self, place: usize, rung: Rung, money: Option<(&Asked, Money)>) {
+        let attempt = self.next_attempt(place);
         let task = &self.view.tasks[place];
-        let attempt = task.attempts.last().map_or(1, |last| last.attempt + 1);
         let session = sessions::session(task, &rung);
         let note = attempts::note(task, session.is_some());
         let timeout = self.task(place).timeout;
@@ -241,9 +279,18 @@ impl Scheduler {
             deadline_at,
             session: session.clone(),
         });
-        self.slots.start(place, &rung, &self.spec, self.now);
-        let flight =
-            Flight { attempt, rung: rung.clone(), stage: Stage::Running, facts: None, own: Vec::new() };
+        if let Some((asked, amount)) = money {
+            let task_id = self.id(place);
+            self.record_reserved(task_id, asked, amount);
+        }
+        let flight = Flight {
+            attempt,
+            rung: rung.clone(),
+            stage: Stage::Running,
+            facts: None,
+            own: Vec::new(),
+            meter: Meter::default(),
+        };
         self.flights.insert(place, flight);
         self.out.push(Effect::Spawn { key, rung, timeout, note, session });
     }

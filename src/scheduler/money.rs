@@ -1,0 +1,428 @@
+//! Money: what an attempt may cost is reserved before it starts and booked when it has ended.
+//!
+//! ```text
+//!   a paid rung is next ─▶ Reserve ─▶ granted: start    ─▶ the agent tells its use ─▶ over the bound: stop
+//!                              └────▶ refused: the provider rests until next month     │
+//!                              └────▶ nobody knows: it rests a moment                  ▼
+//!                                                               the attempt's end: booked, the rest given back
+//! ```
+//!
+//! Two limits hold: the run's own budget, which this room keeps by itself, and the provider's month,
+//! which all runs of the project share and the shared state keeps ([`crate::model::ledger`]).
+//!
+//! **Invariant:** what is reserved and spent of the run is the fold of `SpendReserved` and
+//! `SpendSettled`; at every start it is at most the run's budget. What an agent used and did not tell
+//! is charged as if it were all that was reserved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::event::{EventBody, SpendBasis};
+use crate::model::failure::FailureKind;
+use crate::model::ids::{AttemptKey, TaskId};
+use crate::model::layer::{Cost, Layer, Rung};
+use crate::model::ledger::{Reservation, day_of, month_of, next_month};
+use crate::model::money::Money;
+use crate::model::outcome::{Ending, Outcome, StopReason};
+use crate::model::reading::{Reading, Tokens, Usage};
+use crate::model::run::RunSpec;
+use crate::model::status::{AttemptStatus, TaskStatus};
+
+use super::effect::Effect;
+use super::names::same_model;
+use super::{Phase, Scheduler};
+
+/// What an attempt at a paid layer may cost where the layer does not say.
+pub(super) const USUAL_BOUND: Money = Money(1_000_000);
+/// How long a provider rests of whose month nobody can say what is left.
+const UNKNOWN_REST: Duration = Duration::from_secs(30);
+/// The parts of a budget at which somebody is told, in hundredths.
+const ALMOST: u8 = 80;
+const ALL: u8 = 100;
+
+/// What an attempt at `layer` may cost at most.
+pub(super) fn bound(layer: &Layer) -> Money {
+    layer.max_usd.map_or(USUAL_BOUND, Money::usd)
+}
+
+/// The least of a bound with which starting is of use.
+pub(super) fn least(bound: Money) -> Money {
+    bound.percent(10)
+}
+
+/// Money that is on its way to an attempt that is to start.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    attempt: u32,
+    rung: Rung,
+    provider: String,
+    month: String,
+    /// Whether the task went another way meanwhile: the money is given back.
+    stale: bool,
+}
+
+/// What the run reserved and spent.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Purse {
+    spent: Money,
+    reserved: BTreeMap<AttemptKey, Money>,
+    /// What somebody was told of: whose budget, of which month, at which part.
+    told: BTreeSet<(Option<String>, Option<String>, u8)>,
+}
+
+impl Purse {
+    /// Takes in what was recorded.
+    pub(super) fn apply(&mut self, body: &EventBody) {
+        match body {
+            EventBody::SpendReserved { task_id, attempt, amount_usd, .. } => {
+                self.reserved.insert(AttemptKey::new(task_id.clone(), *attempt), *amount_usd);
+            }
+            EventBody::SpendSettled { task_id, attempt, amount_usd, .. } => {
+                self.reserved.remove(&AttemptKey::new(task_id.clone(), *attempt));
+                self.spent += *amount_usd;
+            }
+            EventBody::BudgetReached { provider, month, percent, .. } => {
+                self.told.insert((provider.clone(), month.clone(), *percent));
+            }
+            EventBody::RunStarted { .. }
+            | EventBody::RunResumed { .. }
+            | EventBody::WarningRaised { .. }
+            | EventBody::StopRequested { .. }
+            | EventBody::PlanChanged { .. }
+            | EventBody::Replanned { .. }
+            | EventBody::GateApproved { .. }
+            | EventBody::GateReached { .. }
+            | EventBody::ProviderRested { .. }
+            | EventBody::LayerTurnedOff { .. }
+            | EventBody::RunEnded { .. }
+            | EventBody::TaskHeld { .. }
+            | EventBody::TaskSkipped { .. }
+            | EventBody::TaskBlocked { .. }
+            | EventBody::TaskReopened { .. }
+            | EventBody::TaskRetrying { .. }
+            | EventBody::LayerMoved { .. }
+            | EventBody::PaymentDecided { .. }
+            | EventBody::TaskSucceeded { .. }
+            | EventBody::TaskFailed { .. }
+            | EventBody::TaskCancelled { .. }
+            | EventBody::BoxTicked { .. }
+            | EventBody::AttemptStarted { .. }
+            | EventBody::AttemptProgressed { .. }
+            | EventBody::ReportRefused { .. }
+            | EventBody::VerificationStarted { .. }
+            | EventBody::AttemptEnded { .. } => {}
+        }
+    }
+
+    /// How the run's budget stands; none: it has none.
+    pub(super) fn budget(&self, spec: &RunSpec) -> Option<Budget> {
+        let whole = spec.settings.budget_usd.map(Money::usd)?;
+        Some(Budget { whole, spent: self.spent, reserved: self.reserved.values().copied().sum() })
+    }
+}
+
+/// How the budget of a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// What may be spent.
+    pub whole: Money,
+    /// What attempts that ended cost.
+    pub spent: Money,
+    /// What those under way may cost.
+    pub reserved: Money,
+}
+
+impl Budget {
+    /// What is left for another attempt.
+    pub fn left(self) -> Money {
+        self.whole.less(self.spent + self.reserved)
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of the run's budget of {} {} are spent", self.whole, self.spent)?;
+        if self.reserved.is_zero() { Ok(()) } else { write!(f, " and {} reserved", self.reserved) }
+    }
+}
+
+/// What an attempt under way was told to cost so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Meter {
+    so_far: Money,
+    largest_step: Money,
+    stopped: bool,
+}
+
+impl Meter {
+    /// Takes in what the attempt cost so far. Says why it is to be stopped, once: another step like the
+    /// largest one would pass what was reserved.
+    fn take(&mut self, cost: Money, reserved: Money) -> Option<String> {
+        self.largest_step = self.largest_step.max(cost.less(self.so_far));
+        self.so_far = self.so_far.max(cost);
+        if self.stopped || self.so_far + self.largest_step <= reserved {
+            return None;
+        }
+        self.stopped = true;
+        Some(format!(
+            "it cost {} so far, up to {} a step, and {reserved} were reserved for it",
+            self.so_far, self.largest_step
+        ))
+    }
+}
+
+/// Who answered, as far as that can be seen, and so who is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) provider: Option<String>,
+    pub(super) model: Option<String>,
+}
+
+/// Who answered an attempt at `rung`. A model that is not the one asked for is looked for among the
+/// layers, those of the same agent first.
+pub(super) fn answered(spec: &RunSpec, rung: &Rung, reading: Option<&Reading>) -> Answered {
+    let told = reading.and_then(|reading| reading.model_answered.as_deref());
+    let asked = Answered { provider: rung.provider.clone(), model: rung.model.clone() };
+    let Some(told) = told else { return asked };
+    if rung.model.as_deref().is_none_or(|model| same_model(model, told)) {
+        return asked;
+    }
+    let is_it = |layer: &&Layer| same_model(&layer.model, told);
+    let mut layers = spec.layers.iter().filter(is_it);
+    let own = spec.layers.iter().filter(is_it).find(|layer| layer.agent == rung.agent);
+    let provider = own.or_else(|| layers.next()).map_or(asked.provider, |layer| Some(layer.provider.clone()));
+    Answered { provider, model: Some(told.to_owned()) }
+}
+
+/// What an attempt cost, and how that is known; none: there is nothing to book.
+fn bill(
+    spec: &RunSpec,
+    rung: &Rung,
+    reserved: Option<Money>,
+    outcome: Option<&Outcome>,
+    reading: Option<&Reading>,
+) -> Option<(Money, SpendBasis, Option<Tokens>)> {
+    let tokens = reading.and_then(|reading| reading.tokens);
+    let layer = layer_of(spec, rung);
+    let reported = reading.and_then(|reading| reading.cost_usd).map(Money::usd);
+    let reported = reported.filter(|cost| !cost.is_zero());
+    let priced = tokens
+        .and_then(|tokens| Some(Money::of(tokens, layer?.price?)))
+        .filter(|_| reserved.is_some() || layer.is_some_and(|layer| layer.cost == Cost::Paid));
+    let known = reported
+        .map(|cost| (cost, SpendBasis::Reported))
+        .or_else(|| priced.map(|cost| (cost, SpendBasis::Priced)));
+    let Some(reserved) = reserved else {
+        return match known {
+            Some((cost, basis)) => Some((cost, basis, tokens)),
+            None => tokens.map(|_| (Money::ZERO, SpendBasis::Free, tokens)),
+        };
+    };
+    let never_was = outcome.is_some_and(|outcome| {
+        matches!(outcome.ending, Ending::NotFound { .. } | Ending::FailedToStart { .. })
+    });
+    let asked_nothing = reading
+        .is_some_and(|reading| reading.not_begun || (reading.turns == Some(0) && reading.tokens.is_none()));
+    let at_least = reading.is_some_and(|reading| reading.at_least);
+    Some(match known {
+        Some((cost, basis)) if !at_least => (cost, basis, tokens),
+        Some((cost, _)) => (cost.max(reserved), SpendBasis::Bound, tokens),
+        None if never_was || asked_nothing => (Money::ZERO, SpendBasis::Reported, tokens),
+        None => (reserved, SpendBasis::Bound, tokens),
+    })
+}
+
+fn layer_of<'a>(spec: &'a RunSpec, rung: &Rung) -> Option<&'a Layer> {
+    let number = rung.layer?;
+    spec.layers.iter().find(|layer| layer.layer == number)
+}
+
+impl Scheduler {
+    /// Asks for the money of an attempt that is to start at `rung`, where that costs any. Says whether
+    /// it did; the attempt starts when the answer is there.
+    pub(super) fn ask_for_money(&mut self, place: usize, rung: &Rung) -> bool {
+        let Some(layer) = layer_of(&self.spec, rung).filter(|layer| layer.cost == Cost::Paid) else {
+            return false;
+        };
+        let bound = bound(layer);
+        let provider = layer.provider.clone();
+        let amount = self.purse.budget(&self.spec).map_or(bound, |budget| budget.left().min(bound));
+        let month_budget = self.spec.providers.get(&provider).and_then(|known| known.budget_usd_per_month);
+        let attempt = self.next_attempt(place);
+        let month = month_of(self.now);
+        self.slots.start(place, rung, &self.spec, self.now);
+        let (rung, key) = (rung.clone(), AttemptKey::new(self.id(place), attempt));
+        let asked = Asked { attempt, rung, provider: provider.clone(), month: month.clone(), stale: false };
+        self.asked.insert(place, asked);
+        self.out.push(Effect::Reserve {
+            key,
+            provider,
+            month,
+            amount,
+            least: least(bound),
+            budget: month_budget.map(Money::usd),
+        });
+        true
+    }
+
+    /// A task goes another way than it was to when money was asked for.
+    pub(super) fn forget_asked(&mut self, place: usize) {
+        if let Some(asked) = self.asked.get_mut(&place) {
+            asked.stale = true;
+        }
+    }
+
+    /// The answer to a request for money.
+    pub(super) fn reserved(&mut self, key: &AttemptKey, answer: Reservation) {
+        let asked = self
+            .view
+            .place(&key.task)
+            .and_then(|place| Some((place, self.asked.get(&place)?.clone())))
+            .filter(|(_, asked)| asked.attempt == key.attempt);
+        let Some((place, asked)) = asked else { return };
+        self.asked.remove(&place);
+        let open = matches!(self.status(place), TaskStatus::Pending | TaskStatus::Retrying);
+        let wanted = open && !asked.stale && self.phase == Phase::Live && !self.tripped;
+        match answer {
+            Reservation::Granted { amount, used } if wanted => {
+                self.begin_attempt(place, asked.rung.clone(), Some((&asked, amount)));
+                self.tell_of_month(&asked.provider, &asked.month, used, false);
+                self.tell_of_run();
+                return;
+            }
+            Reservation::Granted { .. } => {
+                let (provider, month) = (asked.provider, asked.month);
+                self.out.push(Effect::Release { key: key.clone(), provider, month });
+            }
+            Reservation::Refused { used } => {
+                self.tell_of_month(&asked.provider, &asked.month, used, true);
+                let evidence = format!("{used} are spent or reserved in {}, its month's budget", asked.month);
+                let until = next_month(self.now);
+                self.rest(asked.provider, Some(until), FailureKind::BudgetExhausted, evidence);
+            }
+            Reservation::Unknown { why } => {
+                let evidence = format!("nobody can say what is left of its month's budget: {why}");
+                let until = self.now + UNKNOWN_REST;
+                self.rest(asked.provider, Some(until), FailureKind::BudgetExhausted, evidence);
+            }
+        }
+        self.slots.process_ended(place, &asked.rung);
+        self.slots.done();
+        self.release(place);
+        if self.phase == Phase::Live && open {
+            self.take_up(place);
+        }
+    }
+
+    /// The record of what was reserved for the attempt that was just begun.
+    pub(super) fn record_reserved(&mut self, task_id: TaskId, asked: &Asked, amount: Money) {
+        self.record(EventBody::SpendReserved {
+            task_id,
+            attempt: asked.attempt,
+            provider: Some(asked.provider.clone()),
+            model: asked.rung.model.clone(),
+            month: asked.month.clone(),
+            amount_usd: amount,
+        });
+    }
+
+    /// What an attempt used so far. One that would pass what was reserved for it is stopped.
+    pub(super) fn attempt_used(&mut self, key: &AttemptKey, usage: &Usage) {
+        let Some(place) = self.running(key) else { return };
+        let Some(&reserved) = self.purse.reserved.get(key) else { return };
+        let Some(flight) = self.flights.get_mut(&place) else { return };
+        let reported = usage.cost_usd.map(Money::usd).filter(|cost| !cost.is_zero());
+        let price = layer_of(&self.spec, &flight.rung).and_then(|layer| layer.price);
+        let priced = || usage.tokens.zip(price).map(|(tokens, price)| Money::of(tokens, price));
+        let Some(cost) = reported.or_else(priced) else { return };
+        if let Some(seen) = flight.meter.take(cost, reserved) {
+            self.out.push(Effect::Stop { key: key.clone(), reason: StopReason::OverBudget { seen } });
+        }
+    }
+
+    /// Books what the last attempt of a task cost, which has ended, unless that was done.
+    pub(super) fn book(&mut self, place: usize) {
+        let Some(last) = self.view.tasks[place].last_attempt() else { return };
+        if last.status == AttemptStatus::Running {
+            return;
+        }
+        let key = AttemptKey::new(self.id(place), last.attempt);
+        let reserved = self.purse.reserved.get(&key).copied();
+        let (outcome, reading) = (last.outcome.as_ref(), last.reading.as_ref());
+        let Some((amount_usd, basis, tokens)) = bill(&self.spec, &last.rung, reserved, outcome, reading)
+        else {
+            return;
+        };
+        let Answered { provider, model } = answered(&self.spec, &last.rung, reading);
+        let layer = last.rung.layer;
+        self.record(EventBody::SpendSettled {
+            task_id: key.task,
+            attempt: key.attempt,
+            provider,
+            model,
+            layer,
+            day: day_of(self.now),
+            amount_usd,
+            basis,
+            tokens,
+        });
+        self.tell_of_run();
+    }
+
+    /// Books the attempts that ended and were not booked before this process took the run up.
+    pub(super) fn book_what_was_left(&mut self) {
+        let open: Vec<TaskId> = self.purse.reserved.keys().map(|key| key.task.clone()).collect();
+        for task in open {
+            if let Some(place) = self.view.place(&task) {
+                self.book(place);
+            }
+        }
+    }
+
+    /// What all runs used of a provider's month.
+    pub(super) fn provider_used(&mut self, provider: &str, month: &str, used: Money) {
+        self.tell_of_month(provider, month, used, false);
+    }
+
+    fn tell_of_month(&mut self, provider: &str, month: &str, used: Money, refused: bool) {
+        let spec = self.spec.providers.get(provider);
+        if let Some(budget) = spec.and_then(|known| known.budget_usd_per_month).map(Money::usd) {
+            self.tell(Some((provider, month)), used, budget, refused);
+        }
+    }
+
+    /// Tells of the run's budget where so much of it is gone: all of it once what is left by what is
+    /// spent is too little for any attempt.
+    fn tell_of_run(&mut self) {
+        if let Some(budget) = self.purse.budget(&self.spec) {
+            let paid = self.spec.layers.iter().filter(|layer| layer.cost == Cost::Paid);
+            let smallest = paid.map(|layer| least(bound(layer))).min().unwrap_or_default();
+            let all = budget.spent + smallest > budget.whole || budget.spent >= budget.whole;
+            self.tell(None, budget.spent + budget.reserved, budget.whole, all);
+        }
+    }
+
+    fn tell(&mut self, whose: Option<(&str, &str)>, used: Money, budget: Money, all: bool) {
+        let percent = if all {
+            ALL
+        } else if used >= budget.percent(ALMOST) {
+            ALMOST
+        } else {
+            return;
+        };
+        let provider = whose.map(|(provider, _)| provider.to_owned());
+        let month = whose.map(|(_, month)| month.to_owned());
+        let known = |percent| self.purse.told.contains(&(provider.clone(), month.clone(), percent));
+        if known(ALL) || known(percent) {
+            return;
+        }
+        self.record(EventBody::BudgetReached {
+            provider: provider.clone(),
+            month: month.clone(),
+            percent,
+            used_usd: used,
+            budget_usd: budget,
+        });
+    }
+}
