@@ -364,7 +364,7 @@ pub(super) fn budget_reached(
         || "the run's budget".to_owned(),
         |provider| format!("this month's budget of {}", style.clean(provider)),
     );
-    format!("{percent} % of {whose} are spent or reserved: {used} of {budget}")
+    format!("{percent} % of {whose} is spent or reserved: {used} of {budget}")
 }
 
 /// What was decided when only paid layers were to be had.

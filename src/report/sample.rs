@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::model::agent::{AdapterKind, AgentSpec};
-use crate::model::event::{Event, EventBody, EventVersion};
+use crate::model::event::{Event, EventBody, EventVersion, PaymentDecision, SpendBasis};
 use crate::model::failure::{Failure, FailureKind};
+use crate::model::hierarchy::PaymentPolicy;
 use crate::model::ids::{RunId, TaskId};
 use crate::model::layer::{Rung, default_layers};
 use crate::model::limits::Peaks;
+use crate::model::money::Money;
 use crate::model::outcome::{Ending, Outcome};
 use crate::model::reading::{Reading, Tokens};
 use crate::model::run::{Isolation, RunSettings, RunSpec};
@@ -467,7 +469,61 @@ pub(super) fn every_kind() -> Sample {
     run.at(1_000).push(EventBody::RunResumed { host: "anvil".to_owned(), pid: 4712, fence: 2 });
     run.push(EventBody::TaskSkipped { task_id: id("T008"), why: "the plan says so now".to_owned() });
     run.begin("T005", rung(5)).at(1_048).end("T005", AttemptStatus::Lost, verdict);
+    money(&mut run);
     run
+}
+
+/// The events about money, of a task at a paid layer.
+fn money(run: &mut Sample) {
+    let paid = rung(6);
+    let dollar = Money(1_000_000);
+    let budget = Money(2_000_000);
+    let month = "2026-11".to_owned();
+    run.push(EventBody::PaymentDecided {
+        task_id: id("T005"),
+        decision: PaymentDecision::Pay,
+        policy: PaymentPolicy::Pay,
+        paid: paid.clone(),
+        expected_usd: Money(400_000),
+        left_usd: Some(budget),
+        free_at: Some(Timestamp(run.now.0 + 3_600_000)),
+        deadline_at: None,
+        waiting: 1,
+        why: "no free layer is back before 1h 00m".to_owned(),
+    });
+    run.push(EventBody::SpendReserved {
+        task_id: id("T005"),
+        attempt: 4,
+        provider: paid.provider.clone(),
+        model: paid.model.clone(),
+        month: month.clone(),
+        amount_usd: dollar,
+    });
+    run.push(EventBody::SpendSettled {
+        task_id: id("T005"),
+        attempt: 4,
+        provider: paid.provider.clone(),
+        model: paid.model,
+        layer: Some(6),
+        day: "2026-11-24".to_owned(),
+        amount_usd: Money(1_620_000),
+        basis: SpendBasis::Reported,
+        tokens: None,
+    });
+    run.push(EventBody::BudgetReached {
+        provider: None,
+        month: None,
+        percent: 80,
+        used_usd: Money(1_620_000),
+        budget_usd: budget,
+    });
+    run.push(EventBody::BudgetReached {
+        provider: paid.provider,
+        month: Some(month),
+        percent: 100,
+        used_usd: budget,
+        budget_usd: budget,
+    });
 }
 
 /// For each kind of failure all commands that are advised to a person.

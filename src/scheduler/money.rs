@@ -297,7 +297,7 @@ impl Scheduler {
             }
             Reservation::Refused { used } => {
                 self.tell_of_month(&asked.provider, &asked.month, used, true);
-                let evidence = format!("{used} are spent or reserved in {}, its month's budget", asked.month);
+                let evidence = format!("{used} is spent or reserved in {}, its month's budget", asked.month);
                 let until = next_month(self.now);
                 self.rest(asked.provider, Some(until), FailureKind::BudgetExhausted, evidence);
             }

@@ -54,6 +54,9 @@ fn every_kind_of_event_in_lines_that_stay() {
     |    plans/phase3.md: resumed, 2 of 9 done, 4 to run, 1 stopped, 1 blocked, 1 held
     |  ○ T008  Odd box             skipped: the plan says so now
     |  ! T005  Deploy              opencode · minimax-m2…      48s  lost: its supervisor died while it ran
+    |  ↻ T005  Deploy              pays: no free layer is back before 1h 00m
+    |  ! 80 % of the run's budget is spent or reserved: 1.62 USD of 2.00 USD
+    |  ! 100 % of this month's budget of openai is spent or reserved: 2.00 USD of 2.00 USD
     "#);
 }
 
@@ -81,6 +84,9 @@ fn every_kind_of_event_without_unicode() {
     |    plans/phase3.md: resumed, 2 of 9 done, 4 to run, 1 stopped, 1 blocked, 1 held
     |  skip  T008  Odd box         skipped: the plan says so now
     |  warn  T005  Deploy          opencode / minimax-...      48s  lost: its supervisor died while it ran
+    |  retry T005  Deploy          pays: no free layer is back before 1h 00m
+    |  warn  80 % of the run's budget is spent or reserved: 1.62 USD of 2.00 USD
+    |  warn  100 % of this month's budget of openai is spent or reserved: 2.00 USD of 2.00 USD
     "#);
 }
 
@@ -124,6 +130,9 @@ fn every_kind_of_event_in_a_log() {
     |0:00  skipped  T008  the plan says so now
     |0:00  start    T005  Deploy  (opencode · minimax-m2.1:free, layer 5, attempt 2)
     |0:48  lost     T005  attempt 2: its supervisor died while it ran
+    |0:48  money    T005  pays: no free layer is back before 1h 00m
+    |0:48  budget   80 % of the run's budget is spent or reserved: 1.62 USD of 2.00 USD
+    |0:48  budget   100 % of this month's budget of openai is spent or reserved: 2.00 USD of 2.00 USD
     "#);
 }
 
@@ -145,6 +154,8 @@ fn every_kind_of_event_quietly() {
     |3:32  waiting  gate "approval": 1 task waits behind it  (orchestrate approve approval)
     |4:20  stopped  T003  by stop
     |0:48  lost     T005  attempt 2: its supervisor died while it ran
+    |0:48  budget   80 % of the run's budget is spent or reserved: 1.62 USD of 2.00 USD
+    |0:48  budget   100 % of this month's budget of openai is spent or reserved: 2.00 USD of 2.00 USD
     "#);
 }
 
