@@ -48,6 +48,7 @@ impl Money {
     }
 
     /// What is left of it after `other`; nothing if that is more.
+    #[must_use]
     pub const fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -58,6 +59,7 @@ impl Money {
     }
 
     /// So many hundredths of it, rounded down.
+    #[must_use]
     pub fn percent(self, percent: u8) -> Self {
         let part = u128::from(self.0) * u128::from(percent) / 100;
         Self(u64::try_from(part).unwrap_or(u64::MAX))
