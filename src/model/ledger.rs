@@ -63,6 +63,8 @@ pub enum Reservation {
     Refused {
         /// What is spent and reserved at the provider in this month.
         used: Money,
+        /// What of it is spent.
+        spent: Money,
     },
     /// Nobody can say whether there is enough: the shared state is not to be had.
     Unknown {
@@ -81,6 +83,11 @@ impl MonthLedger {
             updated_at: Timestamp::default(),
             runs: BTreeMap::new(),
         }
+    }
+
+    /// The name of an attempt within its run's entry.
+    pub fn entry_name(key: &AttemptKey) -> String {
+        format!("{}/{}", key.task, key.attempt)
     }
 
     /// What is spent and reserved, by all runs.
@@ -114,12 +121,12 @@ impl MonthLedger {
         least: Money,
         budget: Option<Money>,
     ) -> Reservation {
-        let name = entry_name(key);
+        let name = Self::entry_name(key);
         let before = self.runs.get(run).and_then(|entry| entry.reserved_usd.get(&name)).copied();
         let used = self.used().less(before.unwrap_or_default());
         let granted = budget.map_or(amount, |budget| amount.min(budget.less(used)));
         if granted < least.min(amount) || (budget.is_some() && granted.is_zero()) {
-            return Reservation::Refused { used };
+            return Reservation::Refused { used, spent: self.spent() };
         }
         let entry = self.runs.entry(run.clone()).or_default();
         entry.reserved_usd.insert(name, granted);
@@ -130,7 +137,7 @@ impl MonthLedger {
     /// Books what an attempt cost and used, and gives back what it had reserved.
     pub fn settle(&mut self, run: &RunId, key: &AttemptKey, amount: Money, day: &str, tokens: u64) {
         let entry = self.runs.entry(run.clone()).or_default();
-        entry.reserved_usd.remove(&entry_name(key));
+        entry.reserved_usd.remove(&Self::entry_name(key));
         entry.spent_usd += amount;
         if tokens > 0 {
             let count = entry.tokens.entry(day.to_owned()).or_insert(0);
@@ -142,7 +149,7 @@ impl MonthLedger {
     /// Gives back what an attempt had reserved that never started. Says whether it had something.
     pub fn release(&mut self, run: &RunId, key: &AttemptKey) -> bool {
         let Some(entry) = self.runs.get_mut(run) else { return false };
-        let had = entry.reserved_usd.remove(&entry_name(key)).is_some();
+        let had = entry.reserved_usd.remove(&Self::entry_name(key)).is_some();
         entry.revision += u64::from(had);
         had
     }
@@ -160,11 +167,6 @@ impl MonthLedger {
         }
         self.updated_at = self.updated_at.max(other.updated_at);
     }
-}
-
-/// The name of an attempt within its run's entry.
-fn entry_name(key: &AttemptKey) -> String {
-    format!("{}/{}", key.task, key.attempt)
 }
 
 /// The month in which `at` lies, by UTC, as `2026-11`.
@@ -220,7 +222,8 @@ mod tests {
         );
         assert_eq!(ask(&mut ledger, &two, &key("T1", 1)), granted(0.8, 1.6), "another run is another entry");
         assert_eq!(ask(&mut ledger, &one, &key("T2", 1)), granted(0.4, 2.0), "the rest");
-        assert_eq!(ask(&mut ledger, &two, &key("T3", 1)), Reservation::Refused { used: Money::usd(2.0) });
+        let refused = Reservation::Refused { used: Money::usd(2.0), spent: Money::ZERO };
+        assert_eq!(ask(&mut ledger, &two, &key("T3", 1)), refused);
         ledger.settle(&two, &key("T1", 1), Money::usd(0.5), "2026-11-25", 1_000);
         assert_eq!((ledger.spent(), ledger.used()), (Money::usd(0.5), Money::usd(1.7)));
         assert_eq!(ledger.tokens_on("2026-11-25"), 1_000);

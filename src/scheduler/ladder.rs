@@ -233,6 +233,8 @@ pub enum Standing {
     Ready,
     /// From then on.
     Rests(Timestamp),
+    /// Once attempts under way have ended: what is left of the run's budget is reserved for them.
+    Later,
     /// Not in this run.
     Off,
 }
@@ -247,14 +249,16 @@ impl Sky<'_> {
         match rung.provider.as_ref().and_then(|provider| self.rests.get(provider)) {
             Some(Rest { until: None, .. }) => Standing::Off,
             Some(Rest { until: Some(until), .. }) if *until > self.now => Standing::Rests(*until),
+            Some(_) | None if step.paid && self.budget.is_some_and(|budget| !budget.allows(step.least)) => {
+                Standing::Later
+            }
             Some(_) | None => Standing::Ready,
         }
     }
 
-    /// Whether enough of the run's budget is left for `step`.
+    /// Whether enough of the run's budget is not spent for `step`.
     fn affords(&self, step: &Step) -> bool {
-        let enough = |budget: Budget| budget.left() >= step.least && !budget.left().is_zero();
-        !step.paid || self.budget.is_none_or(enough)
+        !step.paid || self.budget.is_none_or(|budget| budget.may_allow(step.least))
     }
 
     /// Whether waiting until then is waiting too long.
@@ -270,6 +274,8 @@ pub enum Pick<'a> {
     Now(&'a Step),
     /// Nowhere before then.
     At(Timestamp),
+    /// Nowhere before attempts under way have ended.
+    Later,
     /// Nowhere.
     Never(Failure),
 }
@@ -280,15 +286,18 @@ pub fn pick<'a>(ladder: &'a Ladder, sky: &Sky<'_>) -> Pick<'a> {
         return Pick::Never(failure.clone());
     }
     let mut back: Option<Timestamp> = None;
+    let mut later = false;
     for step in &ladder.steps {
         match sky.standing(step) {
             Standing::Ready => return Pick::Now(step),
             Standing::Rests(until) => back = Some(back.map_or(until, |earlier| earlier.min(until))),
+            Standing::Later => later = true,
             Standing::Off => {}
         }
     }
     match back {
         Some(until) if !sky.too_long(until) => Pick::At(until),
+        Some(_) | None if later => Pick::Later,
         Some(_) | None => Pick::Never(none_left(ladder, sky)),
     }
 }

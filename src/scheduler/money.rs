@@ -37,6 +37,8 @@ use super::{Phase, Scheduler};
 pub(super) const USUAL_BOUND: Money = Money(1_000_000);
 /// How long a provider rests of whose month nobody can say what is left.
 const UNKNOWN_REST: Duration = Duration::from_secs(30);
+/// How long it rests whose month is all reserved, by attempts that may cost less.
+const RESERVED_REST: Duration = Duration::from_secs(30);
 /// The parts of a budget at which somebody is told, in hundredths.
 const ALMOST: u8 = 80;
 const ALL: u8 = 100;
@@ -58,6 +60,8 @@ pub(super) struct Asked {
     rung: Rung,
     provider: String,
     month: String,
+    /// How much at most.
+    amount: Money,
     /// Whether the task went another way meanwhile: the money is given back.
     stale: bool,
 }
@@ -137,6 +141,16 @@ impl Budget {
     /// What is left for another attempt.
     pub fn left(self) -> Money {
         self.whole.less(self.spent + self.reserved)
+    }
+
+    /// Whether an attempt that needs at least `least` may start.
+    pub fn allows(self, least: Money) -> bool {
+        self.left() >= least && !self.left().is_zero()
+    }
+
+    /// Whether it may once the attempts under way have ended, should they cost nothing.
+    pub fn may_allow(self, least: Money) -> bool {
+        Self { reserved: Money::ZERO, ..self }.allows(least)
     }
 }
 
@@ -239,6 +253,13 @@ fn layer_of<'a>(spec: &'a RunSpec, rung: &Rung) -> Option<&'a Layer> {
 }
 
 impl Scheduler {
+    /// How the run's budget stands; none: it has none. What was asked for counts as reserved.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        let budget = self.purse.budget(&self.spec)?;
+        let asked: Money = self.asked.values().map(|asked| asked.amount).sum();
+        Some(Budget { reserved: budget.reserved + asked, ..budget })
+    }
+
     /// Asks for the money of an attempt that is to start at `rung`, where that costs any. Says whether
     /// it did; the attempt starts when the answer is there.
     pub(super) fn ask_for_money(&mut self, place: usize, rung: &Rung) -> bool {
@@ -247,13 +268,14 @@ impl Scheduler {
         };
         let bound = bound(layer);
         let provider = layer.provider.clone();
-        let amount = self.purse.budget(&self.spec).map_or(bound, |budget| budget.left().min(bound));
+        let amount = self.budget().map_or(bound, |budget| budget.left().min(bound));
         let month_budget = self.spec.providers.get(&provider).and_then(|known| known.budget_usd_per_month);
         let attempt = self.next_attempt(place);
         let month = month_of(self.now);
         self.slots.start(place, rung, &self.spec, self.now);
         let (rung, key) = (rung.clone(), AttemptKey::new(self.id(place), attempt));
-        let asked = Asked { attempt, rung, provider: provider.clone(), month: month.clone(), stale: false };
+        let asked =
+            Asked { attempt, rung, provider: provider.clone(), month: month.clone(), amount, stale: false };
         self.asked.insert(place, asked);
         self.out.push(Effect::Reserve {
             key,
@@ -295,12 +317,7 @@ impl Scheduler {
                 let (provider, month) = (asked.provider, asked.month);
                 self.out.push(Effect::Release { key: key.clone(), provider, month });
             }
-            Reservation::Refused { used } => {
-                self.tell_of_month(&asked.provider, &asked.month, used, true);
-                let evidence = format!("{used} is spent or reserved in {}, its month's budget", asked.month);
-                let until = next_month(self.now);
-                self.rest(asked.provider, Some(until), FailureKind::BudgetExhausted, evidence);
-            }
+            Reservation::Refused { used, spent } => self.month_is_spent(asked.clone(), used, spent),
             Reservation::Unknown { why } => {
                 let evidence = format!("nobody can say what is left of its month's budget: {why}");
                 let until = self.now + UNKNOWN_REST;
@@ -313,6 +330,27 @@ impl Scheduler {
         if self.phase == Phase::Live && open {
             self.take_up(place);
         }
+    }
+
+    /// A provider's month has too little left: the rest of it, or for a moment where attempts under way
+    /// may give back what is reserved for them.
+    fn month_is_spent(&mut self, asked: Asked, used: Money, spent: Money) {
+        let month = &asked.month;
+        let spec = self.spec.providers.get(&asked.provider);
+        let whole = spec.and_then(|known| known.budget_usd_per_month).map_or(Money::ZERO, Money::usd);
+        let least = layer_of(&self.spec, &asked.rung).map_or(Money::ZERO, |layer| least(bound(layer)));
+        let may_come_back = Budget { whole, spent, reserved: used.less(spent) }.may_allow(least);
+        let (until, evidence) = if may_come_back {
+            let reserved = used.less(spent);
+            let evidence = format!(
+                "of its {whole} for {month} {spent} is spent and {reserved} reserved for attempts under way"
+            );
+            (self.now + RESERVED_REST, evidence)
+        } else {
+            (next_month(self.now), format!("of its {whole} for {month} {used} is spent or reserved"))
+        };
+        self.tell_of_month(&asked.provider, month, used, !may_come_back);
+        self.rest(asked.provider, Some(until), FailureKind::BudgetExhausted, evidence);
     }
 
     /// The record of what was reserved for the attempt that was just begun.
@@ -395,7 +433,7 @@ impl Scheduler {
     /// Tells of the run's budget where so much of it is gone: all of it once what is left by what is
     /// spent is too little for any attempt.
     fn tell_of_run(&mut self) {
-        if let Some(budget) = self.purse.budget(&self.spec) {
+        if let Some(budget) = self.budget() {
             let paid = self.spec.layers.iter().filter(|layer| layer.cost == Cost::Paid);
             let smallest = paid.map(|layer| least(bound(layer))).min().unwrap_or_default();
             let all = budget.spent + smallest > budget.whole || budget.spent >= budget.whole;

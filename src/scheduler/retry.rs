@@ -406,12 +406,16 @@ fn choose(
         .iter()
         .filter_map(|step| match sky.standing(step) {
             Standing::Rests(until) => Some((until, *step)),
-            Standing::Ready | Standing::Off => None,
+            Standing::Ready | Standing::Later | Standing::Off => None,
         })
         .min_by_key(|(until, _)| *until);
     match back {
         Some((until, step)) if !sky.too_long(until) => Next::Again { rung: step.rung.clone(), at: until },
-        Some(_) | None => Next::Fail(none_left(ladder, sky)),
+        Some(_) | None => match order.iter().find(|step| sky.standing(step) == Standing::Later) {
+            // It waits in line there.
+            Some(step) => Next::Again { rung: step.rung.clone(), at: sky.now },
+            None => Next::Fail(none_left(ladder, sky)),
+        },
     }
 }
 

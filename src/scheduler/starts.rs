@@ -170,7 +170,7 @@ impl Scheduler {
                 (Pick::At(_) | Pick::Never(_), LineKey::Again(rung)) => {
                     return Some((rank, Found::Elsewhere(rung.clone())));
                 }
-                (Pick::At(_), LineKey::Fresh(_)) => {}
+                (Pick::At(_), LineKey::Fresh(_)) | (Pick::Later, _) => {}
                 (Pick::Never(failure), LineKey::Fresh(_)) => return Some((rank, Found::Nowhere(failure))),
             }
         }
@@ -301,7 +301,7 @@ impl Scheduler {
             .heads()
             .filter_map(|(line, _)| match pick(&line.ladder, &sky) {
                 Pick::At(at) => Some(at),
-                Pick::Now(_) | Pick::Never(_) => None,
+                Pick::Now(_) | Pick::Later | Pick::Never(_) => None,
             })
             .min()
     }

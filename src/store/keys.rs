@@ -84,6 +84,33 @@ pub fn lease(prefix: &str, run: &RunId) -> String {
     of_run(prefix, run, "lease")
 }
 
+/// The beginning of all keys about providers: `PREFIX provider:`.
+pub fn providers(prefix: &str) -> String {
+    format!("{}provider:", coded(prefix))
+}
+
+/// `PREFIX provider:<name>:cooldown`.
+pub fn cooldown(prefix: &str, provider: &str) -> String {
+    format!("{}{}:cooldown", providers(prefix), coded(provider))
+}
+
+/// `PREFIX provider:<name>:spend:<YYYY-MM>`.
+pub fn spend(prefix: &str, provider: &str, month: &str) -> String {
+    format!("{}{}:spend:{}", providers(prefix), coded(provider), coded(month))
+}
+
+/// Whether a key that begins as [`providers`] says is one of [`spend`].
+pub fn is_spend(key: &str) -> bool {
+    let mut parts = key.rsplit(':');
+    let month = parts.next().unwrap_or("");
+    month.len() == 7
+        && month
+            .bytes()
+            .enumerate()
+            .all(|(place, byte)| if place == 4 { byte == b'-' } else { byte.is_ascii_digit() })
+        && parts.next() == Some("spend")
+}
+
 fn of_task(spec: &RunSpec, task: &TaskId, what: &str) -> String {
     let id = coded(&format!("{}{task}", spec.settings.id_prefix));
     format!("{}task:{id}:{what}", coded(&spec.prefix))
@@ -96,6 +123,15 @@ fn of_run(prefix: &str, run: &RunId, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn months_of_providers_are_told_from_their_cooldowns() {
+        assert_eq!(spend("p:", "open ai", "2026-11"), "p:provider:open%20ai:spend:2026-11");
+        assert_eq!(cooldown("p:", "kilo"), "p:provider:kilo:cooldown");
+        assert!(is_spend(&spend("p:", "spend:2026", "2026-11")));
+        assert!(!is_spend(&cooldown("p:", "kilo")));
+        assert!(!is_spend("p:provider:x:spend:2026x11"));
+    }
 
     #[test]
     fn what_has_a_meaning_in_patterns_is_coded() {

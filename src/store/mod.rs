@@ -20,6 +20,7 @@ mod error;
 mod folder;
 mod journal;
 pub mod keys;
+mod ledger;
 mod number;
 mod outbox;
 mod reading;
@@ -28,6 +29,7 @@ mod reports;
 mod rights;
 mod shared;
 mod sharing;
+mod spending;
 mod verify;
 mod writing;
 
@@ -39,9 +41,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::masking::Masker;
-use crate::model::ids::RunId;
+use crate::model::ids::{AttemptKey, RunId};
 
 pub use error::StoreError;
+pub use ledger::Ask;
 pub use outbox::AlertMark;
 pub use reports::report_text;
 pub use shared::redis::{
@@ -49,6 +52,7 @@ pub use shared::redis::{
     SharedReport, StreamEntry, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
+pub use spending::Spent;
 pub use verify::Problem;
 
 /// How long a lease holds without being renewed.
@@ -68,6 +72,8 @@ pub struct Store {
     path: PathBuf,
     /// The fences of the runs that this process took.
     held: BTreeMap<RunId, u64>,
+    /// Where money is reserved for attempts of the run that this process took.
+    reserved: BTreeMap<AttemptKey, ledger::Month>,
     /// What goes in is masked by this.
     masker: Masker,
     /// What is written to a Redis too.
@@ -81,7 +87,14 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default(), mirror: None })
+        Ok(Self {
+            connection,
+            path,
+            held: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            masker: Masker::default(),
+            mirror: None,
+        })
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -97,6 +110,7 @@ impl Store {
             connection,
             path,
             held: BTreeMap::new(),
+            reserved: BTreeMap::new(),
             masker: Masker::default(),
             mirror: None,
         }))

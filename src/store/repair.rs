@@ -14,7 +14,7 @@ use crate::schema::SchemaKind;
 use super::journal::{self, Listed};
 use super::shared::embedded::Embedded;
 use super::verify::{masked, same};
-use super::{Problem, Store, StoreError, door, keys};
+use super::{Problem, Store, StoreError, door, keys, ledger};
 
 impl Store {
     /// Writes what is derived from the events again where it differs from them. Returns what was
@@ -28,6 +28,10 @@ impl Store {
                 let Ok(spec) = journal::spec(connection, &listed.summary.run_id) else { continue };
                 let Ok(view) = journal::view(connection, &spec) else { continue };
                 mend_run(connection, &masker, &listed, &spec, &view, now, &mut mended)?;
+                if listed.ended {
+                    mended.extend(ledger::unlike(connection, &listed.prefix, &spec.run_id)?);
+                    ledger::restate(connection, &masker, &listed.prefix, &spec.run_id, now)?;
+                }
             }
             Ok(mended)
         })

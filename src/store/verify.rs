@@ -12,7 +12,7 @@ use crate::schema::{self, SchemaKind};
 
 use super::journal::{self, Listed};
 use super::shared::embedded::Embedded;
-use super::{SharedState as _, Store, StoreError, door, keys};
+use super::{SharedState as _, Store, StoreError, door, keys, ledger};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +99,11 @@ impl Store {
         }
         if problems.len() == before {
             self.check_records(listed, &spec, &view, problems)?;
+            // While a run goes on, money is reserved before there is an event that says so.
+            if listed.ended {
+                let wrong = self.read(|connection| ledger::unlike(connection, &listed.prefix, run))?;
+                problems.extend(wrong);
+            }
         }
         Ok(())
     }
@@ -135,6 +140,8 @@ impl Store {
     fn check_entries(&self, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
         for (key, text) in self.read(|connection| Embedded::new(connection).list(""))? {
             let kind = match key.rsplit(':').next() {
+                Some("cooldown") => Some(SchemaKind::Cooldown),
+                Some(_) if keys::is_spend(&key) => Some(SchemaKind::Spend),
                 Some("status") => Some(SchemaKind::TaskStatus),
                 Some("report") => Some(SchemaKind::TaskReport),
                 Some("lease") => Some(SchemaKind::Lease),

@@ -20,6 +20,7 @@ use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
     Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
+    ledger,
 };
 
 impl Store {
@@ -132,7 +133,8 @@ impl Store {
         let fence = self.fence_of(view);
         let masker = self.masker.clone();
         let mut turn = Turn::default();
-        self.write(|connection| {
+        let reserved = std::mem::take(&mut self.reserved);
+        let written = self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
@@ -147,12 +149,16 @@ impl Store {
                     now,
                 )?);
             }
+            ledger::book(connection, &masker, spec, &reserved, events)?;
             journal::update_run(connection, spec, view, now)?;
             if journal::end_among(events) == Some(true) {
                 Embedded::new(connection).expire_run(&spec.run_id, Some(now + KEEP))?;
             }
             Ok(())
-        })?;
+        });
+        self.reserved = reserved;
+        written?;
+        self.forget_booked(events);
         if let Some(mirror) = &self.mirror {
             turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
             mirror.turn(turn);
@@ -248,6 +254,7 @@ fn take_hold(
     journal::clear_forgotten(connection, before(now))?;
     shared.expire_run(run, None)?;
     let records = claim_tasks(connection, masker, spec, lease, now, is_alive)?;
+    ledger::restate(connection, masker, &spec.prefix, run, now)?;
     journal::raise_fence(connection, run, fence)?;
     journal::seen(connection, run, now)?;
     Ok(records)

@@ -99,6 +99,16 @@ impl<'c> Embedded<'c> {
         Ok(())
     }
 
+    /// Puts `text` under `key`, which belongs to no run and stays.
+    pub(in crate::store) fn put_lasting(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+            )?
+            .execute(params![key, text])?;
+        Ok(())
+    }
+
     /// Raises the fence under `key` to `fence`, which another store gave out.
     pub(in crate::store) fn raise_fence(&mut self, key: &str, fence: u64) -> Result<(), StoreError> {
         self.connection

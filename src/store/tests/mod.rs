@@ -2,6 +2,7 @@
 
 mod damage;
 mod door;
+mod ledger;
 mod outbox;
 mod power_loss;
 mod sharing;
