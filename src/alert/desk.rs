@@ -71,7 +71,7 @@ impl Desk {
         let mut too_old = 0;
         for event in events {
             view.apply(event)?;
-            for happening in self.rules.observe(event, spec, &view) {
+            for happening in self.rules.observe(event, &view) {
                 let mut missed = false;
                 for (place, after) in self.after.iter().enumerate() {
                     if happening.seq > *after && self.wants(place, &happening) {
@@ -116,10 +116,10 @@ impl Desk {
     }
 
     /// Takes in the next event, which is recorded. Does not wait.
-    pub fn event(&mut self, event: &Event, spec: &RunSpec, view: &RunView) {
+    pub fn event(&mut self, event: &Event, view: &RunView) {
         // That nothing happens is no sign of life.
         self.sign |= !matches!(&event.body, EventBody::WarningRaised { code, .. } if code == STALLED);
-        for happening in self.rules.observe(event, spec, view) {
+        for happening in self.rules.observe(event, view) {
             self.tell(&happening, &view.counts);
         }
     }

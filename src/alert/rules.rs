@@ -11,6 +11,7 @@ use crate::model::alert::AlertKind;
 use crate::model::event::{Event, EventBody};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::TaskId;
+use crate::model::money::Money;
 use crate::model::run::RunSpec;
 use crate::model::status::RunStatus;
 use crate::model::time::{Span, Timestamp};
@@ -18,9 +19,6 @@ use crate::model::view::{RunView, ViewError};
 
 /// The code of the warning that is recorded when nothing happens in a run.
 pub const STALLED: &str = "run-stalled";
-
-/// Percentages of a budget that somebody is told of.
-const BUDGET_STEPS: [u32; 2] = [80, 100];
 
 /// Something that is worth an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +47,14 @@ pub struct Rules {
     keys: BTreeSet<String>,
     /// The number of the last attempt of each task.
     attempts: BTreeMap<TaskId, u32>,
-    spent: f64,
+    spent: Money,
     ends: u32,
 }
 
 impl Rules {
     /// Takes in the next event; `view` is the state after it, or after those that were recorded with
     /// it.
-    pub fn observe(&mut self, event: &Event, spec: &RunSpec, view: &RunView) -> Vec<Happening> {
+    pub fn observe(&mut self, event: &Event, view: &RunView) -> Vec<Happening> {
         let mut found = Vec::new();
         match &event.body {
             EventBody::TaskFailed { task_id, failure } => {
@@ -90,7 +88,7 @@ impl Rules {
                 found_one.failure = Some(*trigger);
                 found.push(found_one);
             }
-            EventBody::AttemptEnded { task_id, attempt, verdict, reading, .. } => {
+            EventBody::AttemptEnded { task_id, attempt, verdict, .. } => {
                 if let Some(failure) =
                     verdict.failure.as_ref().filter(|failure| failure.kind == FailureKind::Stalled)
                 {
@@ -105,8 +103,19 @@ impl Rules {
                     stalled.failure = Some(failure.kind);
                     found.push(stalled);
                 }
-                self.spent += reading.as_ref().and_then(|reading| reading.cost_usd).unwrap_or(0.0);
-                found.extend(self.budget(event, spec));
+            }
+            EventBody::SpendSettled { amount_usd, .. } => self.spent += *amount_usd,
+            EventBody::BudgetReached { provider, month, percent, used_usd, budget_usd } => {
+                let whose = match (provider, month) {
+                    (Some(provider), Some(month)) => format!("the budget of {provider} for {month}"),
+                    (Some(provider), None) => format!("the budget of {provider}"),
+                    (None, _) => "the budget of the run".to_owned(),
+                };
+                let title = format!("{percent} % of {whose} is spent or reserved");
+                let text = format!("{used_usd} of {budget_usd}");
+                let key = [provider.as_deref(), month.as_deref(), Some(&percent.to_string())];
+                let key: Vec<&str> = key.into_iter().flatten().collect();
+                found.push(happening(event, AlertKind::Budget, &key.join(":"), title, text));
             }
             EventBody::RunStarted { .. }
             | EventBody::RunResumed { .. }
@@ -116,7 +125,6 @@ impl Rules {
             | EventBody::Replanned { .. }
             | EventBody::GateApproved { .. }
             | EventBody::ProviderRested { .. }
-            | EventBody::BudgetReached { .. }
             | EventBody::LayerTurnedOff { .. }
             | EventBody::TaskHeld { .. }
             | EventBody::TaskSkipped { .. }
@@ -126,7 +134,6 @@ impl Rules {
             | EventBody::LayerMoved { .. }
             | EventBody::PaymentDecided { .. }
             | EventBody::SpendReserved { .. }
-            | EventBody::SpendSettled { .. }
             | EventBody::TaskSucceeded { .. }
             | EventBody::TaskCancelled { .. }
             | EventBody::BoxTicked { .. }
@@ -171,30 +178,13 @@ impl Rules {
         let mut text = counts.join(", ");
         let seconds = event.at.since(view.started_at).as_secs();
         text = text + " in " + &Span(Duration::from_secs(seconds)).to_string();
-        if self.spent > 0.0 {
-            text = format!("{text} · ${:.2}", self.spent);
+        if !self.spent.is_zero() {
+            text = format!("{text} · {}", self.spent);
         }
         if !matches!(status, RunStatus::Succeeded) {
             text += "\norchestrate status";
         }
         happening(event, AlertKind::RunEnded, &self.ends.to_string(), title, text)
-    }
-
-    fn budget(&self, event: &Event, spec: &RunSpec) -> Option<Happening> {
-        let budget = spec.settings.budget_usd.filter(|budget| *budget > 0.0)?;
-        let step = BUDGET_STEPS
-            .into_iter()
-            .rev()
-            .find(|step| self.spent * 100.0 >= budget * f64::from(*step))
-            // The lower step is no news once the higher one was told.
-            .filter(|step| !BUDGET_STEPS.iter().any(|other| other > step && self.has_told(*other)))?;
-        let title = format!("{step} % of the budget are spent");
-        let text = format!("${:.2} of ${budget:.2}", self.spent);
-        Some(happening(event, AlertKind::Budget, &step.to_string(), title, text))
-    }
-
-    fn has_told(&self, step: u32) -> bool {
-        self.keys.contains(&format!("{}:{step}", AlertKind::Budget))
     }
 }
 
@@ -207,7 +197,7 @@ pub fn happenings(spec: &RunSpec, events: &[Event], after: u64) -> Result<Vec<Ha
     let mut found = Vec::new();
     for event in events {
         view.apply(event)?;
-        found.extend(rules.observe(event, spec, &view).into_iter().filter(|one| one.seq > after));
+        found.extend(rules.observe(event, &view).into_iter().filter(|one| one.seq > after));
     }
     Ok(found)
 }

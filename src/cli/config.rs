@@ -86,7 +86,7 @@ pub struct Config {
 }
 
 /// `[run]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RunTable {
     /// How many attempts may run at once; left out: 4.
@@ -100,6 +100,9 @@ pub struct RunTable {
     pub deadline: Option<Span>,
     /// How long to wait for a provider to be back; left out: `30m`.
     pub max_wait: Option<Span>,
+    /// What the run may spend at layers that cost money, in US dollars; left out: no limit of its own.
+    #[schemars(range(min = 0))]
+    pub budget: Option<f64>,
     /// How often a task that failed is tried again; left out: 1.
     #[schemars(range(max = MAX_RETRIES))]
     pub retries: Option<u32>,

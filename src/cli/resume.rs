@@ -34,6 +34,8 @@ pub struct Going {
     pub yes_gates: bool,
     /// Why money may be spent.
     pub allow_paid: Option<String>,
+    /// What the whole run may spend, in US dollars.
+    pub budget: Option<f64>,
     /// Which tasks to run again.
     pub retry: Option<Input>,
     /// Read the changed plan first.
@@ -50,6 +52,7 @@ pub async fn resume(context: &Context, command: &ResumeCommand) -> Result<ExitCo
         jobs: command.jobs,
         yes_gates: command.yes_gates,
         allow_paid: command.allow_paid.then(|| command.reason.clone()).flatten(),
+        budget: command.budget,
         retry: None,
         replan: command.replan,
     };
@@ -327,6 +330,9 @@ fn changed(context: &Context, mut spec: RunSpec, going: &Going) -> Result<RunSpe
     spec.settings.yes_gates |= going.yes_gates;
     if let Some(reason) = &going.allow_paid {
         spec.settings.allow_paid = Some(reason.clone());
+    }
+    if going.budget.is_some() {
+        spec.settings.budget_usd = going.budget;
     }
     start::find_agents(context, &mut spec.agents, &spec.layers);
     Ok(spec)

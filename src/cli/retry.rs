@@ -44,7 +44,7 @@ pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode
     let (layer, agent, say) = (command.layer, command.agent.clone(), command.say.clone());
     let alive = run.liveness(context)? == Liveness::Alive;
     let allow_paid = command.allow_paid.then(|| command.reason.clone()).flatten();
-    if alive && allow_paid.is_some() {
+    if alive && (allow_paid.is_some() || command.budget.is_some()) {
         return Err(CliError::new(
             ExitCode::Usage,
             format!("run {} goes on, and whether money may be spent was said when it began", run.view.run_id),
@@ -72,7 +72,8 @@ pub async fn retry(context: &Context, command: &RetryCommand) -> Result<ExitCode
         ));
     }
     let retry = Some(Input::Retry { tasks, layer, agent, say });
-    Box::pin(go_on(context, run, Going { allow_paid, retry, ..Going::default() })).await
+    Box::pin(go_on(context, run, Going { allow_paid, budget: command.budget, retry, ..Going::default() }))
+        .await
 }
 
 /// Refuses a task that cannot be tried again.

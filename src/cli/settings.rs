@@ -242,7 +242,8 @@ fn run_settings(merge: &mut Merge<'_>, layers: &[Layer]) -> RunSettings {
         layer,
         max_layer,
         allow_paid: choices::allow_paid(merge, options),
-        budget_usd: None,
+        budget_usd: merge
+            .value("run.budget", options.budget, crate::cli::args::reading::usd, |config| config.run.budget),
         yes_gates: options.yes_gates,
         tick: choices::tick(merge, options),
         id_prefix: choices::id_prefix(merge, options),

@@ -297,7 +297,7 @@ impl Engine {
                 reporter.event(event, &self.parts.spec, view);
             }
             if let Some(alerts) = &mut self.parts.alerts {
-                alerts.event(event, &self.parts.spec, view);
+                alerts.event(event, view);
             }
         }
         for task in events.iter().filter_map(|event| event.body.task_id()) {

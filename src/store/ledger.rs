@@ -17,6 +17,7 @@ use crate::model::event::{Event, EventBody};
 use crate::model::ids::{AttemptKey, RunId};
 use crate::model::ledger::{MonthLedger, Reservation, RunSpending};
 use crate::model::money::Money;
+use crate::model::reading::Tokens;
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
 use crate::schema::SchemaKind;
@@ -174,7 +175,7 @@ pub(super) fn book(
         }
         if let Some(charged) = charged {
             change(connection, masker, &spec.prefix, &charged, event.at, |ledger| {
-                let tokens = tokens.map_or(0, |tokens| tokens.total());
+                let tokens = tokens.map_or(0, Tokens::total);
                 ledger.settle(&spec.run_id, &key, *amount_usd, day, tokens);
             })?;
         }

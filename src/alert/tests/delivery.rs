@@ -277,7 +277,7 @@ fn a_run_in_which_nothing_happens_is_said_once_for_each_silence() {
     // The warning that follows is recorded, and is no sign of life; what an agent does is one.
     let code = crate::alert::rules::STALLED.to_owned();
     let warned = events([EventBody::WarningRaised { code, message: "quiet".to_owned(), hint: None }]);
-    desk.event(&warned[0], &spec, &view);
+    desk.event(&warned[0], &view);
     assert!(!tick(&mut desk, 700));
     desk.doing();
     assert!(!tick(&mut desk, 800) && !tick(&mut desk, 859));

@@ -17,6 +17,7 @@ use crate::model::event::{Counts, Event, EventBody, EventVersion};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::{RunId, TaskId};
 use crate::model::layer::Rung;
+use crate::model::money::Money;
 use crate::model::run::{RunSettings, RunSpec};
 use crate::model::status::{RunStatus, TaskStatus};
 use crate::model::task::TaskSpec;
@@ -33,7 +34,7 @@ fn spec(tasks: &[&str]) -> RunSpec {
         plan: "plans/shop.md".to_owned(),
         plan_title: "Shop".to_owned(),
         host: "host".to_owned(),
-        settings: RunSettings { budget_usd: Some(5.0), ..RunSettings::default() },
+        settings: RunSettings::default(),
         tasks: tasks.iter().map(task).collect(),
         ..RunSpec::new(RunId("01R".to_owned()), "shop")
     }

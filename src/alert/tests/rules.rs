@@ -76,23 +76,25 @@ fn an_agent_that_needs_help_is_told_once_and_as_that() {
 
 #[test]
 fn a_budget_is_told_at_each_step_once() {
-    let spend = |attempt, cost| {
-        vec![started("T1", attempt), ended("T1", attempt, cost, None), {
-            EventBody::TaskRetrying {
-                task_id: TaskId::new("T1"),
-                attempt: attempt + 1,
-                at: Timestamp(0),
-                why: Failure::new(FailureKind::Exited, "x"),
-                next: Rung { layer: None, agent: "a".to_owned(), model: None, provider: None },
-            }
-        }]
+    let reached = |provider: Option<&str>, percent| EventBody::BudgetReached {
+        provider: provider.map(str::to_owned),
+        month: provider.map(|_| "2026-11".to_owned()),
+        percent,
+        used_usd: Money::usd(4.0),
+        budget_usd: Money::usd(5.0),
     };
-    let steps = [spend(1, 3.9), spend(2, 0.1), spend(3, 0.5), spend(4, 0.5), spend(5, 9.0)].concat();
-    assert_eq!(keys(steps), ["budget:80", "budget:100"]);
-    assert_eq!(keys(spend(1, 6.0)), ["budget:100"], "who passes both at once hears of the higher");
-    let mut without = spec(&["T1"]);
-    without.settings.budget_usd = None;
-    assert!(happenings(&without, &events(spend(1, 6.0)), 0).unwrap().is_empty());
+    let bodies = vec![
+        reached(None, 80),
+        reached(None, 80),
+        reached(Some("openai"), 80),
+        reached(Some("openai"), 100),
+        reached(None, 100),
+    ];
+    let expected = ["budget:80", "budget:openai:2026-11:80", "budget:openai:2026-11:100", "budget:100"];
+    assert_eq!(keys(bodies.clone()), expected);
+    let found = happenings(&spec(&["T1"]), &events(bodies), 0).unwrap();
+    assert_eq!(found[1].title, "80 % of the budget of openai for 2026-11 is spent or reserved");
+    assert_eq!(found[1].text, "4.00 USD of 5.00 USD");
 }
 
 #[test]

@@ -91,6 +91,9 @@ pub struct ResumeCommand {
     /// Why money may be spent; kept with the run
     #[arg(long, value_name = "TEXT", requires = "allow_paid")]
     pub reason: Option<String>,
+    /// What the whole run may spend at layers that cost money, in US dollars, what it spent before included
+    #[arg(long, value_name = "USD", value_parser = reading::usd)]
+    pub budget: Option<f64>,
     /// Allow it inside a task of another run
     #[arg(long)]
     pub nested: bool,
@@ -198,6 +201,9 @@ pub struct RetryCommand {
     /// Why money may be spent; kept with the run
     #[arg(long, value_name = "TEXT", requires = "allow_paid")]
     pub reason: Option<String>,
+    /// What the whole run may spend at layers that cost money, in US dollars, what it spent before included
+    #[arg(long, value_name = "USD", value_parser = reading::usd)]
+    pub budget: Option<f64>,
 }
 
 /// `orchestrate approve`.

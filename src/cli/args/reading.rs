@@ -64,6 +64,20 @@ pub fn layer(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Reads an amount of US dollars such as `5`, `2.50`, `$5` or `5 USD`.
+///
+/// # Errors
+/// If it is none, or less than nothing.
+pub fn usd(text: &str) -> Result<f64, String> {
+    let number = text.trim();
+    let number = number.strip_prefix('$').unwrap_or(number);
+    let number = number.strip_suffix("USD").or_else(|| number.strip_suffix("usd")).unwrap_or(number);
+    match number.trim().parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        Ok(_) | Err(_) => Err(format!("`{text}` is no amount of money: write it in US dollars, like `2.50`")),
+    }
+}
+
 /// Reads a number of bytes such as `8MiB`, `512k`, `1.5 G` or a bare number.
 ///
 /// # Errors

@@ -197,6 +197,9 @@ pub struct RunOptions {
     /// Why money may be spent; kept with the run
     #[arg(long, value_name = "TEXT", requires = "allow_paid", help_heading = "Agents and models")]
     pub reason: Option<String>,
+    /// What the run may spend at layers that cost money, in US dollars [default: no limit of its own]
+    #[arg(long, value_name = "USD", value_parser = reading::usd, help_heading = "Agents and models")]
+    pub budget: Option<f64>,
 
     /// How long one attempt may take [default: 45m]
     #[arg(long, value_name = "D", value_parser = reading::span, help_heading = "Time")]

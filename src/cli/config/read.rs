@@ -18,12 +18,13 @@ use crate::model::layer::{Cost, Layer, Price};
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 
 /// Keys that people look for at the wrong place, with the table they belong to.
-const ELSEWHERE: [(&str, &str); 26] = [
+const ELSEWHERE: [(&str, &str); 27] = [
     ("jobs", "run"),
     ("timeout", "run"),
     ("idle_timeout", "run"),
     ("deadline", "run"),
     ("max_wait", "run"),
+    ("budget", "run"),
     ("retries", "run"),
     ("fail_fast", "run"),
     ("isolation", "run"),
@@ -150,6 +151,7 @@ fn run(mut table: Section<'_>, notes: &mut Notes<'_>) -> RunTable {
         idle_timeout: positive(&mut table, notes, "idle_timeout"),
         deadline: positive(&mut table, notes, "deadline"),
         max_wait: table.span(notes, "max_wait").map(|found| found.value),
+        budget: table.money(notes, "budget"),
         retries: table.number(notes, "retries", 0..=i64::from(MAX_RETRIES)).map(|found| found.value),
         fail_fast: table.boolean(notes, "fail_fast"),
         isolation: table.word(notes, "isolation", &isolations).map(|found| found.value),

@@ -254,7 +254,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
 7:3+12 unknown key `idle-timeout` in `[run]`
     did you mean `idle_timeout`?
 8:1+7 unknown key `workers` in `[run]`
-    known here: jobs, timeout, idle_timeout, deadline, max_wait, retries, fail_fast, isolation, verify, agent, grace, tick, id_prefix
+    known here: jobs, timeout, idle_timeout, deadline, max_wait, budget, retries, fail_fast, isolation, verify, agent, grace, tick, id_prefix
 10:2+5 unknown table `agent` at the top
     did you mean `agents`?
 14:1+5 unknown key `model` in `[agents.kilo]`

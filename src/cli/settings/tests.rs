@@ -184,7 +184,7 @@ fn every_variable_has_its_effect() {
             "output" => "json",
             "project" | "state_dir" | "run.id_prefix" | "redis.prefix" | "run.verify" => "other",
             "limits.processes" => "300",
-            "run.jobs" | "run.retries" | "run.layer" | "run.max_layer" => "3",
+            "run.jobs" | "run.retries" | "run.budget" | "run.layer" | "run.max_layer" => "3",
             "run.fail_fast" => "yes",
             "run.isolation" => "shared",
             "run.agent" => "kilo",

@@ -21,7 +21,7 @@ const fn variable(name: &'static str, key: &'static str, option: Option<&'static
 }
 
 /// Every variable that sets a value.
-pub const VARIABLES: [Variable; 27] = [
+pub const VARIABLES: [Variable; 28] = [
     variable("ORCHESTRATE_OUTPUT", "output", Some("--output")),
     variable("ORCHESTRATE_COLOR", "color", Some("--color")),
     variable("ORCHESTRATE_PROJECT", "project", None),
@@ -41,6 +41,7 @@ pub const VARIABLES: [Variable; 27] = [
     variable("ORCHESTRATE_ID_PREFIX", "run.id_prefix", Some("--id-prefix")),
     variable("ORCHESTRATE_LAYER", "run.layer", Some("--layer")),
     variable("ORCHESTRATE_MAX_LAYER", "run.max_layer", Some("--max-layer")),
+    variable("ORCHESTRATE_BUDGET", "run.budget", Some("--budget")),
     variable("ORCHESTRATE_LIMIT_MEMORY", "limits.memory", None),
     variable("ORCHESTRATE_LIMIT_PROCESSES", "limits.processes", None),
     variable("ORCHESTRATE_LIMIT_OUTPUT", "limits.output", None),

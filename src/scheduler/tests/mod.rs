@@ -5,6 +5,7 @@ mod crashes;
 mod judge_table;
 mod ladder_table;
 mod model;
+mod money;
 mod order_and_checks;
 mod plans;
 mod promises;

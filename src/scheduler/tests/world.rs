@@ -164,6 +164,7 @@ impl World {
                 if let EventBody::AttemptEnded { task_id, attempt, .. } = &event.body {
                     self.work.remove(&AttemptKey::new(task_id.clone(), *attempt));
                 }
+                self.book(&event.body);
                 self.journal.push(event.clone());
             }
             Effect::Spawn { key, rung, note, session, .. } => {
@@ -210,6 +211,24 @@ impl World {
                 self.starts.keys().for_each(|key| assert_eq!(self.ends.get(key), Some(&1), "{key}"));
                 self.finished = Some((*status, *exit));
             }
+        }
+    }
+
+    /// Does what a store does with what an attempt cost.
+    fn book(&mut self, body: &EventBody) {
+        let EventBody::SpendSettled { task_id, attempt, provider, day, amount_usd, tokens, .. } = body else {
+            return;
+        };
+        let key = AttemptKey::new(task_id.clone(), *attempt);
+        for ledger in self.ledgers.values_mut() {
+            ledger.release(&self.spec.run_id, &key);
+        }
+        if let Some(provider) = provider {
+            let month = day[..7].to_owned();
+            let place = (provider.clone(), month.clone());
+            let ledger = self.ledgers.entry(place).or_insert_with(|| MonthLedger::new(provider, &month));
+            let tokens = tokens.map_or(0, |tokens| tokens.total());
+            ledger.settle(&self.spec.run_id, &key, *amount_usd, day, tokens);
         }
     }
 
