@@ -45,25 +45,23 @@ fn cost(key: &AttemptKey, usd: f64) -> AttemptFacts {
 }
 
 fn settled(world: &World) -> Vec<(Option<String>, Money, SpendBasis)> {
-    world.events(|body| match body {
-        EventBody::SpendSettled { provider, amount_usd, basis, .. } => {
-            Some((provider.clone(), *amount_usd, *basis))
-        }
-        _ => None,
+    world.events(|body| {
+        let EventBody::SpendSettled { provider, amount_usd, basis, .. } = body else { return None };
+        Some((provider.clone(), *amount_usd, *basis))
     })
 }
 
 fn reserved(world: &World) -> Vec<Money> {
-    world.events(|body| match body {
-        EventBody::SpendReserved { amount_usd, .. } => Some(*amount_usd),
-        _ => None,
+    world.events(|body| {
+        let EventBody::SpendReserved { amount_usd, .. } = body else { return None };
+        Some(*amount_usd)
     })
 }
 
 fn told(world: &World) -> Vec<(Option<String>, u8)> {
-    world.events(|body| match body {
-        EventBody::BudgetReached { provider, percent, .. } => Some((provider.clone(), *percent)),
-        _ => None,
+    world.events(|body| {
+        let EventBody::BudgetReached { provider, percent, .. } = body else { return None };
+        Some((provider.clone(), *percent))
     })
 }
 
@@ -227,9 +225,9 @@ fn what_nobody_can_say_is_not_paid() {
     let mut scheduler = Scheduler::new(shared(run));
     let now = Timestamp(1_000_000);
     let asked = |effects: &[Effect]| {
-        effects.iter().find_map(|effect| match effect {
-            Effect::Reserve { key, .. } => Some(key.clone()),
-            _ => None,
+        effects.iter().find_map(|effect| {
+            let Effect::Reserve { key, .. } = effect else { return None };
+            Some(key.clone())
         })
     };
     let effects = scheduler.handle(Input::Start { host: "here".to_owned(), pid: 1, fence: 1 }, now);
@@ -291,17 +289,13 @@ fn keeps_to_its_budget(world: &World, budget: Option<f64>) -> Money {
     let mut open = std::collections::BTreeMap::new();
     let mut spent = Money::ZERO;
     for event in &world.journal {
-        match &event.body {
-            EventBody::SpendReserved { task_id, attempt, amount_usd, .. } => {
-                assert!(open.insert((task_id.clone(), *attempt), *amount_usd).is_none());
-                let all = spent + open.values().copied().sum::<Money>();
-                assert!(budget.is_none_or(|budget| all <= Money::usd(budget)), "{all} is reserved and spent");
-            }
-            EventBody::SpendSettled { task_id, attempt, amount_usd, .. } => {
-                open.remove(&(task_id.clone(), *attempt)).expect("it was reserved, and is booked once");
-                spent += *amount_usd;
-            }
-            _ => {}
+        if let EventBody::SpendReserved { task_id, attempt, amount_usd, .. } = &event.body {
+            assert!(open.insert((task_id.clone(), *attempt), *amount_usd).is_none());
+            let all = spent + open.values().copied().sum::<Money>();
+            assert!(budget.is_none_or(|budget| all <= Money::usd(budget)), "{all} is reserved and spent");
+        } else if let EventBody::SpendSettled { task_id, attempt, amount_usd, .. } = &event.body {
+            open.remove(&(task_id.clone(), *attempt)).expect("it was reserved, and is booked once");
+            spent += *amount_usd;
         }
     }
     if world.finished.is_some() {

@@ -11,6 +11,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::{Cost, Rung};
 use crate::model::ledger::MonthLedger;
 use crate::model::outcome::{AttemptFacts, CheckResult, StopReason};
+use crate::model::reading::Tokens;
 use crate::model::run::RunSpec;
 use crate::model::status::{RunStatus, TaskStatus};
 use crate::model::time::Timestamp;
@@ -227,7 +228,7 @@ impl World {
             let month = day[..7].to_owned();
             let place = (provider.clone(), month.clone());
             let ledger = self.ledgers.entry(place).or_insert_with(|| MonthLedger::new(provider, &month));
-            let tokens = tokens.map_or(0, |tokens| tokens.total());
+            let tokens = tokens.map_or(0, Tokens::total);
             ledger.settle(&self.spec.run_id, &key, *amount_usd, day, tokens);
         }
     }
