@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::model::failure::FailureKind;
 use crate::model::outcome::{Ending, Outcome};
-use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Waits};
+use crate::model::reading::{
+    LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Usage, Waits,
+};
 
 use super::rounds::Rounds;
 use super::signs::{
@@ -279,6 +281,15 @@ impl OutputReader for Reader {
 
     fn waits(&self) -> Waits {
         self.waits
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        (self.turns > 0).then_some(Usage {
+            tokens: self.tokens,
+            cost_usd: (self.cost > 0.0).then_some(self.cost),
+            requests: self.turns,
+            model: None,
+        })
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::model::failure::FailureKind;
 use crate::model::outcome::{Ending, Outcome, StopReason};
-use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Waits};
+use crate::model::reading::{
+    LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Usage, Waits,
+};
 
 use super::opencode::Flavour;
 use super::opencode_errors::{LOCKED, SoFar, cut_error, error_event, start_failure, stream_error};
@@ -372,6 +374,15 @@ impl OutputReader for Reader {
 
     fn waits(&self) -> Waits {
         self.waits
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        (self.turns > 0).then_some(Usage {
+            tokens: self.tokens,
+            cost_usd: Some(self.cost),
+            requests: self.turns,
+            model: None,
+        })
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {

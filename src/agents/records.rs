@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::agent_output::{CostRule, ErrorRule, EventRules, FieldRule, SignKind, TextRule, TokenRule};
 use crate::model::failure::FailureKind;
-use crate::model::reading::{LineNews, Reading, Sign, SignSource, Stream, Tokens};
+use crate::model::reading::{LineNews, Reading, Sign, SignSource, Stream, Tokens, Usage};
 
 use super::fields::{count, field, first_field, holds, record, text, total};
 use super::patterns::{End, Patterns, seconds};
@@ -40,6 +40,8 @@ pub(super) struct Records {
     fresh: bool,
     tokens: Option<Tokens>,
     cost: Option<f64>,
+    /// How many records told of tokens or money.
+    told: u32,
     /// Errors since the last proper end.
     errors: Vec<Sign>,
     notes: Notes,
@@ -62,6 +64,7 @@ impl Records {
             fresh: false,
             tokens: None,
             cost: None,
+            told: 0,
             errors: Vec::new(),
             notes: Notes::default(),
             waiting: None,
@@ -108,6 +111,7 @@ impl Records {
     }
 
     fn facts(&mut self, record: &Value) {
+        let before = (self.tokens, self.cost);
         let name = |rule: Option<&FieldRule>| Some(shorten(&text(pick(record, rule?)?), NAME));
         self.session = name(self.rules.session.as_ref()).or_else(|| self.session.take());
         self.model = name(self.rules.model.as_ref()).or_else(|| self.model.take());
@@ -134,6 +138,7 @@ impl Records {
             let total = self.cost.filter(|_| *sum).unwrap_or(0.0) + cost;
             self.cost = Some(total).filter(|total| total.is_finite()).or(self.cost);
         }
+        self.told = self.told.saturating_add(u32::from(before != (self.tokens, self.cost)));
     }
 
     /// Keeps what the model says in a record; whether it says anything there.
@@ -197,6 +202,15 @@ impl Records {
         let seen = format!("{}: {message}", sign.kind);
         self.hopeless = Some(Sign { message, ..sign });
         Some(LineNews::Hopeless(seen))
+    }
+
+    /// What it told of its use so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        if self.tokens.is_none() && self.cost.is_none() {
+            return None;
+        }
+        let requests = self.turns.unwrap_or(0).max(self.told);
+        Some(Usage { tokens: self.tokens, cost_usd: self.cost, requests, model: self.model.clone() })
     }
 
     /// Says what was read.

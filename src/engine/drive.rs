@@ -116,7 +116,7 @@ impl Engine {
     /// Gets ready to drive a run: takes hold of the process tree.
     pub fn new(parts: EngineParts) -> anyhow::Result<Self> {
         // Unbounded, but at most a few reports an attempt are under way: `Started`, `Ended`, and
-        // `Doing`, which the supervisor sends only when the words change.
+        // `Doing` and `Used`, which the supervisor sends only when they change.
         let (sender, reports) = mpsc::unbounded_channel();
         let supervisor = Supervisor::new(sender).context("cannot supervise processes")?;
         let tasks =
@@ -363,7 +363,12 @@ impl Engine {
                     Some(Report::Ended { key, .. }) => {
                         self.active.remove(&key);
                     }
-                    Some(Report::Started { .. } | Report::Doing { .. } | Report::Checked { .. }) => {}
+                    Some(
+                        Report::Started { .. }
+                        | Report::Doing { .. }
+                        | Report::Used { .. }
+                        | Report::Checked { .. },
+                    ) => {}
                     None => break,
                 }
             }

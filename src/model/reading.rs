@@ -152,6 +152,11 @@ pub trait OutputReader: Send {
         Waits::Nothing
     }
 
+    /// Says what it used so far, as far as it tells that while it works; none: nothing yet.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
     /// Says what was read, once, after the process has ended.
     fn finish(&mut self, outcome: &Outcome) -> Reading;
 }

@@ -166,14 +166,20 @@ impl fmt::Display for Budget {
 pub(super) struct Meter {
     so_far: Money,
     largest_step: Money,
+    /// How many answers of a model that was.
+    answers: u32,
     stopped: bool,
 }
 
 impl Meter {
-    /// Takes in what the attempt cost so far. Says why it is to be stopped, once: another step like the
-    /// largest one would pass what was reserved.
-    fn take(&mut self, cost: Money, reserved: Money) -> Option<String> {
-        self.largest_step = self.largest_step.max(cost.less(self.so_far));
+    /// Takes in what the attempt cost so far, in so many `answers`. Says why it is to be stopped, once:
+    /// another step like the largest one would pass what was reserved. Of steps that are told together
+    /// the mean counts.
+    fn take(&mut self, cost: Money, answers: u32, reserved: Money) -> Option<String> {
+        let new = answers.saturating_sub(self.answers).max(1);
+        self.answers = self.answers.max(answers);
+        let step = Money(cost.less(self.so_far).0.div_ceil(u64::from(new)));
+        self.largest_step = self.largest_step.max(step);
         self.so_far = self.so_far.max(cost);
         if self.stopped || self.so_far + self.largest_step <= reserved {
             return None;
@@ -374,7 +380,7 @@ impl Scheduler {
         let price = layer_of(&self.spec, &flight.rung).and_then(|layer| layer.price);
         let priced = || usage.tokens.zip(price).map(|(tokens, price)| Money::of(tokens, price));
         let Some(cost) = reported.or_else(priced) else { return };
-        if let Some(seen) = flight.meter.take(cost, reserved) {
+        if let Some(seen) = flight.meter.take(cost, usage.requests, reserved) {
             self.out.push(Effect::Stop { key: key.clone(), reason: StopReason::OverBudget { seen } });
         }
     }

@@ -26,7 +26,7 @@ use super::watchdog::{Due, Watchdog};
 use super::{Ended, Life, Order, Report, Shared, free_space};
 use crate::model::limits::{LimitKind, Over};
 use crate::model::outcome::{CompletionFact, Ending, Outcome, StopReason};
-use crate::model::reading::Stream;
+use crate::model::reading::{Stream, Usage};
 use crate::model::time::Span;
 
 /// When an attempt is looked at for the first time. Most commands have ended by then and cost
@@ -90,6 +90,8 @@ pub(super) struct Attempt<'a> {
     /// How many searches in a row found the only sign of life.
     changes: u32,
     doing_at: Option<Instant>,
+    /// What was told of its use, and when.
+    used: Option<(Instant, Usage)>,
     meter: Meter,
     /// None: its files may grow as they like.
     walks: Option<Walks>,
@@ -129,6 +131,7 @@ impl<'a> Attempt<'a> {
             search: None,
             changes: 0,
             doing_at: None,
+            used: None,
             meter: Meter::new(setting.uses),
             walks: setting.uses.disk.map(|_| Walks::begin(setting.places.clone(), begun)),
         }
@@ -272,6 +275,7 @@ impl<'a> Attempt<'a> {
         self.active(now);
         self.output.take(stream, bytes, self.setting.limit);
         self.tell(now);
+        self.tell_usage(now);
         self.give_up_if_hopeless(now);
         if self.output.taken > self.setting.limit {
             self.stop(self.over_output(self.output.taken), now);
@@ -285,6 +289,18 @@ impl<'a> Attempt<'a> {
     fn give_up_if_hopeless(&mut self, now: Instant) {
         if let Some(seen) = self.output.hopeless.take() {
             self.stop(StopReason::Hopeless { seen }, now);
+        }
+    }
+
+    /// Says what it used, if that is more than before and the last word was a while ago.
+    fn tell_usage(&mut self, now: Instant) {
+        if self.used.as_ref().is_some_and(|(at, _)| now < *at + DOING_PAUSE) {
+            return;
+        }
+        let Some(usage) = self.output.reader.usage() else { return };
+        if self.used.as_ref().is_none_or(|(_, told)| *told != usage) {
+            self.used = Some((now, usage.clone()));
+            self.shared.report(Report::Used { key: self.setting.key.clone(), usage });
         }
     }
 
@@ -308,6 +324,7 @@ impl<'a> Attempt<'a> {
         self.looks += 1;
         self.next_look = now + LOOK;
         self.tell(now);
+        self.tell_usage(now);
         self.look_at_completion(false, now);
         let grown = self.look_at_files(now);
         if self.piped && !grown {

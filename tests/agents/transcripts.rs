@@ -7,7 +7,7 @@ use orchestrate::agents;
 use orchestrate::model::failure::FailureKind;
 use orchestrate::model::limits::Peaks;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
-use orchestrate::model::reading::{LineNews, Reading, Stream};
+use orchestrate::model::reading::{LineNews, Reading, Stream, Tokens, Usage};
 
 use crate::sample;
 
@@ -132,6 +132,36 @@ fn every_recording_is_read_as_the_table_says() {
     }
     assert!(seen > 150, "the table has only {seen} lines");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_told_of_the_use_grows_to_what_is_read_at_the_end() {
+    let table = table();
+    let mut told = 0;
+    for row in rows(&table) {
+        let mut reader = agents::reader(&sample::agent(row.cli), Some("local"));
+        let mut before = None;
+        for line in row.stream("stdout").split(|&byte| byte == b'\n') {
+            drop(reader.line(Stream::Stdout, line));
+            let usage = reader.usage();
+            let total = |usage: &Usage| (usage.requests, usage.tokens.map(Tokens::total));
+            assert!(usage.as_ref().map(total) >= before.as_ref().map(total), "{} {}", row.cli, row.scenario);
+            before = usage;
+        }
+        let reading = reader.finish(&row.outcome());
+        if let Some(usage) = before {
+            told += 1;
+            assert_eq!(
+                (usage.tokens, Some(usage.requests)),
+                (reading.tokens, reading.turns),
+                "{}",
+                row.scenario
+            );
+        } else {
+            assert_eq!(reading.tokens, None, "{} {}", row.cli, row.scenario);
+        }
+    }
+    assert!(told > 50, "only {told} recordings tell of their use");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod limits;
 mod looking;
 mod main_job;
 mod many;
+mod money;
 mod names;
 #[cfg(target_os = "linux")]
 mod old_journals;

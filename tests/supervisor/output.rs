@@ -107,6 +107,7 @@ async fn what_it_is_doing_is_reported() {
                 said.push(text);
                 std::fs::write(bench.path("go"), "").unwrap();
             }
+            Report::Used { .. } => {}
             Report::Ended { .. } => break,
             Report::Checked { .. } => panic!("nothing was checked"),
         }

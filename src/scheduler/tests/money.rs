@@ -179,13 +179,15 @@ fn an_attempt_that_would_pass_its_bound_is_stopped_once() {
     run.layers.push(layer(5, "cline", "other", "cline"));
     let mut world = World::start(run);
     let key = world.running("T1").unwrap();
-    let tell = |world: &mut World, cents| {
-        let effects = world.send(Input::AttemptUsed { key: key.clone(), usage: used(cents) });
+    let tell = |world: &mut World, cents: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small whole numbers")]
+        let usage = Usage { requests: (cents / 10.0) as u32, ..used(cents) };
+        let effects = world.send(Input::AttemptUsed { key: key.clone(), usage });
         effects.into_iter().filter(|effect| matches!(effect, Effect::Stop { .. })).count()
     };
     assert_eq!(tell(&mut world, 30.0), 0);
-    assert_eq!(tell(&mut world, 60.0), 0);
-    assert_eq!(tell(&mut world, 80.0), 1, "another step of 0.30 may pass 1.00");
+    assert_eq!(tell(&mut world, 90.0), 0, "six steps that are told together are six steps");
+    assert_eq!(tell(&mut world, 91.0), 1, "another step of 0.10 may pass 1.00");
     assert_eq!(tell(&mut world, 95.0), 0, "it was told to stop");
     world.end_task("T1", |key| AttemptFacts {
         outcome: stopped(StopReason::OverBudget { seen: "it cost 0.80".to_owned() }).outcome,
