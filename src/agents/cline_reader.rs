@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::model::failure::FailureKind;
 use crate::model::outcome::{Ending, Outcome};
-use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Waits};
+use crate::model::reading::{
+    LineNews, OutputReader, Reading, Sign, SignSource, Stream, Tokens, Usage, Waits,
+};
 
 use super::rounds::Rounds;
 use super::signs::{
@@ -192,6 +194,11 @@ impl Reader {
         }
     }
 
+    /// What its work cost, where it knows a price: zero is what it says when it knows none.
+    fn told_cost(&self) -> Option<f64> {
+        (self.cost > 0.0).then_some(self.cost)
+    }
+
     fn error_line(&mut self, line: &str) {
         let line = strip_ansi(line);
         if let Ok(event) = serde_json::from_str::<Value>(&line) {
@@ -281,6 +288,10 @@ impl OutputReader for Reader {
         self.waits
     }
 
+    fn usage(&self) -> Usage {
+        Usage { tokens: self.tokens, cost_usd: self.told_cost(), requests: self.turns, model: None }
+    }
+
     fn finish(&mut self, outcome: &Outcome) -> Reading {
         let mut terminal_error = self.terminal_error(outcome);
         if let Some(error) = &mut terminal_error
@@ -295,8 +306,7 @@ impl OutputReader for Reader {
             // Its events name a conversation, which is not what `--id` takes.
             session_id: None,
             tokens: self.tokens,
-            // Zero is what it says when it knows no price.
-            cost_usd: (self.cost > 0.0).then_some(self.cost),
+            cost_usd: self.told_cost(),
             model_answered: None,
             last_words: self.last_words.take().or_else(|| self.stderr.text()),
             turns: self.events.then_some(self.turns),

@@ -6,7 +6,7 @@
 use crate::model::agent::AgentSpec;
 use crate::model::failure::FailureKind;
 use crate::model::outcome::{Outcome, StopReason};
-use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream};
+use crate::model::reading::{LineNews, OutputReader, Reading, Sign, SignSource, Stream, Usage};
 
 use super::patterns::{Patterns, end, is_question};
 use super::records::Records;
@@ -99,6 +99,10 @@ impl OutputReader for Reader {
             return None;
         }
         self.prompt(stream, &strip_ansi(&line))
+    }
+
+    fn usage(&self) -> Usage {
+        self.records.as_ref().map(Records::usage).unwrap_or_default()
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::agent_output::{CostRule, ErrorRule, EventRules, FieldRule, SignKind, TextRule, TokenRule};
 use crate::model::failure::FailureKind;
-use crate::model::reading::{LineNews, Reading, Sign, SignSource, Stream, Tokens};
+use crate::model::reading::{LineNews, Reading, Sign, SignSource, Stream, Tokens, Usage};
 
 use super::fields::{count, field, first_field, holds, record, text, total};
 use super::patterns::{End, Patterns, seconds};
@@ -197,6 +197,16 @@ impl Records {
         let seen = format!("{}: {message}", sign.kind);
         self.hopeless = Some(Sign { message, ..sign });
         Some(LineNews::Hopeless(seen))
+    }
+
+    /// Says what was used so far.
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            tokens: self.tokens,
+            cost_usd: self.cost,
+            requests: self.turns.unwrap_or(0),
+            model: self.model.clone(),
+        }
     }
 
     /// Says what was read.

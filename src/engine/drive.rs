@@ -363,7 +363,12 @@ impl Engine {
                     Some(Report::Ended { key, .. }) => {
                         self.active.remove(&key);
                     }
-                    Some(Report::Started { .. } | Report::Doing { .. } | Report::Checked { .. }) => {}
+                    Some(
+                        Report::Started { .. }
+                        | Report::Doing { .. }
+                        | Report::Used { .. }
+                        | Report::Checked { .. },
+                    ) => {}
                     None => break,
                 }
             }

@@ -43,6 +43,7 @@ impl Engine {
                     alerts.doing();
                 }
             }
+            Report::Used { key, usage } => inputs.push(Input::AttemptUsed { key, usage }),
             Report::Ended { key, ended } => {
                 self.active.remove(&key);
                 self.parts.store.revoke(&key);

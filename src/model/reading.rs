@@ -152,6 +152,12 @@ pub trait OutputReader: Send {
         Waits::Nothing
     }
 
+    /// Says what was used by the lines that were taken in so far. No figure gets smaller, and the last
+    /// ones are those of [`OutputReader::finish`].
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
     /// Says what was read, once, after the process has ended.
     fn finish(&mut self, outcome: &Outcome) -> Reading;
 }

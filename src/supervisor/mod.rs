@@ -68,7 +68,7 @@ use crate::model::completion::Completion;
 use crate::model::ids::{AttemptKey, RunId};
 use crate::model::limits::{LimitKind, Limits};
 use crate::model::outcome::{CheckResult, CompletionFact, Ending, Outcome, StopReason};
-use crate::model::reading::{OutputReader, Reading};
+use crate::model::reading::{OutputReader, Reading, Usage};
 
 pub use closed::close_to_others;
 pub use guard::{GUARD, exit_number, guard_gone, stand_guard};
@@ -217,6 +217,14 @@ pub enum Report {
         key: AttemptKey,
         /// A few words.
         text: String,
+    },
+    /// An attempt used this much so far, as its reader tells; at most a few times a second, and the last
+    /// figures before its end.
+    Used {
+        /// Which attempt.
+        key: AttemptKey,
+        /// All of it, from its start.
+        usage: Usage,
     },
     /// An attempt has ended, and its tree with it. Said once for every job, also for one that could not be
     /// started.

@@ -33,7 +33,10 @@ async fn results(bench: &mut Bench) -> Vec<CheckResult> {
             assert_eq!(ticket, CheckTicket::Task(key()));
             results
         }
-        other @ (Report::Started { .. } | Report::Doing { .. } | Report::Ended { .. }) => {
+        other @ (Report::Started { .. }
+        | Report::Doing { .. }
+        | Report::Used { .. }
+        | Report::Ended { .. }) => {
             panic!("expected the checks, found {other:?}")
         }
     }

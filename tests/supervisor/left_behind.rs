@@ -50,7 +50,7 @@ async fn many_at_once_all_end_and_leave_nothing() {
     while ended < COUNT {
         match bench.next().await {
             Report::Started { .. } => started += 1,
-            Report::Doing { .. } | Report::Checked { .. } => {}
+            Report::Doing { .. } | Report::Used { .. } | Report::Checked { .. } => {}
             Report::Ended { key, ended: end } => {
                 ended += 1;
                 left += end.outcome.left_behind;

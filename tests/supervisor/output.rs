@@ -108,6 +108,7 @@ async fn what_it_is_doing_is_reported() {
                 std::fs::write(bench.path("go"), "").unwrap();
             }
             Report::Ended { .. } => break,
+            Report::Used { .. } => panic!("its reader knows of no use"),
             Report::Checked { .. } => panic!("nothing was checked"),
         }
     }

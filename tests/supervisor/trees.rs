@@ -151,7 +151,7 @@ async fn a_storm_of_stops_loses_nobody() {
     let mut ended = std::collections::BTreeSet::new();
     while ended.len() < COUNT {
         match bench.next().await {
-            Report::Started { key, .. } | Report::Doing { key, .. } => {
+            Report::Started { key, .. } | Report::Doing { key, .. } | Report::Used { key, .. } => {
                 assert!(!ended.contains(&key), "{key} goes on after its end");
                 bench.supervisor.stop(&keys[random.usize(..COUNT)], StopReason::Requested);
                 if ended.len() > COUNT / 2 {
