@@ -194,6 +194,11 @@ impl Reader {
         }
     }
 
+    /// What its work cost, where it knows a price: zero is what it says when it knows none.
+    fn told_cost(&self) -> Option<f64> {
+        (self.cost > 0.0).then_some(self.cost)
+    }
+
     fn error_line(&mut self, line: &str) {
         let line = strip_ansi(line);
         if let Ok(event) = serde_json::from_str::<Value>(&line) {
@@ -283,13 +288,8 @@ impl OutputReader for Reader {
         self.waits
     }
 
-    fn usage(&self) -> Option<Usage> {
-        (self.turns > 0).then_some(Usage {
-            tokens: self.tokens,
-            cost_usd: (self.cost > 0.0).then_some(self.cost),
-            requests: self.turns,
-            model: None,
-        })
+    fn usage(&self) -> Usage {
+        Usage { tokens: self.tokens, cost_usd: self.told_cost(), requests: self.turns, model: None }
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {
@@ -306,8 +306,7 @@ impl OutputReader for Reader {
             // Its events name a conversation, which is not what `--id` takes.
             session_id: None,
             tokens: self.tokens,
-            // Zero is what it says when it knows no price.
-            cost_usd: (self.cost > 0.0).then_some(self.cost),
+            cost_usd: self.told_cost(),
             model_answered: None,
             last_words: self.last_words.take().or_else(|| self.stderr.text()),
             turns: self.events.then_some(self.turns),

@@ -376,13 +376,8 @@ impl OutputReader for Reader {
         self.waits
     }
 
-    fn usage(&self) -> Option<Usage> {
-        (self.turns > 0).then_some(Usage {
-            tokens: self.tokens,
-            cost_usd: Some(self.cost),
-            requests: self.turns,
-            model: None,
-        })
+    fn usage(&self) -> Usage {
+        Usage { tokens: self.tokens, cost_usd: self.told_cost(), requests: self.turns, model: None }
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {
@@ -403,8 +398,7 @@ impl OutputReader for Reader {
             proper_end: Some(proper_end),
             session_id: self.session.take(),
             tokens: self.tokens,
-            // Zero is what it says when it knows no price.
-            cost_usd: (self.cost > 0.0).then_some(self.cost),
+            cost_usd: self.told_cost(),
             model_answered: None,
             last_words: self.last_words.take().or_else(|| self.stderr.text().filter(|_| self.events == 0)),
             turns: (self.events > 0).then_some(self.turns),
@@ -416,6 +410,11 @@ impl OutputReader for Reader {
 }
 
 impl Reader {
+    /// What its work cost, where it knows a price: zero is what it says when it knows none.
+    fn told_cost(&self) -> Option<f64> {
+        (self.cost > 0.0).then_some(self.cost)
+    }
+
     /// An event that the supervisor cut for its length: results of tools, texts, and errors with the
     /// page that a provider answered with.
     fn cut_event(&mut self, line: &str) -> Option<LineNews> {

@@ -101,8 +101,8 @@ impl OutputReader for Reader {
         self.prompt(stream, &strip_ansi(&line))
     }
 
-    fn usage(&self) -> Option<Usage> {
-        self.records.as_ref()?.usage()
+    fn usage(&self) -> Usage {
+        self.records.as_ref().map(Records::usage).unwrap_or_default()
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Reading {

@@ -204,13 +204,14 @@ impl Records {
         Some(LineNews::Hopeless(seen))
     }
 
-    /// What it told of its use so far.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        if self.tokens.is_none() && self.cost.is_none() {
-            return None;
+    /// Says what was used so far.
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            tokens: self.tokens,
+            cost_usd: self.cost,
+            requests: self.turns.unwrap_or(0).max(self.told),
+            model: self.model.clone(),
         }
-        let requests = self.turns.unwrap_or(0).max(self.told);
-        Some(Usage { tokens: self.tokens, cost_usd: self.cost, requests, model: self.model.clone() })
     }
 
     /// Says what was read.

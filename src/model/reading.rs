@@ -152,9 +152,10 @@ pub trait OutputReader: Send {
         Waits::Nothing
     }
 
-    /// Says what it used so far, as far as it tells that while it works; none: nothing yet.
-    fn usage(&self) -> Option<Usage> {
-        None
+    /// Says what was used by the lines that were taken in so far. No figure gets smaller, and the last
+    /// ones are those of [`OutputReader::finish`].
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     /// Says what was read, once, after the process has ended.

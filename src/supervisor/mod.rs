@@ -218,11 +218,12 @@ pub enum Report {
         /// A few words.
         text: String,
     },
-    /// An attempt used this so far; said when it changed, at most a few times a second.
+    /// An attempt used this much so far, as its reader tells; at most a few times a second, and the last
+    /// figures before its end.
     Used {
         /// Which attempt.
         key: AttemptKey,
-        /// What.
+        /// All of it, from its start.
         usage: Usage,
     },
     /// An attempt has ended, and its tree with it. Said once for every job, also for one that could not be

@@ -42,6 +42,10 @@ const CLOSE_LOOK: Duration = Duration::from_millis(50);
 /// Between two words on what an attempt is doing: nobody reads faster.
 const DOING_PAUSE: Duration = Duration::from_millis(200);
 
+/// Between two words on what an attempt used: whoever stops one for its money does it within a moment,
+/// and a program that prints in a hurry floods nobody.
+const USED_PAUSE: Duration = Duration::from_millis(250);
+
 /// Between two looks at a group that was asked to stop and has lost its leader.
 const GROUP_PAUSE: Duration = Duration::from_millis(10);
 
@@ -90,8 +94,12 @@ pub(super) struct Attempt<'a> {
     /// How many searches in a row found the only sign of life.
     changes: u32,
     doing_at: Option<Instant>,
-    /// What was told of its use, and when.
-    used: Option<(Instant, Usage)>,
+    /// What somebody was told that it used.
+    used: Usage,
+    /// From when on somebody may be told of more.
+    used_next: Instant,
+    /// Whether more was used than was told.
+    used_more: bool,
     meter: Meter,
     /// None: its files may grow as they like.
     walks: Option<Walks>,
@@ -131,7 +139,9 @@ impl<'a> Attempt<'a> {
             search: None,
             changes: 0,
             doing_at: None,
-            used: None,
+            used: Usage::default(),
+            used_next: begun,
+            used_more: false,
             meter: Meter::new(setting.uses),
             walks: setting.uses.disk.map(|_| Walks::begin(setting.places.clone(), begun)),
         }
@@ -155,6 +165,8 @@ impl<'a> Attempt<'a> {
             self.output.take_last_lines();
         }
         self.output.finish();
+        self.see_used();
+        self.tell_used();
         let completion = conclude(self.judge.as_ref()).await;
         let outcome = Outcome {
             ending,
@@ -177,7 +189,7 @@ impl<'a> Attempt<'a> {
     async fn follow(&mut self, pipes: &mut Pipes) -> Ending {
         let shared = self.shared;
         let mut watch: Option<Watch<'_>> = None;
-        let mut timer = Box::pin(tokio::time::sleep_until(self.next_look.min(self.dog.next_wake())));
+        let mut timer = Box::pin(tokio::time::sleep_until(self.next_wake()));
         // An order may have come before this receiver was first asked.
         self.obey();
         loop {
@@ -192,7 +204,11 @@ impl<'a> Attempt<'a> {
                     self.look_at_completion(true, now);
                 }
             }
-            set(&mut timer, self.next_look.min(self.dog.next_wake()));
+            if self.used_more && now >= self.used_next {
+                self.tell_used();
+                self.used_next = now + USED_PAUSE;
+            }
+            set(&mut timer, self.next_wake());
             let happened = tokio::select! {
                 status = self.leader.wait() => Happened::Ended(status),
                 read = read_some(pipes.stdout.as_mut(), &mut pipes.stdout_buffer) => {
@@ -227,6 +243,12 @@ impl<'a> Attempt<'a> {
                 Happened::Woken => {}
             }
         }
+    }
+
+    /// When something is to be done at the latest.
+    fn next_wake(&self) -> Instant {
+        let due = self.next_look.min(self.dog.next_wake());
+        if self.used_more { due.min(self.used_next) } else { due }
     }
 
     /// Does what the watchdog says. Answers whether waiting has no sense any more.
@@ -275,7 +297,7 @@ impl<'a> Attempt<'a> {
         self.active(now);
         self.output.take(stream, bytes, self.setting.limit);
         self.tell(now);
-        self.tell_usage(now);
+        self.see_used();
         self.give_up_if_hopeless(now);
         if self.output.taken > self.setting.limit {
             self.stop(self.over_output(self.output.taken), now);
@@ -292,18 +314,6 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Says what it used, if that is more than before and the last word was a while ago.
-    fn tell_usage(&mut self, now: Instant) {
-        if self.used.as_ref().is_some_and(|(at, _)| now < *at + DOING_PAUSE) {
-            return;
-        }
-        let Some(usage) = self.output.reader.usage() else { return };
-        if self.used.as_ref().is_none_or(|(_, told)| *told != usage) {
-            self.used = Some((now, usage.clone()));
-            self.shared.report(Report::Used { key: self.setting.key.clone(), usage });
-        }
-    }
-
     /// Says what it is doing, if the last word was a while ago.
     fn tell(&mut self, now: Instant) {
         if self.doing_at.is_some_and(|at| now < at + DOING_PAUSE) {
@@ -312,6 +322,19 @@ impl<'a> Attempt<'a> {
         if let Some(text) = self.output.doing.take() {
             self.doing_at = Some(now);
             self.shared.report(Report::Doing { key: self.setting.key.clone(), text });
+        }
+    }
+
+    /// Sees whether more was used than was told.
+    fn see_used(&mut self) {
+        self.used_more = self.output.reader.usage() != self.used;
+    }
+
+    /// Says what was used, if that is more than was told.
+    fn tell_used(&mut self) {
+        if std::mem::take(&mut self.used_more) {
+            self.used = self.output.reader.usage();
+            self.shared.report(Report::Used { key: self.setting.key.clone(), usage: self.used.clone() });
         }
     }
 
@@ -324,7 +347,6 @@ impl<'a> Attempt<'a> {
         self.looks += 1;
         self.next_look = now + LOOK;
         self.tell(now);
-        self.tell_usage(now);
         self.look_at_completion(false, now);
         let grown = self.look_at_files(now);
         if self.piped && !grown {

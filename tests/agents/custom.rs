@@ -5,7 +5,7 @@ use orchestrate::model::agent::AgentSpec;
 use orchestrate::model::failure::FailureKind;
 use orchestrate::model::limits::Peaks;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
-use orchestrate::model::reading::{LineNews, Reading, SignSource, Stream, Tokens};
+use orchestrate::model::reading::{LineNews, Reading, SignSource, Stream, Tokens, Usage};
 use proptest::prelude::{any, prop_assert, prop_oneof, proptest};
 use proptest::strategy::{Just, Strategy as _};
 use serde_json::{Value, json};
@@ -95,6 +95,27 @@ fn fields_are_read_where_the_rules_say() {
     assert_eq!((reading.turns, reading.proper_end), (Some(2), Some(true)));
     assert_eq!(reading.last_words.as_deref(), Some("two\nthree"));
     assert_eq!((kind(&reading), reading.notes.len()), (None, 0));
+}
+
+#[test]
+fn what_is_used_is_known_while_it_runs() {
+    let mut reader = agents::reader(&agent(&json!([]), &rules()), None);
+    assert_eq!(reader.usage(), Usage::default());
+    let answer = r#"{"type":"answer","model":"m-1","text":"x","used":{"in":3,"out":4},"usd":0.5,"turns":1}"#;
+    reader.line(Stream::Stdout, answer.as_bytes());
+    let once = Usage {
+        tokens: Some(Tokens { input: 3, output: 4 }),
+        cost_usd: Some(0.5),
+        requests: 1,
+        model: Some("m-1".to_owned()),
+    };
+    assert_eq!(reader.usage(), once);
+    reader.line(Stream::Stdout, br#"{"type":"answer","used":{"in":1},"usd":0.25,"turns":2}"#);
+    let twice =
+        Usage { tokens: Some(Tokens { input: 4, output: 4 }), cost_usd: Some(0.75), requests: 2, ..once };
+    assert_eq!(reader.usage(), twice);
+    let reading = reader.finish(&exited(0));
+    assert_eq!((reading.tokens, reading.cost_usd), (twice.tokens, twice.cost_usd));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use orchestrate::agents;
 use orchestrate::model::failure::FailureKind;
 use orchestrate::model::limits::Peaks;
 use orchestrate::model::outcome::{Ending, Outcome, StopReason};
-use orchestrate::model::reading::{LineNews, Reading, Stream, Tokens, Usage};
+use orchestrate::model::reading::{LineNews, Reading, Stream, Usage};
 
 use crate::sample;
 
@@ -68,6 +68,11 @@ impl<'a> Expected<'a> {
 
     /// What was read, and the lines at which the reader gave up.
     fn read(&self, cut_at: usize) -> (Reading, Vec<String>) {
+        self.read_watched(cut_at, |_| {})
+    }
+
+    /// The same; `watch` is shown what was used after each line.
+    fn read_watched(&self, cut_at: usize, mut watch: impl FnMut(Usage)) -> (Reading, Vec<String>) {
         let mut reader = agents::reader(&sample::agent(self.cli), Some("local"));
         assert!(reader.wants_lines());
         let mut hopeless = Vec::new();
@@ -77,6 +82,7 @@ impl<'a> Expected<'a> {
                 if let Some(LineNews::Hopeless(seen)) = reader.line(stream, line) {
                     hopeless.push(seen);
                 }
+                watch(reader.usage());
             }
         }
         (reader.finish(&self.outcome()), hopeless)
@@ -132,36 +138,6 @@ fn every_recording_is_read_as_the_table_says() {
     }
     assert!(seen > 150, "the table has only {seen} lines");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn what_is_told_of_the_use_grows_to_what_is_read_at_the_end() {
-    let table = table();
-    let mut told = 0;
-    for row in rows(&table) {
-        let mut reader = agents::reader(&sample::agent(row.cli), Some("local"));
-        let mut before = None;
-        for line in row.stream("stdout").split(|&byte| byte == b'\n') {
-            drop(reader.line(Stream::Stdout, line));
-            let usage = reader.usage();
-            let total = |usage: &Usage| (usage.requests, usage.tokens.map(Tokens::total));
-            assert!(usage.as_ref().map(total) >= before.as_ref().map(total), "{} {}", row.cli, row.scenario);
-            before = usage;
-        }
-        let reading = reader.finish(&row.outcome());
-        if let Some(usage) = before {
-            told += 1;
-            assert_eq!(
-                (usage.tokens, Some(usage.requests)),
-                (reading.tokens, reading.turns),
-                "{}",
-                row.scenario
-            );
-        } else {
-            assert_eq!(reading.tokens, None, "{} {}", row.cli, row.scenario);
-        }
-    }
-    assert!(told > 50, "only {told} recordings tell of their use");
 }
 
 #[test]
@@ -539,4 +515,32 @@ fn only_a_wrong_call_of_cline_is_called_one() {
         let reading = read("cline", &[], &[line], &EXIT_1);
         assert_eq!(reading.terminal_error.map(|sign| sign.kind.as_str()), Some(kind), "{line}");
     }
+}
+
+#[test]
+fn what_is_used_is_told_while_it_is_and_grows_to_what_was_read() {
+    let table = table();
+    let mut told_early = 0;
+    for row in rows(&table) {
+        let mut seen = vec![Usage::default()];
+        let (reading, _) = row.read_watched(usize::MAX, |usage| {
+            if seen.last() != Some(&usage) {
+                seen.push(usage);
+            }
+        });
+        let name = format!("{} {}", row.cli, row.scenario);
+        for pair in seen.windows(2) {
+            let figures = |usage: &Usage| {
+                let tokens = usage.tokens.unwrap_or_default();
+                (usage.requests, tokens.input, tokens.output)
+            };
+            let (before, after) = (figures(&pair[0]), figures(&pair[1]));
+            assert!(before.0 < after.0 && before.1 <= after.1 && before.2 <= after.2, "{name}: {pair:?}");
+        }
+        let last = seen.last().expect("the first is always there");
+        assert_eq!((last.tokens, last.cost_usd), (reading.tokens, reading.cost_usd), "{name}");
+        assert_eq!(last.requests, reading.turns.unwrap_or(0), "{name}: one for each answer");
+        told_early += usize::from(seen.len() > 2);
+    }
+    assert!(told_early > 50, "only {told_early} recordings tell of more than one answer");
 }

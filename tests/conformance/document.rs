@@ -29,6 +29,7 @@ struct Facts {
     limits: String,
     leaves: String,
     refusals: String,
+    used: String,
 }
 
 /// Writes the document of the last answer of every row. Rows that were never run are named so.
@@ -99,6 +100,7 @@ fn known() -> io::Result<String> {
         "memory at a start",
         "kept apart by",
         "refusals of the provider",
+        "use is told",
         "own limits",
         "asked to stop by",
         "a session is gone on with",
@@ -124,6 +126,7 @@ fn known() -> io::Result<String> {
             memory,
             facts.apart.clone(),
             facts.refusals.clone(),
+            facts.used.clone(),
             facts.limits.clone(),
             stop(&spec),
             session(&spec),

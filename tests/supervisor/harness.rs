@@ -12,7 +12,7 @@ use orchestrate::model::completion::Completion;
 use orchestrate::model::ids::{AttemptKey, RunId, TaskId};
 use orchestrate::model::limits::Limits;
 use orchestrate::model::outcome::{CompletionFact, Ending, Outcome};
-use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream};
+use orchestrate::model::reading::{LineNews, OutputReader, Reading, Stream, Usage};
 use orchestrate::supervisor::{Accept, AttemptJob, Ended, Places, Report, Supervisor, process_started};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -67,7 +67,8 @@ impl Heard {
     }
 }
 
-/// A reader that keeps what it is given; a line `hopeless WHY` has it give up.
+/// A reader that keeps what it is given; a line `hopeless WHY` has it give up, and each line `used` is an
+/// answer of a model.
 struct Keeper {
     heard: Heard,
     wants: bool,
@@ -85,6 +86,11 @@ impl OutputReader for Keeper {
             return Some(LineNews::Hopeless(why.to_owned()));
         }
         text.strip_prefix("doing ").map(|what| LineNews::Doing(what.to_owned()))
+    }
+
+    fn usage(&self) -> Usage {
+        let answers = self.heard.0.lock().unwrap().iter().filter(|(_, line)| line == b"used").count();
+        Usage { requests: u32::try_from(answers).unwrap(), ..Usage::default() }
     }
 
     fn finish(&mut self, _outcome: &Outcome) -> Reading {

@@ -28,3 +28,4 @@ mod stopping;
 mod strays;
 #[cfg(target_os = "linux")]
 mod trees;
+mod used;

@@ -107,8 +107,8 @@ async fn what_it_is_doing_is_reported() {
                 said.push(text);
                 std::fs::write(bench.path("go"), "").unwrap();
             }
-            Report::Used { .. } => {}
             Report::Ended { .. } => break,
+            Report::Used { .. } => panic!("its reader knows of no use"),
             Report::Checked { .. } => panic!("nothing was checked"),
         }
     }

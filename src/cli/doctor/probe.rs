@@ -124,12 +124,7 @@ pub(super) async fn ask(questions: Vec<Question>, patience: Patience) -> Result<
                         *end = Some(end_of(&ended.outcome));
                     }
                 }
-                Some(
-                    Report::Started { .. }
-                    | Report::Doing { .. }
-                    | Report::Used { .. }
-                    | Report::Checked { .. },
-                ) => {}
+                Some(Report::Started { .. } | Report::Doing { .. } | Report::Used { .. } | Report::Checked { .. }) => {}
                 None => break,
             },
             signal = signals.next() => {
