@@ -84,6 +84,25 @@ pub fn lease(prefix: &str, run: &RunId) -> String {
     of_run(prefix, run, "lease")
 }
 
+/// `PREFIX provider:<name>:cooldown`.
+pub fn cooldown(prefix: &str, provider: &str) -> String {
+    of_provider(prefix, provider, "cooldown")
+}
+
+/// `PREFIX provider:<name>:spend:<YYYY-MM>`.
+pub fn spend(prefix: &str, provider: &str, month: &str) -> String {
+    of_provider(prefix, provider, &format!("spend:{month}"))
+}
+
+/// What the keys of providers begin with.
+pub fn providers(prefix: &str) -> String {
+    format!("{}provider:", coded(prefix))
+}
+
+fn of_provider(prefix: &str, provider: &str, what: &str) -> String {
+    format!("{}{}:{what}", providers(prefix), coded(provider))
+}
+
 fn of_task(spec: &RunSpec, task: &TaskId, what: &str) -> String {
     let id = coded(&format!("{}{task}", spec.settings.id_prefix));
     format!("{}task:{id}:{what}", coded(&spec.prefix))

@@ -28,6 +28,7 @@ mod reports;
 mod rights;
 mod shared;
 mod sharing;
+mod spending;
 mod verify;
 mod writing;
 
@@ -39,6 +40,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::masking::Masker;
+use crate::model::account::RunAccount;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
@@ -68,6 +70,8 @@ pub struct Store {
     path: PathBuf,
     /// The fences of the runs that this process took.
     held: BTreeMap<RunId, u64>,
+    /// What the runs that this process took reserved and spent, as their journals tell.
+    accounts: BTreeMap<RunId, RunAccount>,
     /// What goes in is masked by this.
     masker: Masker,
     /// What is written to a Redis too.
@@ -81,7 +85,7 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default(), mirror: None })
+        Ok(Self::over(connection, path))
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -93,13 +97,18 @@ impl Store {
             Err(error) => return Err(StoreError::Unavailable { path, source: Box::new(error) }),
         }
         let connection = database::open_existing(&path).map_err(|error| error.at(&path))?;
-        Ok(connection.map(|connection| Self {
+        Ok(connection.map(|connection| Self::over(connection, path)))
+    }
+
+    fn over(connection: Connection, path: PathBuf) -> Self {
+        Self {
             connection,
             path,
             held: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             masker: Masker::default(),
             mirror: None,
-        }))
+        }
     }
 
     /// Masks what goes in from here on by these known values too, not by shape alone.

@@ -78,6 +78,7 @@ impl Store {
         }
         self.mirror = mirror;
         taken?;
+        self.accounts.remove(&spec.run_id);
         self.held.insert(spec.run_id.clone(), lease.fence);
         Ok(())
     }

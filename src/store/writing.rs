@@ -20,6 +20,7 @@ use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
     Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
+    spending,
 };
 
 impl Store {
@@ -132,9 +133,13 @@ impl Store {
         let fence = self.fence_of(view);
         let masker = self.masker.clone();
         let mut turn = Turn::default();
+        let account = self.account_with(&spec.run_id, events)?;
         self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
+            if let Some((_, steps)) = &account {
+                spending::book(connection, &masker, spec, steps, now)?;
+            }
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
                 turn.records.push(write_touched(
@@ -153,6 +158,9 @@ impl Store {
             }
             Ok(())
         })?;
+        if let Some((account, _)) = account {
+            self.accounts.insert(spec.run_id.clone(), account);
+        }
         if let Some(mirror) = &self.mirror {
             turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
             mirror.turn(turn);
@@ -248,6 +256,7 @@ fn take_hold(
     journal::clear_forgotten(connection, before(now))?;
     shared.expire_run(run, None)?;
     let records = claim_tasks(connection, masker, spec, lease, now, is_alive)?;
+    spending::settle_own_entries(connection, masker, spec, fence, now)?;
     journal::raise_fence(connection, run, fence)?;
     journal::seen(connection, run, now)?;
     Ok(records)
