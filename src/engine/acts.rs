@@ -10,6 +10,7 @@ use crate::engine::facts::checked;
 use crate::engine::prepare::{self, AttemptOrder};
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
+use crate::model::ledger::Ask;
 use crate::model::limits::Peaks;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, Outcome};
 use crate::model::reading::{Reading, Sign, SignSource};
@@ -18,7 +19,6 @@ use crate::model::run::RunSpec;
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 use crate::scheduler::{Effect, Input};
-use crate::store::Ask;
 use crate::supervisor::{self, CheckJob, CheckTicket};
 
 /// What an attempt is told of those before it.
@@ -43,9 +43,9 @@ impl Engine {
                 return self.ungranted(&key);
             }
             Effect::Reserve { key, provider, month, amount, least, budget } => {
-                return self.reserve(&Ask { key, provider, month, amount, least, budget });
+                return self.reserve(Ask { key, provider, month, amount, least, budget });
             }
-            Effect::Release { key, .. } => self.release_reserved(&key),
+            Effect::Release { key, provider, month } => self.release(&key, &provider, &month),
             Effect::Stop { key, reason } => self.supervisor.stop(&key, reason),
             Effect::Verify { key, commands, timeout } => {
                 let directory = self.parts.workspace.directory(&key.task);

@@ -22,6 +22,7 @@ pub mod ending;
 mod facts;
 pub mod folders;
 mod mending;
+mod money;
 pub mod prepare;
 mod reports;
 pub mod requests;

@@ -2,9 +2,8 @@
 
 use crate::engine::Engine;
 use crate::model::ids::AttemptKey;
-use crate::model::ledger::Reservation;
 use crate::scheduler::Input;
-use crate::store::{Ask, Grant, SharedNews};
+use crate::store::{Grant, SharedNews};
 
 impl Engine {
     /// What happened to it since the last look, and what was asked of the run through it. The error is a refusal: somebody else has the run, or
@@ -15,23 +14,6 @@ impl Engine {
             inputs.extend(self.requests()?);
         }
         Ok(inputs)
-    }
-
-    /// Reserves money for an attempt. What cannot be asked is not known: nothing is paid then.
-    pub(super) fn reserve(&mut self, ask: &Ask) -> Vec<Input> {
-        let now = self.parts.clock.wall();
-        let answer = self.parts.store.reserve(&self.parts.spec, ask, now);
-        let answer = answer.unwrap_or_else(|error| Reservation::Unknown { why: error.to_string() });
-        vec![Input::Reserved { key: ask.key.clone(), answer }]
-    }
-
-    /// Gives back what was reserved for an attempt that does not start.
-    pub(super) fn release_reserved(&mut self, key: &AttemptKey) {
-        if let Err(error) = self.parts.store.release_reserved(&self.parts.spec, key, self.parts.clock.wall())
-        {
-            // It is given back when the run is taken up or ends.
-            tracing::warn!(%key, %error, "money stays reserved for an attempt that does not start");
-        }
     }
 
     /// The user of an attempt that is about to start, where it can have one.

@@ -49,6 +49,23 @@ pub struct RunSpending {
     pub reserved_usd: BTreeMap<String, Money>,
 }
 
+/// Money that is asked for an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// At which provider.
+    pub provider: String,
+    /// In which month, as `2026-11`.
+    pub month: String,
+    /// So much.
+    pub amount: Money,
+    /// The least that is of use.
+    pub least: Money,
+    /// What may be spent in the month; none: as much as is asked for.
+    pub budget: Option<Money>,
+}
+
 /// What came of asking for money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
@@ -85,11 +102,6 @@ impl MonthLedger {
         }
     }
 
-    /// The name of an attempt within its run's entry.
-    pub fn entry_name(key: &AttemptKey) -> String {
-        format!("{}/{}", key.task, key.attempt)
-    }
-
     /// What is spent and reserved, by all runs.
     pub fn used(&self) -> Money {
         self.spent() + self.reserved()
@@ -121,7 +133,7 @@ impl MonthLedger {
         least: Money,
         budget: Option<Money>,
     ) -> Reservation {
-        let name = Self::entry_name(key);
+        let name = entry_name(key);
         let before = self.runs.get(run).and_then(|entry| entry.reserved_usd.get(&name)).copied();
         let used = self.used().less(before.unwrap_or_default());
         let granted = budget.map_or(amount, |budget| amount.min(budget.less(used)));
@@ -136,22 +148,12 @@ impl MonthLedger {
 
     /// Books what an attempt cost and used, and gives back what it had reserved.
     pub fn settle(&mut self, run: &RunId, key: &AttemptKey, amount: Money, day: &str, tokens: u64) {
-        let entry = self.runs.entry(run.clone()).or_default();
-        entry.reserved_usd.remove(&Self::entry_name(key));
-        entry.spent_usd += amount;
-        if tokens > 0 {
-            let count = entry.tokens.entry(day.to_owned()).or_insert(0);
-            *count = count.saturating_add(tokens);
-        }
-        entry.revision += 1;
+        self.runs.entry(run.clone()).or_default().settle(key, amount, day, tokens);
     }
 
     /// Gives back what an attempt had reserved that never started. Says whether it had something.
     pub fn release(&mut self, run: &RunId, key: &AttemptKey) -> bool {
-        let Some(entry) = self.runs.get_mut(run) else { return false };
-        let had = entry.reserved_usd.remove(&Self::entry_name(key)).is_some();
-        entry.revision += u64::from(had);
-        had
+        self.runs.get_mut(run).is_some_and(|entry| entry.release(key))
     }
 
     /// Takes in what another version of the document knows: of each run the later entry.
@@ -167,6 +169,38 @@ impl MonthLedger {
         }
         self.updated_at = self.updated_at.max(other.updated_at);
     }
+}
+
+impl RunSpending {
+    /// Sets what an attempt may cost that has started. Says whether that is new.
+    pub fn hold(&mut self, key: &AttemptKey, amount: Money) -> bool {
+        let is_new = self.reserved_usd.insert(entry_name(key), amount) != Some(amount);
+        self.revision += u64::from(is_new);
+        is_new
+    }
+
+    /// Books what an attempt cost and used, and gives back what it had reserved.
+    pub fn settle(&mut self, key: &AttemptKey, amount: Money, day: &str, tokens: u64) {
+        self.reserved_usd.remove(&entry_name(key));
+        self.spent_usd += amount;
+        if tokens > 0 {
+            let count = self.tokens.entry(day.to_owned()).or_insert(0);
+            *count = count.saturating_add(tokens);
+        }
+        self.revision += 1;
+    }
+
+    /// Gives back what an attempt had reserved. Says whether it had something.
+    pub fn release(&mut self, key: &AttemptKey) -> bool {
+        let had = self.reserved_usd.remove(&entry_name(key)).is_some();
+        self.revision += u64::from(had);
+        had
+    }
+}
+
+/// The name of an attempt within its run's entry.
+fn entry_name(key: &AttemptKey) -> String {
+    format!("{}/{}", key.task, key.attempt)
 }
 
 /// The month in which `at` lies, by UTC, as `2026-11`.

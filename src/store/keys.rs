@@ -84,31 +84,31 @@ pub fn lease(prefix: &str, run: &RunId) -> String {
     of_run(prefix, run, "lease")
 }
 
-/// The beginning of all keys about providers: `PREFIX provider:`.
-pub fn providers(prefix: &str) -> String {
-    format!("{}provider:", coded(prefix))
-}
-
 /// `PREFIX provider:<name>:cooldown`.
 pub fn cooldown(prefix: &str, provider: &str) -> String {
-    format!("{}{}:cooldown", providers(prefix), coded(provider))
+    of_provider(prefix, provider, "cooldown")
 }
 
 /// `PREFIX provider:<name>:spend:<YYYY-MM>`.
 pub fn spend(prefix: &str, provider: &str, month: &str) -> String {
-    format!("{}{}:spend:{}", providers(prefix), coded(provider), coded(month))
+    of_provider(prefix, provider, &format!("spend:{month}"))
+}
+
+/// What the keys of providers begin with.
+pub fn providers(prefix: &str) -> String {
+    format!("{}provider:", coded(prefix))
 }
 
 /// Whether a key that begins as [`providers`] says is one of [`spend`].
 pub fn is_spend(key: &str) -> bool {
     let mut parts = key.rsplit(':');
     let month = parts.next().unwrap_or("");
-    month.len() == 7
-        && month
-            .bytes()
-            .enumerate()
-            .all(|(place, byte)| if place == 4 { byte == b'-' } else { byte.is_ascii_digit() })
-        && parts.next() == Some("spend")
+    let digits = |(place, byte): (usize, u8)| if place == 4 { byte == b'-' } else { byte.is_ascii_digit() };
+    month.len() == 7 && month.bytes().enumerate().all(digits) && parts.next() == Some("spend")
+}
+
+fn of_provider(prefix: &str, provider: &str, what: &str) -> String {
+    format!("{}{}:{what}", providers(prefix), coded(provider))
 }
 
 fn of_task(spec: &RunSpec, task: &TaskId, what: &str) -> String {

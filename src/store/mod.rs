@@ -20,7 +20,6 @@ mod error;
 mod folder;
 mod journal;
 pub mod keys;
-mod ledger;
 mod number;
 mod outbox;
 mod reading;
@@ -30,6 +29,7 @@ mod rights;
 mod shared;
 mod sharing;
 mod spending;
+mod spent;
 mod verify;
 mod writing;
 
@@ -41,10 +41,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::masking::Masker;
-use crate::model::ids::{AttemptKey, RunId};
+use crate::model::account::RunAccount;
+use crate::model::ids::RunId;
 
 pub use error::StoreError;
-pub use ledger::Ask;
 pub use outbox::AlertMark;
 pub use reports::report_text;
 pub use shared::redis::{
@@ -52,7 +52,7 @@ pub use shared::redis::{
     SharedReport, StreamEntry, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
-pub use spending::Spent;
+pub use spent::Spent;
 pub use verify::Problem;
 
 /// How long a lease holds without being renewed.
@@ -72,8 +72,8 @@ pub struct Store {
     path: PathBuf,
     /// The fences of the runs that this process took.
     held: BTreeMap<RunId, u64>,
-    /// Where money is reserved for attempts of the run that this process took.
-    reserved: BTreeMap<AttemptKey, ledger::Month>,
+    /// What the runs that this process took reserved and spent, as their journals tell.
+    accounts: BTreeMap<RunId, RunAccount>,
     /// What goes in is masked by this.
     masker: Masker,
     /// What is written to a Redis too.
@@ -87,14 +87,7 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self {
-            connection,
-            path,
-            held: BTreeMap::new(),
-            reserved: BTreeMap::new(),
-            masker: Masker::default(),
-            mirror: None,
-        })
+        Ok(Self::over(connection, path))
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -106,14 +99,18 @@ impl Store {
             Err(error) => return Err(StoreError::Unavailable { path, source: Box::new(error) }),
         }
         let connection = database::open_existing(&path).map_err(|error| error.at(&path))?;
-        Ok(connection.map(|connection| Self {
+        Ok(connection.map(|connection| Self::over(connection, path)))
+    }
+
+    fn over(connection: Connection, path: PathBuf) -> Self {
+        Self {
             connection,
             path,
             held: BTreeMap::new(),
-            reserved: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             masker: Masker::default(),
             mirror: None,
-        }))
+        }
     }
 
     /// Masks what goes in from here on by these known values too, not by shape alone.

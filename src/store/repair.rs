@@ -14,7 +14,7 @@ use crate::schema::SchemaKind;
 use super::journal::{self, Listed};
 use super::shared::embedded::Embedded;
 use super::verify::{masked, same};
-use super::{Problem, Store, StoreError, door, keys, ledger};
+use super::{Problem, Store, StoreError, door, keys, spending, spent};
 
 impl Store {
     /// Writes what is derived from the events again where it differs from them. Returns what was
@@ -29,8 +29,10 @@ impl Store {
                 let Ok(view) = journal::view(connection, &spec) else { continue };
                 mend_run(connection, &masker, &listed, &spec, &view, now, &mut mended)?;
                 if listed.ended {
-                    mended.extend(ledger::unlike(connection, &listed.prefix, &spec.run_id)?);
-                    ledger::restate(connection, &masker, &listed.prefix, &spec.run_id, now)?;
+                    mended.extend(spending::unlike(connection, &listed.prefix, &spec.run_id)?);
+                    let fence = journal::head(connection, &spec.run_id)?.fence;
+                    spending::settle_own_entries(connection, &masker, &spec, fence, now)?;
+                    spent::restate(connection, &spec.run_id)?;
                 }
             }
             Ok(mended)

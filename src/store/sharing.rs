@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 
 use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Following, Mirror, SharedNews, plan_text, summary_text};
-use super::{SharedState as _, Store, StoreError, journal, keys, ledger};
+use super::{SharedState as _, Store, StoreError, journal, keys};
 
 impl Store {
     /// Has everything from here on written to a Redis too. To be called before the first fence of a
@@ -78,8 +78,8 @@ impl Store {
         }
         self.mirror = mirror;
         taken?;
+        self.accounts.remove(&spec.run_id);
         self.held.insert(spec.run_id.clone(), lease.fence);
-        self.reserved = self.read(|connection| ledger::reserved_in(connection, &spec.run_id))?;
         Ok(())
     }
 

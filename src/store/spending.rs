@@ -1,198 +1,246 @@
-//! What every attempt cost: a row for each, written with its event.
+//! What is spent at providers: reserved before attempts start, booked with the events that say so.
 //!
-//! The table stands beside those of the form: a store that never had it has it made by the first who
-//! writes, and a version that does not know it does not look at it.
+//! The entry of a run in a month's ledger is the fold of its events, beside what is reserved for attempts
+//! that are about to start. It changes in the transaction that writes an event down, and is made anew when a
+//! run is taken: what a crash left between a reservation and its record is given back then.
+//!
+//! A ledger stays [`KEEP_LEDGER`] after it was written last; the events have all of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::model::event::{Event, EventBody, SpendBasis};
-use crate::model::ids::{RunId, TaskId};
-use crate::model::money::Money;
-use crate::model::reading::Tokens;
+use crate::masking::Masker;
+use crate::model::account::{Booking, LedgerName, RunAccount};
+use crate::model::event::{Event, EventBody};
+use crate::model::ids::{AttemptKey, RunId};
+use crate::model::ledger::{Ask, MonthLedger, Reservation};
+use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
+use crate::schema::SchemaKind;
 
-use super::number::{from_sql, to_sql};
-use super::{Store, StoreError};
+use super::shared::embedded::Embedded;
+use super::{Problem, SharedState as _, Store, StoreError, door, journal, keys, spent};
 
-const TABLE: &str = "
-    CREATE TABLE IF NOT EXISTS spending (
-        run_id TEXT NOT NULL,
-        task_id TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        at INTEGER NOT NULL,
-        day TEXT NOT NULL,
-        provider TEXT,
-        model TEXT,
-        layer INTEGER,
-        micro_usd INTEGER NOT NULL,
-        basis TEXT NOT NULL,
-        input INTEGER,
-        output INTEGER,
-        PRIMARY KEY (run_id, task_id, attempt)
-    ) WITHOUT ROWID;
-";
+/// How long a month's ledger stays after it was written last.
+pub(super) const KEEP_LEDGER: Duration = Duration::from_hours(62 * 24);
 
-/// What one attempt cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spent {
-    /// The run.
-    pub run: RunId,
-    /// The task.
-    pub task: TaskId,
-    /// The number of the attempt.
-    pub attempt: u32,
-    /// When it was booked.
-    pub at: Timestamp,
-    /// The day of that, by UTC, as `2026-11-25`.
-    pub day: String,
-    /// The provider that was charged; none: the attempt ran outside the hierarchy.
-    pub provider: Option<String>,
-    /// The model that answered, or was asked for where that cannot be seen.
-    pub model: Option<String>,
-    /// The layer at which it ran.
-    pub layer: Option<u8>,
-    /// What it cost.
-    pub amount: Money,
-    /// How that is known.
-    pub basis: SpendBasis,
-    /// The tokens used, where told.
-    pub tokens: Option<Tokens>,
-}
+/// What some events change, ledger by ledger.
+pub(super) type Bookings = Vec<(LedgerName, Booking)>;
 
 impl Store {
-    /// What attempts cost, in the order in which they were booked: those of days that begin with `days`
-    /// (`2026-11` for a month), and of `run` alone where one is given.
-    ///
-    /// # Errors
-    /// Where the store, or what it has there, cannot be read.
-    pub fn spending(&self, days: &str, run: Option<&RunId>) -> Result<Vec<Spent>, StoreError> {
-        self.read(|connection| rows(connection, days, run))
+    /// Reserves money for an attempt of a run that this process has taken, in one step that nobody comes
+    /// between. Asking twice for an attempt is asking once.
+    pub fn reserve(
+        &mut self,
+        spec: &RunSpec,
+        ask: Ask,
+        now: Timestamp,
+    ) -> Result<Option<Reservation>, StoreError> {
+        self.refused()?;
+        if self.mirror.is_some() && ask.budget.is_some() {
+            let why = "the ledger of other machines is not known".to_owned();
+            return Ok(Some(Reservation::Unknown { why }));
+        }
+        let (masker, fence) = (self.masker.clone(), self.held.get(&spec.run_id).copied());
+        let name = LedgerName { provider: ask.provider, month: ask.month };
+        let answer = self.write(|connection| {
+            admit(connection, &spec.run_id, fence)?;
+            let mut ledger = read(connection, &spec.prefix, &name)?;
+            let answer = ledger.reserve(&spec.run_id, &ask.key, ask.amount, ask.least, ask.budget);
+            if matches!(answer, Reservation::Granted { .. }) {
+                write(connection, &masker, &spec.prefix, &mut ledger, now)?;
+            }
+            Ok(answer)
+        })?;
+        Ok(Some(answer))
     }
-}
 
-/// The row of a `SpendSettled`; another event has none.
-fn row(run: &RunId, event: &Event) -> Option<Spent> {
-    let EventBody::SpendSettled { task_id, attempt, provider, model, layer, day, amount_usd, basis, tokens } =
-        event.body.clone()
-    else {
-        return None;
-    };
-    Some(Spent {
-        run: run.clone(),
-        task: task_id,
-        attempt,
-        at: event.at,
-        day,
-        provider,
-        model,
-        layer,
-        amount: amount_usd,
-        basis,
-        tokens,
-    })
-}
-
-/// Writes the row of a `SpendSettled`.
-pub(super) fn insert(connection: &Connection, run: &RunId, event: &Event) -> Result<(), StoreError> {
-    let Some(row) = row(run, event) else { return Ok(()) };
-    connection.execute_batch(TABLE)?;
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO spending
-                 (run_id, task_id, attempt, at, day, provider, model, layer, micro_usd, basis, input, output)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?
-        .execute(rusqlite::params![
-            row.run.as_str(),
-            row.task.as_str(),
-            row.attempt,
-            row.at.0,
-            row.day,
-            row.provider,
-            row.model,
-            row.layer,
-            to_sql(row.amount.0),
-            word(row.basis),
-            row.tokens.map(|tokens| to_sql(tokens.input)),
-            row.tokens.map(|tokens| to_sql(tokens.output)),
-        ])?;
-    Ok(())
-}
-
-/// Whether the rows of a run are not those that its events make.
-pub(super) fn differ(connection: &Connection, run: &RunId, events: &[Event]) -> Result<bool, StoreError> {
-    let mut told: Vec<Spent> = events.iter().filter_map(|event| row(run, event)).collect();
-    told.sort_by(|one, other| (one.at, &one.task, one.attempt).cmp(&(other.at, &other.task, other.attempt)));
-    Ok(told != rows(connection, "", Some(run))?)
-}
-
-/// Makes the rows of a run anew of its events.
-pub(super) fn restate(connection: &Connection, run: &RunId, events: &[Event]) -> Result<(), StoreError> {
-    if !differ(connection, run, events)? {
-        return Ok(());
+    /// Gives back what was reserved for an attempt that does not start.
+    pub fn release(
+        &mut self,
+        spec: &RunSpec,
+        key: &AttemptKey,
+        provider: &str,
+        month: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (masker, fence) = (self.masker.clone(), self.held.get(&spec.run_id).copied());
+        let name = LedgerName { provider: provider.to_owned(), month: month.to_owned() };
+        self.write(|connection| {
+            admit(connection, &spec.run_id, fence)?;
+            let mut ledger = read(connection, &spec.prefix, &name)?;
+            if ledger.release(&spec.run_id, key) {
+                write(connection, &masker, &spec.prefix, &mut ledger, now)?;
+            }
+            Ok(())
+        })
     }
-    connection.execute_batch(TABLE)?;
-    connection.execute("DELETE FROM spending WHERE run_id = ?1", [run.as_str()])?;
-    for event in events {
-        insert(connection, run, event)?;
-    }
-    Ok(())
-}
 
-fn rows(connection: &Connection, days: &str, run: Option<&RunId>) -> Result<Vec<Spent>, StoreError> {
-    let there: bool = connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'spending')",
-        [],
-        |row| row.get(0),
-    )?;
-    if !there {
-        return Ok(Vec::new());
+    /// What is spent and reserved at a provider in a month, as this machine knows it.
+    pub fn ledger(&self, prefix: &str, provider: &str, month: &str) -> Result<MonthLedger, StoreError> {
+        let name = LedgerName { provider: provider.to_owned(), month: month.to_owned() };
+        self.read(|connection| read(connection, prefix, &name))
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT run_id, task_id, attempt, at, day, provider, model, layer, micro_usd, basis, input, output
-         FROM spending
-         WHERE substr(day, 1, length(?1)) = ?1 AND (?2 IS NULL OR run_id = ?2)
-         ORDER BY at, run_id, task_id, attempt",
-    )?;
-    let mut rows = statement.query(rusqlite::params![days, run.map(RunId::as_str)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text: String = row.get(9)?;
-        let basis = basis_of(&text)
-            .ok_or_else(|| StoreError::corrupt(format!("the table `spending` has the word `{text}`")))?;
-        let (input, output): (Option<i64>, Option<i64>) = (row.get(10)?, row.get(11)?);
-        let tokens = match input.zip(output) {
-            Some((input, output)) => Some(Tokens { input: from_sql(input)?, output: from_sql(output)? }),
-            None => None,
+
+    /// The account of a run after `events`, and what they change; none: nothing.
+    pub(super) fn account_with(
+        &self,
+        run: &RunId,
+        events: &[Event],
+    ) -> Result<Option<(RunAccount, Bookings)>, StoreError> {
+        let is_money = |event: &&Event| {
+            matches!(event.body, EventBody::SpendReserved { .. } | EventBody::SpendSettled { .. })
         };
-        found.push(Spent {
-            run: RunId(row.get(0)?),
-            task: TaskId::new(row.get::<_, String>(1)?),
-            attempt: row.get(2)?,
-            at: Timestamp(row.get(3)?),
-            day: row.get(4)?,
-            provider: row.get(5)?,
-            model: row.get(6)?,
-            layer: row.get(7)?,
-            amount: Money(from_sql(row.get(8)?)?),
-            basis,
-            tokens,
+        if !events.iter().any(|event| is_money(&event)) {
+            return Ok(None);
+        }
+        let mut account = match self.accounts.get(run) {
+            Some(account) => account.clone(),
+            None => self.read(|connection| account(connection, run))?,
+        };
+        let bookings = events.iter().filter(is_money).flat_map(|event| account.apply(&event.body)).collect();
+        Ok(Some((account, bookings)))
+    }
+}
+
+/// Refuses who does not have the run any more.
+fn admit(connection: &Connection, run: &RunId, fence: Option<u64>) -> Result<(), StoreError> {
+    let head = journal::head(connection, run)?;
+    fence.map_or(Ok(()), |fence| head.admit(run, fence))
+}
+
+/// What a run reserved and spent, as its journal tells.
+pub(super) fn account(connection: &Connection, run: &RunId) -> Result<RunAccount, StoreError> {
+    let mut account = RunAccount::default();
+    for event in journal::events(connection, run, 0)? {
+        account.apply(&event.body);
+    }
+    Ok(account)
+}
+
+/// The ledger of that name; an empty one where there is none. One that cannot be read is an error: what
+/// others spent stands in it.
+pub(super) fn read(
+    connection: &Connection,
+    prefix: &str,
+    name: &LedgerName,
+) -> Result<MonthLedger, StoreError> {
+    let key = keys::spend(prefix, &name.provider, &name.month);
+    let Some(text) = Embedded::new(connection).get(&key)? else {
+        return Ok(MonthLedger::new(&name.provider, &name.month));
+    };
+    serde_json::from_str(&text)
+        .map_err(|error| StoreError::corrupt(format!("`{key}`, which says what was spent: {error}")))
+}
+
+/// The same for somebody who goes on without it where it cannot be read: the events have all of it.
+fn read_if_whole(
+    connection: &Connection,
+    prefix: &str,
+    name: &LedgerName,
+) -> Result<Option<MonthLedger>, StoreError> {
+    match read(connection, prefix, name) {
+        Ok(ledger) => Ok(Some(ledger)),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::warn!(%error, "nothing is paid there until it is repaired");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a ledger, masked and held against its schema. Returns the text.
+pub(super) fn write(
+    connection: &Connection,
+    masker: &Masker,
+    prefix: &str,
+    ledger: &mut MonthLedger,
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    ledger.updated_at = ledger.updated_at.max(now);
+    let what = || format!("the spending at `{}` in {}", ledger.provider, ledger.month);
+    let text = door::document(masker, SchemaKind::Spend, what, ledger)?;
+    let key = keys::spend(prefix, &ledger.provider, &ledger.month);
+    Embedded::new(connection).put_common(&key, &text, now + KEEP_LEDGER)?;
+    Ok(text)
+}
+
+/// Changes the entries of a run as its new events say.
+pub(super) fn book(
+    connection: &Connection,
+    masker: &Masker,
+    spec: &RunSpec,
+    bookings: &Bookings,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (name, booking) in bookings {
+        let Some(mut ledger) = read_if_whole(connection, &spec.prefix, name)? else { continue };
+        if booking.apply(ledger.runs.entry(spec.run_id.clone()).or_default()) {
+            write(connection, masker, &spec.prefix, &mut ledger, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the entries of a run that is being taken say what its journal says, with a revision above all
+/// that an earlier supervisor, whose fence was lower, can have given.
+pub(super) fn settle_own_entries(
+    connection: &Connection,
+    masker: &Masker,
+    spec: &RunSpec,
+    fence: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let account = account(connection, &spec.run_id)?;
+    let told = account.ledgers();
+    let mut names: Vec<LedgerName> = told.keys().cloned().collect();
+    for (key, text) in Embedded::new(connection).list(&keys::providers(&spec.prefix))? {
+        let Ok(ledger) = serde_json::from_str::<MonthLedger>(&text) else { continue };
+        let name = LedgerName { provider: ledger.provider, month: ledger.month };
+        if ledger.runs.contains_key(&spec.run_id)
+            && keys::spend(&spec.prefix, &name.provider, &name.month) == key
+            && !told.contains_key(&name)
+        {
+            names.push(name);
+        }
+    }
+    for name in names {
+        let Some(mut ledger) = read_if_whole(connection, &spec.prefix, &name)? else { continue };
+        if ledger.set_entry(&spec.run_id, told.get(&name), fence) {
+            write(connection, masker, &spec.prefix, &mut ledger, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is stored of the spending of a run that has ended and is not what its events say.
+pub(super) fn unlike(connection: &Connection, prefix: &str, run: &RunId) -> Result<Vec<Problem>, StoreError> {
+    let account = account(connection, run)?;
+    let told = account.ledgers();
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    let wrong = |key: String| Problem {
+        place: key,
+        message: format!("what run {run} spent is not what its events say"),
+    };
+    for (key, text) in Embedded::new(connection).list(&keys::providers(prefix))? {
+        // What is no ledger is told with the other entries.
+        let Ok(mut ledger) = serde_json::from_str::<MonthLedger>(&text) else { continue };
+        let name = LedgerName { provider: ledger.provider.clone(), month: ledger.month.clone() };
+        if ledger.set_entry(run, told.get(&name), 0) {
+            problems.push(wrong(key));
+        }
+        seen.insert(name);
+    }
+    let missing = told.keys().filter(|name| !seen.contains(*name));
+    problems.extend(missing.map(|name| wrong(keys::spend(prefix, &name.provider, &name.month))));
+    if spent::differ(connection, run, &journal::events(connection, run, 0)?)? {
+        problems.push(Problem {
+            place: format!("run {run}"),
+            message: "the table of what its attempts cost is not what its events say".to_owned(),
         });
     }
-    Ok(found)
-}
-
-const fn word(basis: SpendBasis) -> &'static str {
-    match basis {
-        SpendBasis::Free => "free",
-        SpendBasis::Reported => "reported",
-        SpendBasis::Priced => "priced",
-        SpendBasis::Bound => "bound",
-    }
-}
-
-fn basis_of(text: &str) -> Option<SpendBasis> {
-    [SpendBasis::Free, SpendBasis::Reported, SpendBasis::Priced, SpendBasis::Bound]
-        .into_iter()
-        .find(|basis| word(*basis) == text)
+    Ok(problems)
 }

@@ -12,7 +12,7 @@ use crate::schema::{self, SchemaKind};
 
 use super::journal::{self, Listed};
 use super::shared::embedded::Embedded;
-use super::{SharedState as _, Store, StoreError, door, keys, ledger};
+use super::{SharedState as _, Store, StoreError, door, keys, spending};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +101,7 @@ impl Store {
             self.check_records(listed, &spec, &view, problems)?;
             // While a run goes on, money is reserved before there is an event that says so.
             if listed.ended {
-                let wrong = self.read(|connection| ledger::unlike(connection, &listed.prefix, run))?;
+                let wrong = self.read(|connection| spending::unlike(connection, &listed.prefix, run))?;
                 problems.extend(wrong);
             }
         }

@@ -20,7 +20,7 @@ use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
     Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
-    ledger,
+    spending, spent,
 };
 
 impl Store {
@@ -133,10 +133,14 @@ impl Store {
         let fence = self.fence_of(view);
         let masker = self.masker.clone();
         let mut turn = Turn::default();
-        let reserved = std::mem::take(&mut self.reserved);
-        let written = self.write(|connection| {
+        let account = self.account_with(&spec.run_id, events)?;
+        self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
+            if let Some((_, steps)) = &account {
+                spending::book(connection, &masker, spec, steps, now)?;
+                spent::insert(connection, &spec.run_id, events)?;
+            }
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
                 turn.records.push(write_touched(
@@ -149,16 +153,15 @@ impl Store {
                     now,
                 )?);
             }
-            ledger::book(connection, &masker, spec, &reserved, events)?;
             journal::update_run(connection, spec, view, now)?;
             if journal::end_among(events) == Some(true) {
                 Embedded::new(connection).expire_run(&spec.run_id, Some(now + KEEP))?;
             }
             Ok(())
-        });
-        self.reserved = reserved;
-        written?;
-        self.forget_booked(events);
+        })?;
+        if let Some((account, _)) = account {
+            self.accounts.insert(spec.run_id.clone(), account);
+        }
         if let Some(mirror) = &self.mirror {
             turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
             mirror.turn(turn);
@@ -254,7 +257,8 @@ fn take_hold(
     journal::clear_forgotten(connection, before(now))?;
     shared.expire_run(run, None)?;
     let records = claim_tasks(connection, masker, spec, lease, now, is_alive)?;
-    ledger::restate(connection, masker, &spec.prefix, run, now)?;
+    spending::settle_own_entries(connection, masker, spec, fence, now)?;
+    spent::restate(connection, run)?;
     journal::raise_fence(connection, run, fence)?;
     journal::seen(connection, run, now)?;
     Ok(records)

@@ -99,13 +99,19 @@ impl<'c> Embedded<'c> {
         Ok(())
     }
 
-    /// Puts `text` under `key`, which belongs to no run and stays.
-    pub(in crate::store) fn put_lasting(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+    /// Puts a text under `key` that is of no single run, and goes at `until`.
+    pub(in crate::store) fn put_common(
+        &mut self,
+        key: &str,
+        text: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO entries (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+                "INSERT INTO entries (key, value, expires_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (key) DO UPDATE SET value = ?2, run_id = NULL, expires_at = ?3",
             )?
-            .execute(params![key, text])?;
+            .execute(params![key, text, until.0])?;
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 mod damage;
 mod door;
-mod ledger;
 mod outbox;
 mod power_loss;
 mod sharing;
+mod spending;
 
 use std::fs;
 use std::sync::{Arc, Barrier};
