@@ -4,7 +4,10 @@
 use serde_json::Value;
 
 /// Reads a value.
-pub(super) fn read(text: &str) -> serde_json::Result<Value> {
+///
+/// # Errors
+/// Where it is neither JSON nor JSON with comments and such commas.
+pub fn read(text: &str) -> serde_json::Result<Value> {
     // Most have neither, and then the places in messages are those of the text.
     serde_json::from_str(text).or_else(|error| serde_json::from_str(&plain(text)).map_err(|_| error))
 }

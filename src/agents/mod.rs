@@ -50,6 +50,7 @@ use crate::model::reading::OutputReader;
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 
+pub use jsonc::read as read_jsonc;
 pub use patterns::{FINAL_LINES, PatternFault, check_pattern};
 
 /// What is known of an attempt before it starts.

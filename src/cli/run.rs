@@ -77,7 +77,7 @@ pub struct ReadPlan {
 
 impl ReadPlan {
     /// Reads a plan for `agents`.
-    fn of(file: PlanText, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
+    pub fn of(file: PlanText, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
         let plan = file.plan(reading);
         Self::resolved(file, plan, reading, agents)
     }
@@ -87,6 +87,11 @@ impl ReadPlan {
         let resolved = plan::resolve(&plan, &resolve_options(reading, agents));
         let text = String::from_utf8_lossy(&file.bytes).into_owned();
         Self { file, text, plan, resolved }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
@@ -393,7 +398,8 @@ pub fn tasks_of(read: &ReadPlan, tick: TickMode) -> Vec<TaskSpec> {
     tasks
 }
 
-fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: PlanReading) -> RunSpec {
+/// The run that the plan would be with these settings.
+pub fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: PlanReading) -> RunSpec {
     RunSpec {
         run_id: RunId(Ulid::generate().to_string()),
         project: settings.project.clone(),

@@ -1,15 +1,11 @@
-//! `schema`, `completions` and `models list`: what the program itself knows.
+//! `schema` and `completions`: what the program itself knows.
 
-use crate::agents;
 use crate::cli::args;
-use crate::cli::args::OutputForm;
-use crate::cli::args::commands::{CompletionsCommand, ModelsCommand, SchemaCommand};
+use crate::cli::args::commands::{CompletionsCommand, SchemaCommand};
 use crate::cli::config;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::model::exit::ExitCode;
-use crate::model::layer::Cost;
-use crate::report::{self, text};
 use crate::schema::SchemaKind;
 
 /// The schema of `orchestrate.toml`.
@@ -44,44 +40,5 @@ pub fn completions(context: &Context, command: &CompletionsCommand) -> Result<Ex
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut args::definition(), "orchestrate", &mut script);
     context.ui.bytes(&script)?;
-    Ok(ExitCode::Success)
-}
-
-/// `orchestrate models [list]`.
-pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, CliError> {
-    let settings = context.settings()?;
-    let mut rows = Vec::new();
-    for layer in &settings.layers {
-        let agent = settings.agents.get(&layer.agent);
-        let found =
-            agent.and_then(|agent| agents::find::find_program(agent, &context.environment, &context.root));
-        let usable = match (&agent, &found) {
-            (None, _) => "unknown agent",
-            (Some(_), None) => "not installed",
-            (Some(_), Some(_)) => "installed",
-        };
-        rows.push((layer, usable));
-    }
-    if context.output != OutputForm::Human {
-        let list: Vec<serde_json::Value> = rows
-            .iter()
-            .map(|(layer, usable)| serde_json::json!({ "layer": layer, "agent_state": usable }))
-            .collect();
-        context.ui.data(&report::line_json(&list))?;
-        return Ok(ExitCode::Success);
-    }
-    let agent_width = rows.iter().map(|(layer, _)| layer.agent.len()).max().unwrap_or(0);
-    let model_width = rows.iter().map(|(layer, _)| layer.model.len()).max().unwrap_or(0);
-    let mut out = String::new();
-    for (layer, usable) in rows {
-        let cost = match layer.cost {
-            Cost::Free => "free",
-            Cost::Paid => "paid",
-        };
-        let (agent, model) = (text::pad(&layer.agent, agent_width), text::pad(&layer.model, model_width));
-        let row = format!("{:>2}  {agent}  {model}  {cost}  {usable}", layer.layer);
-        out = out + &row + "\n";
-    }
-    context.ui.data(&out)?;
     Ok(ExitCode::Success)
 }

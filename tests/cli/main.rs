@@ -29,6 +29,7 @@ mod limits;
 mod looking;
 mod main_job;
 mod many;
+mod models;
 mod money;
 mod names;
 #[cfg(target_os = "linux")]

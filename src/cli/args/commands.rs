@@ -1,5 +1,7 @@
 //! The commands besides `run` and `check`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::reading;
@@ -375,10 +377,82 @@ pub struct ModelsCommand {
 }
 
 /// What of the model hierarchy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ModelsAction {
     /// Show the layers, and which can be used here
     List,
+    /// Find what does not fit together: layers, names, money, plans, and other tools' tables of models
+    #[command(after_help = "\
+Examples:
+  orchestrate models check                    the hierarchy, and the project's own tables of models
+  orchestrate models check plans/*.md         and what these plans ask for
+  orchestrate models check --output json | jq '.diagnostics[] | select(.severity == \"error\")'
+
+Tables that are read where they are: .kilocode/models.json, opencode.json, opencode.jsonc, and those in
+AGENTS.md. They are compared and never changed. Ends with 0 if nothing is wrong (warnings are
+not), 3 if something is.")]
+    Check(ModelsCheckCommand),
+    /// Show what attempts cost
+    #[command(after_help = "\
+Examples:
+  orchestrate models spend                      this month, by provider, and what is left of budgets
+  orchestrate models spend --by run --month all
+  orchestrate models spend --by task --run 01JD8
+  orchestrate models spend --output json | jq '.budgets'
+
+Days are days by UTC. What an agent does not tell is charged as the bound that was reserved for it, and
+is said to be assumed.")]
+    Spend(SpendCommand),
+}
+
+/// `orchestrate models check`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ModelsCheckCommand {
+    /// Plans whose wishes are looked at too
+    #[arg(value_name = "PLAN")]
+    pub plans: Vec<PathBuf>,
+}
+
+/// `orchestrate models spend`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SpendCommand {
+    /// By what sums are made
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SpendBy::Provider)]
+    pub by: SpendBy,
+    /// Of which month, as `2026-11`, or `all` [default: this one]
+    #[arg(long, value_name = "MONTH", value_parser = reading::month)]
+    pub month: Option<String>,
+}
+
+/// By what sums of money are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpendBy {
+    /// The provider that was charged.
+    Provider,
+    /// The model that answered.
+    Model,
+    /// The run.
+    Run,
+    /// The task.
+    Task,
+    /// The day.
+    Day,
+    /// The month.
+    Month,
+}
+
+impl SpendBy {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Run => "run",
+            Self::Task => "task",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// `orchestrate alert`.

@@ -64,6 +64,24 @@ pub fn layer(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Reads a month such as `2026-11`, or `all`.
+///
+/// # Errors
+/// If it is neither.
+pub fn month(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_month = text.split_once('-').is_some_and(|(year, month)| {
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let number = month.parse::<u8>().unwrap_or(0);
+        year.len() == 4 && month.len() == 2 && digits(year) && digits(month) && (1..=12).contains(&number)
+    });
+    if is_month || text == "all" {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is no month: write it like `2026-11`, or `all`"))
+    }
+}
+
 /// Reads an amount of US dollars such as `5`, `2.50`, `$5` or `5 USD`.
 ///
 /// # Errors
