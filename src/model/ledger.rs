@@ -154,6 +154,22 @@ impl MonthLedger {
         self.runs.get_mut(run).is_some_and(|entry| entry.release(key))
     }
 
+    /// Takes in what another version of the document knows, for the supervisor of `own`: it alone changes
+    /// the entry of that run, so what it knows of it counts, with a revision above the other one's. Of all
+    /// others the later entry. Says whether that changed anything.
+    pub fn take_in(&mut self, other: &Self, own: &RunId) -> bool {
+        let before = self.runs.clone();
+        let kept = self.runs.get(own).cloned().unwrap_or_default();
+        self.merge(other);
+        if let Some(theirs) = other.runs.get(own) {
+            let same = RunSpending { revision: theirs.revision, ..kept.clone() } == *theirs;
+            let above = if same { theirs.revision } else { theirs.revision.saturating_add(1) };
+            let revision = kept.revision.max(above);
+            self.runs.insert(own.clone(), RunSpending { revision, ..kept });
+        }
+        self.runs != before
+    }
+
     /// Takes in what another version of the document knows: of each run the later entry.
     pub fn merge(&mut self, other: &Self) {
         for (run, theirs) in &other.runs {

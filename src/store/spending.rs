@@ -6,31 +6,43 @@
 //!
 //! A ledger stays [`KEEP_LEDGER`] after it was written last; the events have all of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::masking::Masker;
 use crate::model::account::{Booking, LedgerName, RunAccount};
+use crate::model::cooldown::Cooldown;
 use crate::model::event::{Event, EventBody};
 use crate::model::ids::{AttemptKey, RunId};
-use crate::model::ledger::{Ask, MonthLedger, Reservation};
+use crate::model::ledger::{Ask, MonthLedger, Reservation, month_of};
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
 use crate::schema::SchemaKind;
 
 use super::shared::embedded::Embedded;
-use super::{SharedState as _, Store, StoreError, door, journal, keys};
+use super::{Mirror, SharedState as _, Store, StoreError, cooldowns, door, journal, keys};
 
 /// How long a month's ledger stays after it was written last.
 pub(super) const KEEP_LEDGER: Duration = Duration::from_hours(62 * 24);
+
+/// What is known of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderState {
+    /// That it is to be left alone.
+    pub cooldown: Option<Cooldown>,
+    /// What is spent and reserved there in this month.
+    pub ledger: MonthLedger,
+}
 
 /// What some events change, ledger by ledger.
 pub(super) type Bookings = Vec<(LedgerName, Booking)>;
 
 impl Store {
     /// Reserves money for an attempt of a run that this process has taken, in one step that nobody comes
-    /// between. Asking twice for an attempt is asking once.
+    /// between. Asking twice for an attempt is asking once. None: a Redis is asked, and the answer comes with
+    /// [`Store::reservations`]. Without a month's budget there is nothing to ask others for.
     pub fn reserve(
         &mut self,
         spec: &RunSpec,
@@ -38,9 +50,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Reservation>, StoreError> {
         self.refused()?;
-        if self.mirror.is_some() && ask.budget.is_some() {
-            let why = "the ledger of other machines is not known".to_owned();
-            return Ok(Some(Reservation::Unknown { why }));
+        if let Some(mirror) = &self.mirror
+            && ask.budget.is_some()
+        {
+            return Ok(mirror.ask(ask, now));
         }
         let (masker, fence) = (self.masker.clone(), self.held.get(&spec.run_id).copied());
         let name = LedgerName { provider: ask.provider, month: ask.month };
@@ -53,6 +66,7 @@ impl Store {
             }
             Ok(answer)
         })?;
+        self.tell_of([name], [], now);
         Ok(Some(answer))
     }
 
@@ -74,7 +88,52 @@ impl Store {
                 write(connection, &masker, &spec.prefix, &mut ledger, now)?;
             }
             Ok(())
+        })?;
+        self.tell_of([name], [], now);
+        Ok(())
+    }
+
+    /// The answers to [`Store::reserve`] that were not given at once, since the last call.
+    pub fn reservations(&self) -> Vec<(AttemptKey, Reservation)> {
+        self.mirror.as_ref().map(Mirror::reservations).unwrap_or_default()
+    }
+
+    /// What is known of providers at `now`, as this machine knows it; a Redis is asked to be looked at
+    /// for what others know, which is there a moment later.
+    pub fn providers(
+        &self,
+        prefix: &str,
+        names: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Vec<ProviderState>, StoreError> {
+        self.read(|connection| {
+            names
+                .iter()
+                .map(|provider| {
+                    let name = LedgerName { provider: provider.clone(), month: month_of(now) };
+                    let cooldown = cooldowns::read(connection, prefix, provider, now)?;
+                    Ok(ProviderState { cooldown, ledger: read(connection, prefix, &name)? })
+                })
+                .collect()
         })
+    }
+
+    /// Has a Redis looked at for what is known of providers. [`Store::providers`] says it once it is there,
+    /// and who is woken by [`Store::on_shared_reports`] is woken.
+    pub fn look_for_providers(&self, names: &BTreeSet<String>, now: Timestamp) {
+        self.tell_of([], names.iter().cloned(), now);
+    }
+
+    /// Has a Redis told what changed here.
+    pub(super) fn tell_of(
+        &self,
+        ledgers: impl IntoIterator<Item = LedgerName>,
+        providers: impl IntoIterator<Item = String>,
+        now: Timestamp,
+    ) {
+        if let Some(mirror) = &self.mirror {
+            mirror.tell_of(ledgers, providers, now);
+        }
     }
 
     /// What is spent and reserved at a provider in a month, as this machine knows it.
@@ -140,11 +199,16 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<String, StoreError> {
     ledger.updated_at = ledger.updated_at.max(now);
-    let what = || format!("the spending at `{}` in {}", ledger.provider, ledger.month);
-    let text = door::document(masker, SchemaKind::Spend, what, ledger)?;
+    let text = text(masker, ledger)?;
     let key = keys::spend(prefix, &ledger.provider, &ledger.month);
     Embedded::new(connection).put_common(&key, &text, now + KEEP_LEDGER)?;
     Ok(text)
+}
+
+/// The text of a ledger, masked and held against its schema.
+pub(super) fn text(masker: &Masker, ledger: &MonthLedger) -> Result<String, StoreError> {
+    let what = || format!("the spending at `{}` in {}", ledger.provider, ledger.month);
+    door::document(masker, SchemaKind::Spend, what, ledger)
 }
 
 /// Changes the entries of a run as its new events say.

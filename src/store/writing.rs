@@ -19,7 +19,7 @@ use crate::schema::SchemaKind;
 use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
-    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
+    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, cooldowns, door, journal, keys,
     spending,
 };
 
@@ -134,12 +134,14 @@ impl Store {
         let masker = self.masker.clone();
         let mut turn = Turn::default();
         let account = self.account_with(&spec.run_id, events)?;
+        let rests = cooldowns::recorded(spec, view, events);
         self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
-            if let Some((_, steps)) = &account {
-                spending::book(connection, &masker, spec, steps, now)?;
+            if let Some((_, bookings)) = &account {
+                spending::book(connection, &masker, spec, bookings, now)?;
             }
+            cooldowns::put(connection, &masker, &spec.prefix, &rests, now)?;
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
                 turn.records.push(write_touched(
@@ -158,8 +160,13 @@ impl Store {
             }
             Ok(())
         })?;
-        if let Some((account, _)) = account {
+        let bookings = account.map_or_else(Vec::new, |(account, bookings)| {
             self.accounts.insert(spec.run_id.clone(), account);
+            bookings
+        });
+        if !(bookings.is_empty() && rests.is_empty()) {
+            let ledgers = bookings.into_iter().map(|(name, _)| name);
+            self.tell_of(ledgers, rests.into_iter().map(|rest| rest.provider), now);
         }
         if let Some(mirror) = &self.mirror {
             turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
