@@ -136,6 +136,7 @@ impl MonthLedger {
         let used = self.used().less(before.unwrap_or_default());
         let granted = budget.map_or(amount, |budget| amount.min(budget.less(used)));
         if granted < least.min(amount) || (budget.is_some() && granted.is_zero()) {
+            self.release(run, key);
             return Reservation::Refused { used };
         }
         let entry = self.runs.entry(run.clone()).or_default();
@@ -276,6 +277,11 @@ mod tests {
         assert_eq!(ledger.tokens_on("2026-11-25"), 1_000);
         assert!(ledger.release(&one, &key("T2", 1)) && !ledger.release(&one, &key("T2", 1)));
         assert_eq!(ledger.used(), Money::usd(1.3));
+        let before = ledger.clone();
+        assert!(matches!(ask(&mut ledger, &one, &key("T4", 1)), Reservation::Granted { .. }));
+        let more = ledger.reserve(&one, &key("T4", 1), Money::usd(3.0), Money::usd(3.0), budget);
+        assert_eq!(more, Reservation::Refused { used: before.used() });
+        assert_eq!(ledger.used(), before.used(), "who is refused has nothing");
         let free = ledger.reserve(&one, &key("T9", 1), Money::usd(5.0), Money::usd(1.0), None);
         assert_eq!(free, granted(5.0, 6.3), "without a budget all is granted");
     }

@@ -22,7 +22,9 @@ use super::{SharedState as _, StoreError, door, keys};
 pub(super) fn recorded(spec: &RunSpec, view: &RunView, events: &[Event]) -> Vec<Cooldown> {
     let host = view.supervisor.as_ref().map_or_else(|| spec.host.clone(), |(host, _)| host.clone());
     let rests = events.iter().filter_map(|event| {
-        let EventBody::ProviderRested { provider, until, trigger, evidence } = &event.body else { return None };
+        let EventBody::ProviderRested { provider, until, trigger, evidence } = &event.body else {
+            return None;
+        };
         if *trigger == FailureKind::BudgetExhausted {
             return None;
         }

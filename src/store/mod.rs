@@ -30,6 +30,7 @@ mod rights;
 mod shared;
 mod sharing;
 mod spending;
+mod spent;
 mod verify;
 mod writing;
 
@@ -53,6 +54,7 @@ pub use shared::redis::{
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
 pub use spending::ProviderState;
+pub use spent::Spent;
 pub use verify::Problem;
 
 /// How long a lease holds without being renewed.

@@ -60,8 +60,9 @@ impl Store {
         let answer = self.write(|connection| {
             admit(connection, &spec.run_id, fence)?;
             let mut ledger = read(connection, &spec.prefix, &name)?;
+            let before = ledger.clone();
             let answer = ledger.reserve(&spec.run_id, &ask.key, ask.amount, ask.least, ask.budget);
-            if matches!(answer, Reservation::Granted { .. }) {
+            if ledger != before {
                 write(connection, &masker, &spec.prefix, &mut ledger, now)?;
             }
             Ok(answer)
@@ -253,6 +254,46 @@ pub(super) fn settle_own_entries(
     for name in names {
         let mut ledger = read(connection, &spec.prefix, &name)?;
         if ledger.set_entry(&spec.run_id, told.get(&name), fence) {
+            write(connection, masker, &spec.prefix, &mut ledger, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// The keys of the ledgers in which the entry of a run is not what its journal says. What is reserved
+/// for attempts that are about to start is no contradiction, nor is a ledger that is gone by its time.
+pub(super) fn contradictions(connection: &Connection, spec: &RunSpec) -> Result<Vec<String>, StoreError> {
+    let account = account(connection, &spec.run_id)?;
+    let mut wrong = Vec::new();
+    for (name, told) in account.ledgers() {
+        let key = keys::spend(&spec.prefix, &name.provider, &name.month);
+        let Some(text) = Embedded::new(connection).get(&key)? else { continue };
+        let ledger = serde_json::from_str::<MonthLedger>(&text);
+        let stored = ledger.ok().and_then(|mut ledger| ledger.runs.remove(&spec.run_id)).unwrap_or_default();
+        let held = told.reserved_usd.iter().all(|(key, amount)| stored.reserved_usd.get(key) == Some(amount));
+        if !held || (stored.spent_usd, &stored.tokens) != (told.spent_usd, &told.tokens) {
+            wrong.push(key);
+        }
+    }
+    Ok(wrong)
+}
+
+/// Makes the entries of a run say what its journal says, and keeps what is reserved for attempts that are
+/// about to start.
+pub(super) fn mend(
+    connection: &Connection,
+    masker: &Masker,
+    spec: &RunSpec,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (name, told) in account(connection, &spec.run_id)?.ledgers() {
+        let mut ledger = read(connection, &spec.prefix, name)?;
+        let mut told = told.clone();
+        let stored = ledger.runs.get(&spec.run_id).cloned().unwrap_or_default();
+        for (key, amount) in stored.reserved_usd {
+            told.reserved_usd.entry(key).or_insert(amount);
+        }
+        if ledger.set_entry(&spec.run_id, Some(&told), 0) {
             write(connection, masker, &spec.prefix, &mut ledger, now)?;
         }
     }

@@ -19,8 +19,8 @@ use crate::schema::SchemaKind;
 use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
-    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, cooldowns, door, journal, keys,
-    spending,
+    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, cooldowns, door,
+    journal, keys, spending, spent,
 };
 
 impl Store {
@@ -141,6 +141,7 @@ impl Store {
             if let Some((_, bookings)) = &account {
                 spending::book(connection, &masker, spec, bookings, now)?;
             }
+            spent::write(connection, &masker, events)?;
             cooldowns::put(connection, &masker, &spec.prefix, &rests, now)?;
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {

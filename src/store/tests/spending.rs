@@ -167,3 +167,34 @@ fn runs_that_reserve_at_once_never_get_more_than_there_is() {
     assert_eq!(granted.into_iter().sum::<Money>(), used);
     assert_eq!(used, Money::usd(2.0), "all that there is, and no more");
 }
+
+#[test]
+fn what_attempts_cost_is_listed_and_can_be_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path(), false).unwrap();
+    assert_eq!(store.spending("", None).unwrap(), []);
+    let mut run = taken(&mut store, "R1", 5);
+    record(&mut store, &mut run, reserved("T1", 1.5));
+    record(&mut store, &mut run, settled("T1", "openai", "1970-01-31", 0.25));
+    record(&mut store, &mut run, settled("T2", "kilo", "1970-02-01", 0.0));
+    let all = store.spending("", None).unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!((all[0].task.as_str(), all[0].amount, all[0].layer), ("T1", Money::usd(0.25), Some(4)));
+    assert_eq!(store.spending("1970-02", None).unwrap(), all[1..]);
+    assert_eq!(store.spending("", Some(&run.spec.run_id)).unwrap(), all);
+    assert_eq!(store.spending("", Some(&RunId("R2".to_owned()))).unwrap(), []);
+
+    store.connection.execute("UPDATE spent SET micro_usd = 1 WHERE seq = 3", []).unwrap();
+    let key = keys::spend(&run.spec.prefix, "openai", MONTH);
+    let wrong = store.get(&key).unwrap().unwrap().to_string().replace("0.25", "0.5");
+    store.connection.execute("UPDATE entries SET value = ?2 WHERE key = ?1", (&key, wrong)).unwrap();
+    let places: Vec<String> = store.verify().unwrap().into_iter().map(|problem| problem.place).collect();
+    assert_eq!(places, ["run R1", key.as_str()]);
+    assert_eq!(store.repair(Timestamp(3_000)).unwrap().len(), 2);
+    assert_eq!(store.verify().unwrap(), []);
+    assert_eq!(store.spending("", None).unwrap(), all);
+    store.connection.execute("UPDATE entries SET value = '{}' WHERE key = ?1", [&key]).unwrap();
+    assert_eq!(store.verify().unwrap().len(), 2, "it is no ledger, and the run has no entry in it");
+    assert_eq!(store.repair(Timestamp(4_000)).unwrap().len(), 1);
+    assert_eq!(store.verify().unwrap(), []);
+}

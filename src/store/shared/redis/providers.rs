@@ -322,8 +322,7 @@ impl Keeper {
         for turn in 1..=TRIES {
             let old = state.get(&key).map_err(trouble_of)?;
             let there = old.as_deref().and_then(|text| serde_json::from_str::<MonthLedger>(text).ok());
-            let (text, answers, news) =
-                self.take_in(name, there.as_ref(), asks, now).map_err(trouble_of)?;
+            let (text, answers, news) = self.take_in(name, there.as_ref(), asks, now).map_err(trouble_of)?;
             came.news |= news;
             let Some(text) = text else {
                 came.answers.extend(answers);

@@ -179,19 +179,21 @@ fn what_was_booked_comes_to_other_machines_and_back_to_a_server_that_lost_it() {
 
 #[test]
 fn without_the_server_nothing_is_granted_and_what_is_booked_waits() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(mut server) = RedisServer::start() else { return };
     let mut machine = Machine::new(&server, "R1");
     assert_eq!(granted(&machine.ask(1, 1.5)), Some(Money::usd(1.5)));
     machine.record(reserved(1.5));
-    server.say(&["CONFIG", "SET", "requirepass", "other"]);
-    server.say(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    server.kill();
     for attempt in [2, 3] {
         let answer = machine.ask(attempt, 0.25);
         assert!(matches!(answer, Reservation::Unknown { .. }), "{answer:?}");
         assert_eq!(machine.ledger().used(), Money::usd(1.5), "nothing stays reserved for it");
     }
     machine.record(settled(0.5));
-    assert_eq!(machine.ledger().spent(), Money::usd(0.5));
+    assert_eq!(machine.ledger().used(), Money::usd(0.5));
+    server.start_again();
+    wait_for("what was booked", || there(&server).is_some_and(|ledger| ledger.used() == Money::usd(0.5)));
+    assert_eq!(granted(&machine.ask(4, 1.0)), Some(Money::usd(1.0)), "and it grants again");
 }
 
 #[test]
@@ -213,9 +215,11 @@ fn a_reservation_that_nobody_recorded_is_given_back_when_the_run_is_taken_again(
 fn who_is_to_be_left_alone_is_known_to_all_and_longest_counts() {
     let Some(server) = RedisServer::start() else { return };
     let (mut one, mut two) = (Machine::new(&server, "R1"), Machine::new(&server, "R2"));
-    let known = || server.get("shop:provider:openai:cooldown").map(|text| {
-        serde_json::from_str::<Cooldown>(&text).unwrap()
-    });
+    let known = || {
+        server
+            .get("shop:provider:openai:cooldown")
+            .map(|text| serde_json::from_str::<Cooldown>(&text).unwrap())
+    };
     one.record(rested(Some(60_000)));
     wait_for("the rest there", || known().is_some_and(|known| known.until == Timestamp(60_000)));
     two.look();
