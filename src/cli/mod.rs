@@ -20,6 +20,7 @@ pub mod locate;
 mod log;
 pub mod logs;
 pub mod look;
+mod models;
 pub mod replan;
 pub mod requests;
 pub mod resume;
@@ -221,7 +222,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         Command::State(command) => block_on(state::state(&context, command)),
         Command::Schema(command) => small::schema(&context, command),
         Command::Completions(command) => small::completions(&context, command),
-        Command::Models(command) => small::models(&context, command),
+        Command::Models(command) => models::models(&context, command),
         Command::Doctor(command) => block_on(doctor::doctor(&context, command)),
         Command::Alert(command) => alerts::test(&context, command),
     }

@@ -3,7 +3,7 @@
 use crate::agents;
 use crate::cli::args;
 use crate::cli::args::OutputForm;
-use crate::cli::args::commands::{CompletionsCommand, ModelsCommand, SchemaCommand};
+use crate::cli::args::commands::{CompletionsCommand, SchemaCommand};
 use crate::cli::config;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
@@ -48,7 +48,7 @@ pub fn completions(context: &Context, command: &CompletionsCommand) -> Result<Ex
 }
 
 /// `orchestrate models [list]`.
-pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, CliError> {
+pub fn models(context: &Context) -> Result<ExitCode, CliError> {
     let settings = context.settings()?;
     let mut rows = Vec::new();
     for layer in &settings.layers {

@@ -369,10 +369,67 @@ pub struct ModelsCommand {
 }
 
 /// What of the model hierarchy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ModelsAction {
     /// Show the layers, and which can be used here
     List,
+    /// Show what attempts cost and used, and what is left of the budgets
+    #[command(after_help = "\
+Examples:
+  orchestrate models spend                        this month, by provider
+  orchestrate models spend --by task --run 01K    what each task of a run cost
+  orchestrate models spend --by month --month all
+  orchestrate models spend --output json | jq '.providers.openai.left_usd'
+
+What was used for nothing is shown in tokens. Where an agent does not say what it used, what was
+reserved for the attempt is charged. Budgets are the `budget_usd_per_month` of providers; days and
+months are those of UTC.")]
+    Spend(SpendCommand),
+}
+
+/// `orchestrate models spend`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SpendCommand {
+    /// What to add up by
+    #[arg(long, value_enum, default_value = "provider")]
+    pub by: SpendBy,
+    /// Which month, as `2026-11`, or `all`; left out: this one
+    #[arg(long, value_name = "MONTH|all", value_parser = reading::month)]
+    pub month: Option<String>,
+}
+
+/// What spending is added up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpendBy {
+    /// The provider that answered
+    Provider,
+    /// The model that answered
+    Model,
+    /// The layer
+    Layer,
+    /// The run
+    Run,
+    /// The task
+    Task,
+    /// The day
+    Day,
+    /// The month
+    Month,
+}
+
+impl SpendBy {
+    /// Its word on the command line and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Layer => "layer",
+            Self::Run => "run",
+            Self::Task => "task",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// `orchestrate alert`.

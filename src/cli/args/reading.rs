@@ -7,6 +7,7 @@ use crate::model::completion::Verification;
 use crate::model::ids::TaskId;
 use crate::model::limits::LimitKind;
 use crate::model::time::Span;
+use crate::model::time::Timestamp;
 
 /// A choice of agent for all tasks, or for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub enum AgentChoice {
 /// What is wrong with it, with an example.
 pub fn span(text: &str) -> Result<Span, String> {
     text.parse().map_err(|error: crate::model::time::SpanError| error.to_string())
+}
+
+/// Reads a month, as `2026-11`, or `all`.
+///
+/// # Errors
+/// What is expected.
+pub fn month(text: &str) -> Result<String, String> {
+    let is_month = text.len() == 7 && format!("{text}-01T00:00:00Z").parse::<Timestamp>().is_ok();
+    if is_month || text == "all" {
+        Ok(text.to_owned())
+    } else {
+        Err("write a month as `2026-11`, or `all`".to_owned())
+    }
 }
 
 /// Reads `NAME` or `TASK=NAME`.
