@@ -24,6 +24,7 @@ pub mod folders;
 mod mending;
 mod money;
 pub mod prepare;
+mod providers;
 mod reports;
 pub mod requests;
 mod safeguards;

@@ -138,6 +138,7 @@ impl MonthLedger {
         let used = self.used().less(before.unwrap_or_default());
         let granted = budget.map_or(amount, |budget| amount.min(budget.less(used)));
         if granted < least.min(amount) || (budget.is_some() && granted.is_zero()) {
+            self.release(run, key);
             return Reservation::Refused { used, spent: self.spent() };
         }
         let entry = self.runs.entry(run.clone()).or_default();
@@ -154,6 +155,22 @@ impl MonthLedger {
     /// Gives back what an attempt had reserved that never started. Says whether it had something.
     pub fn release(&mut self, run: &RunId, key: &AttemptKey) -> bool {
         self.runs.get_mut(run).is_some_and(|entry| entry.release(key))
+    }
+
+    /// Takes in what another version of the document knows, for the supervisor of `own`: it alone changes
+    /// the entry of that run, so what it knows of it counts, with a revision above the other one's. Of all
+    /// others the later entry. Says whether that changed anything.
+    pub fn take_in(&mut self, other: &Self, own: &RunId) -> bool {
+        let before = self.runs.clone();
+        let kept = self.runs.get(own).cloned().unwrap_or_default();
+        self.merge(other);
+        if let Some(theirs) = other.runs.get(own) {
+            let same = RunSpending { revision: theirs.revision, ..kept.clone() } == *theirs;
+            let above = if same { theirs.revision } else { theirs.revision.saturating_add(1) };
+            let revision = kept.revision.max(above);
+            self.runs.insert(own.clone(), RunSpending { revision, ..kept });
+        }
+        self.runs != before
     }
 
     /// Takes in what another version of the document knows: of each run the later entry.
@@ -263,6 +280,11 @@ mod tests {
         assert_eq!(ledger.tokens_on("2026-11-25"), 1_000);
         assert!(ledger.release(&one, &key("T2", 1)) && !ledger.release(&one, &key("T2", 1)));
         assert_eq!(ledger.used(), Money::usd(1.3));
+        let before = ledger.clone();
+        assert!(matches!(ask(&mut ledger, &one, &key("T4", 1)), Reservation::Granted { .. }));
+        let more = ledger.reserve(&one, &key("T4", 1), Money::usd(3.0), Money::usd(3.0), budget);
+        assert_eq!(more, Reservation::Refused { used: before.used(), spent: before.spent() });
+        assert_eq!(ledger.used(), before.used(), "who is refused has nothing");
         let free = ledger.reserve(&one, &key("T9", 1), Money::usd(5.0), Money::usd(1.0), None);
         assert_eq!(free, granted(5.0, 6.3), "without a budget all is granted");
     }

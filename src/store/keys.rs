@@ -5,6 +5,7 @@
 
 use crate::model::ids::{RunId, TaskId};
 use crate::model::run::RunSpec;
+use crate::schema::SchemaKind;
 
 /// `text` as part of a key: `* ? [ ] \`, blanks and control characters as `%XX`. A `%` that would
 /// read as such a code is coded too, so that different texts give different keys.
@@ -99,16 +100,21 @@ pub fn providers(prefix: &str) -> String {
     format!("{}provider:", coded(prefix))
 }
 
-/// Whether a key that begins as [`providers`] says is one of [`spend`].
-pub fn is_spend(key: &str) -> bool {
-    let mut parts = key.rsplit(':');
-    let month = parts.next().unwrap_or("");
-    let digits = |(place, byte): (usize, u8)| if place == 4 { byte == b'-' } else { byte.is_ascii_digit() };
-    month.len() == 7 && month.bytes().enumerate().all(digits) && parts.next() == Some("spend")
-}
-
 fn of_provider(prefix: &str, provider: &str, what: &str) -> String {
     format!("{}{}:{what}", providers(prefix), coded(provider))
+}
+
+/// The schema that what is under `key` follows; none: it has none.
+pub fn kind_of(key: &str) -> Option<SchemaKind> {
+    let mut parts = key.rsplit(':');
+    match (parts.next()?, parts.next()) {
+        ("status", _) => Some(SchemaKind::TaskStatus),
+        ("report", _) => Some(SchemaKind::TaskReport),
+        ("lease", _) => Some(SchemaKind::Lease),
+        ("cooldown", _) => Some(SchemaKind::Cooldown),
+        (_, Some("spend")) => Some(SchemaKind::Spend),
+        _ => None,
+    }
 }
 
 fn of_task(spec: &RunSpec, task: &TaskId, what: &str) -> String {
@@ -125,12 +131,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn months_of_providers_are_told_from_their_cooldowns() {
-        assert_eq!(spend("p:", "open ai", "2026-11"), "p:provider:open%20ai:spend:2026-11");
-        assert_eq!(cooldown("p:", "kilo"), "p:provider:kilo:cooldown");
-        assert!(is_spend(&spend("p:", "spend:2026", "2026-11")));
-        assert!(!is_spend(&cooldown("p:", "kilo")));
-        assert!(!is_spend("p:provider:x:spend:2026x11"));
+    fn keys_of_providers_are_those_of_the_contract() {
+        assert_eq!(cooldown("shop:", "kilo"), "shop:provider:kilo:cooldown");
+        assert_eq!(spend("shop:", "open router", "2026-11"), "shop:provider:open%20router:spend:2026-11");
+        assert_eq!(kind_of(&cooldown("shop:", "a:b")), Some(SchemaKind::Cooldown));
+        assert_eq!(kind_of(&spend("shop:", "spend", "2026-11")), Some(SchemaKind::Spend));
+        assert_eq!(kind_of("shop:run:R1:plan"), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! What was written survives a kill of ours at once, and a loss of power after [`Store::sync`].
 
 mod adopting;
+mod cooldowns;
 mod database;
 mod door;
 mod error;
@@ -52,6 +53,7 @@ pub use shared::redis::{
     SharedReport, StreamEntry, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
+pub use spending::ProviderState;
 pub use spent::Spent;
 pub use verify::Problem;
 

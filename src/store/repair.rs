@@ -28,12 +28,6 @@ impl Store {
                 let Ok(spec) = journal::spec(connection, &listed.summary.run_id) else { continue };
                 let Ok(view) = journal::view(connection, &spec) else { continue };
                 mend_run(connection, &masker, &listed, &spec, &view, now, &mut mended)?;
-                if listed.ended {
-                    mended.extend(spending::unlike(connection, &listed.prefix, &spec.run_id)?);
-                    let fence = journal::head(connection, &spec.run_id)?.fence;
-                    spending::settle_own_entries(connection, &masker, &spec, fence, now)?;
-                    spent::restate(connection, &spec.run_id)?;
-                }
             }
             Ok(mended)
         })
@@ -57,6 +51,19 @@ fn mend_run(
             place: format!("run {}", spec.run_id),
             message: "its summary was not what its events say".to_owned(),
         });
+    }
+    if !spent::agrees(connection, &spec.run_id)? {
+        spent::make_anew(connection, &spec.run_id)?;
+        mended.push(Problem {
+            place: format!("run {}", spec.run_id),
+            message: "what its attempts cost was not what its events say".to_owned(),
+        });
+    }
+    let wrong = spending::contradictions(connection, spec)?;
+    if !wrong.is_empty() {
+        spending::mend(connection, masker, spec, now)?;
+        let message = format!("the entry of run {} was not what its events say", spec.run_id);
+        mended.extend(wrong.into_iter().map(|place| Problem { place, message: message.clone() }));
     }
     let mut shared = Embedded::new(connection);
     for (place, task) in view.tasks.iter().enumerate() {

@@ -13,25 +13,36 @@ use rusqlite::Connection;
 
 use crate::masking::Masker;
 use crate::model::account::{Booking, LedgerName, RunAccount};
+use crate::model::cooldown::Cooldown;
 use crate::model::event::{Event, EventBody};
 use crate::model::ids::{AttemptKey, RunId};
-use crate::model::ledger::{Ask, MonthLedger, Reservation};
+use crate::model::ledger::{Ask, MonthLedger, Reservation, month_of};
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
 use crate::schema::SchemaKind;
 
 use super::shared::embedded::Embedded;
-use super::{Problem, SharedState as _, Store, StoreError, door, journal, keys, spent};
+use super::{Mirror, SharedState as _, Store, StoreError, cooldowns, door, journal, keys};
 
 /// How long a month's ledger stays after it was written last.
 pub(super) const KEEP_LEDGER: Duration = Duration::from_hours(62 * 24);
+
+/// What is known of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderState {
+    /// That it is to be left alone.
+    pub cooldown: Option<Cooldown>,
+    /// What is spent and reserved there in this month.
+    pub ledger: MonthLedger,
+}
 
 /// What some events change, ledger by ledger.
 pub(super) type Bookings = Vec<(LedgerName, Booking)>;
 
 impl Store {
     /// Reserves money for an attempt of a run that this process has taken, in one step that nobody comes
-    /// between. Asking twice for an attempt is asking once.
+    /// between. Asking twice for an attempt is asking once. None: a Redis is asked, and the answer comes with
+    /// [`Store::reservations`]. Without a month's budget there is nothing to ask others for.
     pub fn reserve(
         &mut self,
         spec: &RunSpec,
@@ -39,21 +50,24 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Reservation>, StoreError> {
         self.refused()?;
-        if self.mirror.is_some() && ask.budget.is_some() {
-            let why = "the ledger of other machines is not known".to_owned();
-            return Ok(Some(Reservation::Unknown { why }));
+        if let Some(mirror) = &self.mirror
+            && ask.budget.is_some()
+        {
+            return Ok(mirror.ask(ask, now));
         }
         let (masker, fence) = (self.masker.clone(), self.held.get(&spec.run_id).copied());
         let name = LedgerName { provider: ask.provider, month: ask.month };
         let answer = self.write(|connection| {
             admit(connection, &spec.run_id, fence)?;
-            let mut ledger = read(connection, &spec.prefix, &name)?;
+            let mut ledger = read_whole(connection, &spec.prefix, &name)?;
+            let before = ledger.clone();
             let answer = ledger.reserve(&spec.run_id, &ask.key, ask.amount, ask.least, ask.budget);
-            if matches!(answer, Reservation::Granted { .. }) {
+            if ledger != before {
                 write(connection, &masker, &spec.prefix, &mut ledger, now)?;
             }
             Ok(answer)
         })?;
+        self.tell_of([name], [], now);
         Ok(Some(answer))
     }
 
@@ -75,7 +89,52 @@ impl Store {
                 write(connection, &masker, &spec.prefix, &mut ledger, now)?;
             }
             Ok(())
+        })?;
+        self.tell_of([name], [], now);
+        Ok(())
+    }
+
+    /// The answers to [`Store::reserve`] that were not given at once, since the last call.
+    pub fn reservations(&self) -> Vec<(AttemptKey, Reservation)> {
+        self.mirror.as_ref().map(Mirror::reservations).unwrap_or_default()
+    }
+
+    /// What is known of providers at `now`, as this machine knows it; a Redis is asked to be looked at
+    /// for what others know, which is there a moment later.
+    pub fn providers(
+        &self,
+        prefix: &str,
+        names: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Vec<ProviderState>, StoreError> {
+        self.read(|connection| {
+            names
+                .iter()
+                .map(|provider| {
+                    let name = LedgerName { provider: provider.clone(), month: month_of(now) };
+                    let cooldown = cooldowns::read(connection, prefix, provider, now)?;
+                    Ok(ProviderState { cooldown, ledger: read(connection, prefix, &name)? })
+                })
+                .collect()
         })
+    }
+
+    /// Has a Redis looked at for what is known of providers. [`Store::providers`] says it once it is there,
+    /// and who is woken by [`Store::on_shared_reports`] is woken.
+    pub fn look_for_providers(&self, names: &BTreeSet<String>, now: Timestamp) {
+        self.tell_of([], names.iter().cloned(), now);
+    }
+
+    /// Has a Redis told what changed here.
+    pub(super) fn tell_of(
+        &self,
+        ledgers: impl IntoIterator<Item = LedgerName>,
+        providers: impl IntoIterator<Item = String>,
+        now: Timestamp,
+    ) {
+        if let Some(mirror) = &self.mirror {
+            mirror.tell_of(ledgers, providers, now);
+        }
     }
 
     /// What is spent and reserved at a provider in a month, as this machine knows it.
@@ -120,35 +179,25 @@ pub(super) fn account(connection: &Connection, run: &RunId) -> Result<RunAccount
     Ok(account)
 }
 
-/// The ledger of that name; an empty one where there is none. One that cannot be read is an error: what
-/// others spent stands in it.
+/// The ledger of that name; an empty one where there is none. What is no ledger counts as none: its
+/// runs write their entries again.
 pub(super) fn read(
     connection: &Connection,
     prefix: &str,
     name: &LedgerName,
 ) -> Result<MonthLedger, StoreError> {
     let key = keys::spend(prefix, &name.provider, &name.month);
-    let Some(text) = Embedded::new(connection).get(&key)? else {
-        return Ok(MonthLedger::new(&name.provider, &name.month));
-    };
-    serde_json::from_str(&text)
-        .map_err(|error| StoreError::corrupt(format!("`{key}`, which says what was spent: {error}")))
+    let stored = Embedded::new(connection).get(&key)?.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(stored.unwrap_or_else(|| MonthLedger::new(&name.provider, &name.month)))
 }
 
-/// The same for somebody who goes on without it where it cannot be read: the events have all of it.
-fn read_if_whole(
-    connection: &Connection,
-    prefix: &str,
-    name: &LedgerName,
-) -> Result<Option<MonthLedger>, StoreError> {
-    match read(connection, prefix, name) {
-        Ok(ledger) => Ok(Some(ledger)),
-        Err(error @ StoreError::Corrupt { .. }) => {
-            tracing::warn!(%error, "nothing is paid there until it is repaired");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+/// The same for somebody who is to spend by it: one that cannot be read is an error, for what others
+/// spent stands in it.
+fn read_whole(connection: &Connection, prefix: &str, name: &LedgerName) -> Result<MonthLedger, StoreError> {
+    let key = keys::spend(prefix, &name.provider, &name.month);
+    let Some(text) = Embedded::new(connection).get(&key)? else { return read(connection, prefix, name) };
+    serde_json::from_str(&text)
+        .map_err(|error| StoreError::corrupt(format!("`{key}`, which says what was spent: {error}")))
 }
 
 /// Writes a ledger, masked and held against its schema. Returns the text.
@@ -160,11 +209,16 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<String, StoreError> {
     ledger.updated_at = ledger.updated_at.max(now);
-    let what = || format!("the spending at `{}` in {}", ledger.provider, ledger.month);
-    let text = door::document(masker, SchemaKind::Spend, what, ledger)?;
+    let text = text(masker, ledger)?;
     let key = keys::spend(prefix, &ledger.provider, &ledger.month);
     Embedded::new(connection).put_common(&key, &text, now + KEEP_LEDGER)?;
     Ok(text)
+}
+
+/// The text of a ledger, masked and held against its schema.
+pub(super) fn text(masker: &Masker, ledger: &MonthLedger) -> Result<String, StoreError> {
+    let what = || format!("the spending at `{}` in {}", ledger.provider, ledger.month);
+    door::document(masker, SchemaKind::Spend, what, ledger)
 }
 
 /// Changes the entries of a run as its new events say.
@@ -176,7 +230,7 @@ pub(super) fn book(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for (name, booking) in bookings {
-        let Some(mut ledger) = read_if_whole(connection, &spec.prefix, name)? else { continue };
+        let mut ledger = read(connection, &spec.prefix, name)?;
         if booking.apply(ledger.runs.entry(spec.run_id.clone()).or_default()) {
             write(connection, masker, &spec.prefix, &mut ledger, now)?;
         }
@@ -207,7 +261,7 @@ pub(super) fn settle_own_entries(
         }
     }
     for name in names {
-        let Some(mut ledger) = read_if_whole(connection, &spec.prefix, &name)? else { continue };
+        let mut ledger = read(connection, &spec.prefix, &name)?;
         if ledger.set_entry(&spec.run_id, told.get(&name), fence) {
             write(connection, masker, &spec.prefix, &mut ledger, now)?;
         }
@@ -215,32 +269,42 @@ pub(super) fn settle_own_entries(
     Ok(())
 }
 
-/// What is stored of the spending of a run that has ended and is not what its events say.
-pub(super) fn unlike(connection: &Connection, prefix: &str, run: &RunId) -> Result<Vec<Problem>, StoreError> {
-    let account = account(connection, run)?;
-    let told = account.ledgers();
-    let mut problems = Vec::new();
-    let mut seen = BTreeSet::new();
-    let wrong = |key: String| Problem {
-        place: key,
-        message: format!("what run {run} spent is not what its events say"),
-    };
-    for (key, text) in Embedded::new(connection).list(&keys::providers(prefix))? {
-        // What is no ledger is told with the other entries.
-        let Ok(mut ledger) = serde_json::from_str::<MonthLedger>(&text) else { continue };
-        let name = LedgerName { provider: ledger.provider.clone(), month: ledger.month.clone() };
-        if ledger.set_entry(run, told.get(&name), 0) {
-            problems.push(wrong(key));
+/// The keys of the ledgers in which the entry of a run is not what its journal says. What is reserved
+/// for attempts that are about to start is no contradiction, nor is a ledger that is gone by its time.
+pub(super) fn contradictions(connection: &Connection, spec: &RunSpec) -> Result<Vec<String>, StoreError> {
+    let account = account(connection, &spec.run_id)?;
+    let mut wrong = Vec::new();
+    for (name, told) in account.ledgers() {
+        let key = keys::spend(&spec.prefix, &name.provider, &name.month);
+        let Some(text) = Embedded::new(connection).get(&key)? else { continue };
+        let ledger = serde_json::from_str::<MonthLedger>(&text);
+        let stored = ledger.ok().and_then(|mut ledger| ledger.runs.remove(&spec.run_id)).unwrap_or_default();
+        let held = told.reserved_usd.iter().all(|(key, amount)| stored.reserved_usd.get(key) == Some(amount));
+        if !held || (stored.spent_usd, &stored.tokens) != (told.spent_usd, &told.tokens) {
+            wrong.push(key);
         }
-        seen.insert(name);
     }
-    let missing = told.keys().filter(|name| !seen.contains(*name));
-    problems.extend(missing.map(|name| wrong(keys::spend(prefix, &name.provider, &name.month))));
-    if spent::differ(connection, run, &journal::events(connection, run, 0)?)? {
-        problems.push(Problem {
-            place: format!("run {run}"),
-            message: "the table of what its attempts cost is not what its events say".to_owned(),
-        });
+    Ok(wrong)
+}
+
+/// Makes the entries of a run say what its journal says, and keeps what is reserved for attempts that are
+/// about to start.
+pub(super) fn mend(
+    connection: &Connection,
+    masker: &Masker,
+    spec: &RunSpec,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (name, told) in account(connection, &spec.run_id)?.ledgers() {
+        let mut ledger = read(connection, &spec.prefix, name)?;
+        let mut told = told.clone();
+        let stored = ledger.runs.get(&spec.run_id).cloned().unwrap_or_default();
+        for (key, amount) in stored.reserved_usd {
+            told.reserved_usd.entry(key).or_insert(amount);
+        }
+        if ledger.set_entry(&spec.run_id, Some(&told), 0) {
+            write(connection, masker, &spec.prefix, &mut ledger, now)?;
+        }
     }
-    Ok(problems)
+    Ok(())
 }

@@ -19,8 +19,8 @@ use crate::schema::SchemaKind;
 use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
-    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
-    spending, spent,
+    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, cooldowns, door,
+    journal, keys, spending, spent,
 };
 
 impl Store {
@@ -134,13 +134,15 @@ impl Store {
         let masker = self.masker.clone();
         let mut turn = Turn::default();
         let account = self.account_with(&spec.run_id, events)?;
+        let rests = cooldowns::recorded(spec, view, events);
         self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
-            if let Some((_, steps)) = &account {
-                spending::book(connection, &masker, spec, steps, now)?;
-                spent::insert(connection, &spec.run_id, events)?;
+            if let Some((_, bookings)) = &account {
+                spending::book(connection, &masker, spec, bookings, now)?;
             }
+            spent::write(connection, &masker, events)?;
+            cooldowns::put(connection, &masker, &spec.prefix, &rests, now)?;
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
                 turn.records.push(write_touched(
@@ -159,8 +161,13 @@ impl Store {
             }
             Ok(())
         })?;
-        if let Some((account, _)) = account {
+        let bookings = account.map_or_else(Vec::new, |(account, bookings)| {
             self.accounts.insert(spec.run_id.clone(), account);
+            bookings
+        });
+        if !(bookings.is_empty() && rests.is_empty()) {
+            let ledgers = bookings.into_iter().map(|(name, _)| name);
+            self.tell_of(ledgers, rests.into_iter().map(|rest| rest.provider), now);
         }
         if let Some(mirror) = &self.mirror {
             turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
@@ -258,7 +265,6 @@ fn take_hold(
     shared.expire_run(run, None)?;
     let records = claim_tasks(connection, masker, spec, lease, now, is_alive)?;
     spending::settle_own_entries(connection, masker, spec, fence, now)?;
-    spent::restate(connection, run)?;
     journal::raise_fence(connection, run, fence)?;
     journal::seen(connection, run, now)?;
     Ok(records)

@@ -392,16 +392,17 @@ Tables that are read where they are: .kilocode/models.json, opencode.json, openc
 AGENTS.md. They are compared and never changed. Ends with 0 if nothing is wrong (warnings are
 not), 3 if something is.")]
     Check(ModelsCheckCommand),
-    /// Show what attempts cost
+    /// Show what attempts cost and used, and what is left of the budgets
     #[command(after_help = "\
 Examples:
-  orchestrate models spend                      this month, by provider, and what is left of budgets
-  orchestrate models spend --by run --month all
-  orchestrate models spend --by task --run 01JD8
-  orchestrate models spend --output json | jq '.budgets'
+  orchestrate models spend                        this month, by provider
+  orchestrate models spend --by task --run 01K    what each task of a run cost
+  orchestrate models spend --by month --month all
+  orchestrate models spend --output json | jq '.providers.openai.left_usd'
 
-Days are days by UTC. What an agent does not tell is charged as the bound that was reserved for it, and
-is said to be assumed.")]
+What was used for nothing is shown in tokens. Where an agent does not say what it used, what was
+reserved for the attempt is charged. Budgets are the `budget_usd_per_month` of providers; days and
+months are those of UTC.")]
     Spend(SpendCommand),
 }
 
@@ -416,37 +417,40 @@ pub struct ModelsCheckCommand {
 /// `orchestrate models spend`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SpendCommand {
-    /// By what sums are made
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SpendBy::Provider)]
+    /// What to add up by
+    #[arg(long, value_enum, default_value = "provider")]
     pub by: SpendBy,
-    /// Of which month, as `2026-11`, or `all` [default: this one]
-    #[arg(long, value_name = "MONTH", value_parser = reading::month)]
+    /// Which month, as `2026-11`, or `all`; left out: this one
+    #[arg(long, value_name = "MONTH|all", value_parser = reading::month)]
     pub month: Option<String>,
 }
 
-/// By what sums of money are made.
+/// What spending is added up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SpendBy {
-    /// The provider that was charged.
+    /// The provider that answered
     Provider,
-    /// The model that answered.
+    /// The model that answered
     Model,
-    /// The run.
+    /// The layer
+    Layer,
+    /// The run
     Run,
-    /// The task.
+    /// The task
     Task,
-    /// The day.
+    /// The day
     Day,
-    /// The month.
+    /// The month
     Month,
 }
 
 impl SpendBy {
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
+    /// Its word on the command line and in JSON.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Provider => "provider",
             Self::Model => "model",
+            Self::Layer => "layer",
             Self::Run => "run",
             Self::Task => "task",
             Self::Day => "day",

@@ -7,6 +7,7 @@ use crate::model::completion::Verification;
 use crate::model::ids::TaskId;
 use crate::model::limits::LimitKind;
 use crate::model::time::Span;
+use crate::model::time::Timestamp;
 
 /// A choice of agent for all tasks, or for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub enum AgentChoice {
 /// What is wrong with it, with an example.
 pub fn span(text: &str) -> Result<Span, String> {
     text.parse().map_err(|error: crate::model::time::SpanError| error.to_string())
+}
+
+/// Reads a month, as `2026-11`, or `all`.
+///
+/// # Errors
+/// What is expected.
+pub fn month(text: &str) -> Result<String, String> {
+    let is_month = text.len() == 7 && format!("{text}-01T00:00:00Z").parse::<Timestamp>().is_ok();
+    if is_month || text == "all" {
+        Ok(text.to_owned())
+    } else {
+        Err("write a month as `2026-11`, or `all`".to_owned())
+    }
 }
 
 /// Reads `NAME` or `TASK=NAME`.
@@ -61,24 +75,6 @@ pub fn layer(text: &str) -> Result<u8, String> {
     match text.trim().parse() {
         Ok(layer @ 1..=99) => Ok(layer),
         _ => Err(format!("`{text}` is no layer: layers are numbered from 1")),
-    }
-}
-
-/// Reads a month such as `2026-11`, or `all`.
-///
-/// # Errors
-/// If it is neither.
-pub fn month(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let is_month = text.split_once('-').is_some_and(|(year, month)| {
-        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let number = month.parse::<u8>().unwrap_or(0);
-        year.len() == 4 && month.len() == 2 && digits(year) && digits(month) && (1..=12).contains(&number)
-    });
-    if is_month || text == "all" {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("`{text}` is no month: write it like `2026-11`, or `all`"))
     }
 }
 

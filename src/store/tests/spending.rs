@@ -169,40 +169,32 @@ fn runs_that_reserve_at_once_never_get_more_than_there_is() {
 }
 
 #[test]
-fn every_attempt_has_a_row() {
+fn what_attempts_cost_is_listed_and_can_be_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), false).unwrap();
+    assert_eq!(store.spending("", None).unwrap(), []);
     let mut run = taken(&mut store, "R1", 5);
-    record(&mut store, &mut run, settled("T1", "kilo", "1970-02-01", 0.25));
-    let rows = store.spending("1970-02", None).unwrap();
-    assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].provider.as_deref(), rows[0].amount), (Some("kilo"), Money::usd(0.25)));
-    assert_eq!(
-        (rows[0].basis, rows[0].tokens),
-        (SpendBasis::Reported, Some(Tokens { input: 900, output: 100 }))
-    );
-    assert_eq!(store.spending("1970-03", None).unwrap(), []);
-    assert_eq!(store.spending("", Some(&RunId("other".to_owned()))).unwrap(), []);
-}
+    record(&mut store, &mut run, reserved("T1", 1.5));
+    record(&mut store, &mut run, settled("T1", "openai", "1970-01-31", 0.25));
+    record(&mut store, &mut run, settled("T2", "kilo", "1970-02-01", 0.0));
+    let all = store.spending("", None).unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!((all[0].task.as_str(), all[0].amount, all[0].layer), ("T1", Money::usd(0.25), Some(4)));
+    assert_eq!(store.spending("1970-02", None).unwrap(), all[1..]);
+    assert_eq!(store.spending("", Some(&run.spec.run_id)).unwrap(), all);
+    assert_eq!(store.spending("", Some(&RunId("R2".to_owned()))).unwrap(), []);
 
-#[test]
-fn what_is_not_as_the_events_say_is_found_and_mended() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(folder.path(), false).unwrap();
-    let (mut run, now) = (taken(&mut store, "R1", 5), Timestamp(2_000));
-    record(&mut store, &mut run, reserved("T1", 0.75));
-    record(&mut store, &mut run, settled("T1", "openai", "1970-01-09", 0.25));
-    let ended = run.ended();
-    append(&mut store, &run, &[ended]);
+    store.connection.execute("UPDATE spent SET micro_usd = 1 WHERE seq = 3", []).unwrap();
+    let key = keys::spend(&run.spec.prefix, "openai", MONTH);
+    let wrong = store.get(&key).unwrap().unwrap().to_string().replace("0.25", "0.5");
+    store.connection.execute("UPDATE entries SET value = ?2 WHERE key = ?1", (&key, wrong)).unwrap();
+    let places: Vec<String> = store.verify().unwrap().into_iter().map(|problem| problem.place).collect();
+    assert_eq!(places, ["run R1", key.as_str()]);
+    assert_eq!(store.repair(Timestamp(3_000)).unwrap().len(), 2);
     assert_eq!(store.verify().unwrap(), []);
-    let damage = |store: &Store, text: &str| store.connection.execute_batch(text).unwrap();
-    damage(&store, "UPDATE spending SET micro_usd = 1; DELETE FROM entries WHERE key LIKE '%:spend:%'");
-    assert_eq!(store.verify().unwrap().len(), 2);
-    assert_eq!(store.repair(now).unwrap().len(), 2);
+    assert_eq!(store.spending("", None).unwrap(), all);
+    store.connection.execute("UPDATE entries SET value = '{}' WHERE key = ?1", [&key]).unwrap();
+    assert_eq!(store.verify().unwrap().len(), 2, "it is no ledger, and the run has no entry in it");
+    assert_eq!(store.repair(Timestamp(4_000)).unwrap().len(), 1);
     assert_eq!(store.verify().unwrap(), []);
-    assert_eq!(store.ledger(&run.spec.prefix, "openai", MONTH).unwrap().used(), Money::usd(0.25));
-    damage(&store, "UPDATE entries SET value = '{}' WHERE key LIKE '%:spend:%'");
-    let refused = store.reserve(&run.spec, ask("T2", 0.5), now);
-    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "nobody knows what was spent: {refused:?}");
-    assert_eq!(store.verify().unwrap().len(), 2, "it is no ledger, and the run's entry is not in it");
 }
