@@ -25,6 +25,7 @@
 //! It deliberately knows no path, no process id and no store: where an attempt runs is the
 //! executor's business.
 
+mod answered;
 mod attempts;
 pub mod bans;
 mod effect;
@@ -37,6 +38,7 @@ pub mod judge;
 pub mod ladder;
 mod money;
 pub mod names;
+mod notes;
 mod people;
 mod queue;
 pub mod retry;
