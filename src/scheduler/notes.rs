@@ -75,16 +75,13 @@ fn is_cut_short(failure: &Failure) -> bool {
 
 /// Which attempt, by whom, and where, if that is another place than the next one's.
 fn who(attempt: &AttemptView, tells_place: bool) -> String {
-    let mut place = attempt.rung.agent.clone();
+    let rung = &attempt.rung;
+    let mut place = vec![rung.agent.clone()];
     if tells_place {
-        if let Some(layer) = attempt.rung.layer {
-            place.push_str(&format!(", layer {layer}"));
-        }
-        if let Some(model) = &attempt.rung.model {
-            place.push_str(&format!(", {model}"));
-        }
+        place.extend(rung.layer.map(|layer| format!("layer {layer}")));
+        place.extend(rung.model.clone());
     }
-    format!("Attempt {} ({place})", attempt.attempt)
+    format!("Attempt {} ({})", attempt.attempt, place.join(", "))
 }
 
 /// What was done so far, as far as anybody said or saw it.

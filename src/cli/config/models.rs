@@ -179,16 +179,15 @@ mod tests {
 
     fn mistakes(text: &str) -> String {
         let error = read("orchestrate.toml", &format!("version = 1\n{text}")).unwrap_err();
-        let mut all = String::new();
+        let mut lines = Vec::new();
         for problem in error.problems {
             let place = format!("{}:{}+{}", problem.line, problem.column, problem.length);
-            all.push_str(&format!("{place} {}\n", problem.message));
+            lines.push(format!("{place} {}", problem.message));
             // The form of a ban is told with each of them.
-            for hint in problem.hints.iter().filter(|hint| !hint.starts_with("a ban is made of")) {
-                all.push_str(&format!("    {hint}\n"));
-            }
+            let hints = problem.hints.iter().filter(|hint| !hint.starts_with("a ban is made of"));
+            lines.extend(hints.map(|hint| format!("    {hint}")));
         }
-        all
+        lines.join("\n") + "\n"
     }
 
     #[test]

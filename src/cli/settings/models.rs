@@ -3,7 +3,7 @@
 //! A name that nobody can have meant (an agent that is not known) is a mistake. One that only fits no
 //! layer is told and left: a user's file serves projects with other layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::choices::{overlay, unknown_agent};
 use super::merge::Merge;
@@ -157,15 +157,14 @@ pub(super) fn providers(merge: &mut Merge<'_>, layers: &[Layer]) -> BTreeMap<Str
     for (config, is_project) in merge.files() {
         for name in config.providers.keys().filter(|name| known().all(|known| known != *name)) {
             let origin = Origin::of(config, is_project, &format!("providers.{name}"));
-            let hint = match suggest(name, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let mut names: Vec<&str> = known().collect();
-                    names.sort_unstable();
-                    names.dedup();
+            let hint = suggest(name, known()).map_or_else(
+                || {
+                    let names: BTreeSet<&str> = known().collect();
+                    let names: Vec<&str> = names.into_iter().collect();
                     format!("providers of layers: {}", names.join(", "))
-                }
-            };
+                },
+                |near| format!("did you mean `{near}`?"),
+            );
             merge.warning(
                 "provider-unused",
                 format!("{origin}: no layer uses provider `{name}`"),
