@@ -301,8 +301,12 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             }
             Key::Model => {
                 let spans = values::code_spans(raw);
-                let model = spans.first().map_or(value, |(span, _)| (*span).to_owned());
-                let model = model.split([' ', ',', '(']).next().unwrap_or("").to_owned();
+                // Bare, a model is one word, and what follows is a remark; in backticks it may have blanks.
+                let (text, ends): (&str, &[char]) = match spans.first() {
+                    Some((span, _)) => (span, &[',', '(']),
+                    None => (&value, &[' ', ',', '(']),
+                };
+                let model = text.split(ends).next().unwrap_or("").trim().to_owned();
                 if !matches!(model.as_str(), "" | "-" | "—") {
                     self.facts.defaults.model = Some(model);
                 }

@@ -14,6 +14,7 @@ mod project;
 
 mod agent_side;
 mod alerts;
+mod asked;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod crashes;

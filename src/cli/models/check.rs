@@ -53,8 +53,7 @@ pub(super) fn check(context: &Context, command: &ModelsCheckCommand) -> Result<E
     let reading = run::reading_of(&settings, &ReadingOptions::default(), &Selection::default(), false);
     for plan in &command.plans {
         let file = run::plan_text(context, plan, &reading)?;
-        let agents = settings.agents.keys().cloned().collect();
-        let read = run::ReadPlan::of(file, &reading, agents);
+        let read = run::ReadPlan::of(file, &reading, &settings);
         let spec = run::spec_of(context, &settings, &read, reading.clone());
         let found = hierarchy::of_tasks(&spec);
         all.push(Remarks { file: read.file.shown.clone(), text: read.text().to_owned(), found });
