@@ -6,6 +6,7 @@ mod judge_table;
 mod ladder_table;
 mod model;
 mod order_and_checks;
+mod payment_table;
 mod plans;
 mod promises;
 mod session_table;
