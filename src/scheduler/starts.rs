@@ -142,13 +142,14 @@ impl Scheduler {
             let Some((rank, found)) = self.find() else { break };
             let place = rank.2;
             match found {
-                Found::Start(rung) => match self.in_the_way(place) {
-                    Some(other) => self.queue.keep_back(rank, other),
-                    None => {
+                Found::Start(rung) => {
+                    if let Some(other) = self.in_the_way(place) {
+                        self.queue.keep_back(rank, other);
+                    } else {
                         self.tell_of_first_payment(place, &rung);
                         self.start(place, rung);
                     }
-                },
+                }
                 Found::Elsewhere(wanted) => self.redirect(place, &wanted),
                 Found::Nowhere(failure) => {
                     self.leave(place);
