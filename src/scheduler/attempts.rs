@@ -260,6 +260,7 @@ impl Scheduler {
                     Next::Again { .. } if self.is_stopping() => self.reopen(place, "stopped"),
                     Next::Again { .. } if self.tripped => self.reopen(place, "fail-fast"),
                     Next::Again { rung, at } => {
+                        self.tell_of_payment(place, &rung);
                         if let Some(failure) = failure
                             && rung != from
                         {

@@ -18,6 +18,7 @@ use crate::model::view::{Rest, TaskView};
 use super::bans::ban_of;
 use super::money::{Budget, bound, least};
 use super::names::Names;
+use super::payment::{Terms, is_to_wait};
 use super::wishes::{Wishes, candidates};
 
 /// What a person chose for a task with `retry`; it goes before the plan's wishes.
@@ -239,6 +240,8 @@ pub struct Sky<'a> {
     pub off: &'a BTreeMap<u8, FailureKind>,
     /// How the run's budget stands; none: it has none.
     pub budget: Option<Budget>,
+    /// What a decision to wait or to pay is made by.
+    pub terms: Terms<'a>,
     /// How long to wait for a provider at most.
     pub max_wait: Span,
     /// The time.
@@ -254,6 +257,8 @@ pub enum Standing {
     Rests(Timestamp),
     /// Once attempts under way have ended: what is left of the run's budget is reserved for them.
     Later,
+    /// Its provider is back and takes one start after another, the next one then.
+    Paced(Timestamp),
     /// Not in this run.
     Off,
 }
@@ -295,29 +300,37 @@ pub enum Pick<'a> {
     At(Timestamp),
     /// Nowhere before attempts under way have ended.
     Later,
+    /// Nowhere before then, when a provider takes its next start.
+    Paced(Timestamp),
     /// Nowhere.
     Never(Failure),
 }
 
-/// Where a task with this ladder starts: at the lowest rung that is to be had.
+/// Where a task with this ladder starts: at the lowest rung that is to be had, and at a paid one only
+/// where no free one is to be waited for.
 pub fn pick<'a>(ladder: &'a Ladder, sky: &Sky<'_>) -> Pick<'a> {
     if let Some(failure) = &ladder.refusal {
         return Pick::Never(failure.clone());
     }
-    let mut back: Option<Timestamp> = None;
+    let (mut back, mut paced): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     let mut later = false;
+    let earlier = |known: Option<Timestamp>, at| Some(known.map_or(at, |known| known.min(at)));
     for step in &ladder.steps {
         match sky.standing(step) {
-            Standing::Ready => return Pick::Now(step),
-            Standing::Rests(until) => back = Some(back.map_or(until, |earlier| earlier.min(until))),
+            Standing::Ready if !step.paid || !is_to_wait(ladder.steps.iter(), sky) => return Pick::Now(step),
+            Standing::Rests(until) => back = earlier(back, until),
+            Standing::Paced(at) => paced = earlier(paced, at),
             Standing::Later => later = true,
-            Standing::Off => {}
+            Standing::Ready | Standing::Off => {}
         }
     }
-    match back {
-        Some(until) if !sky.too_long(until) => Pick::At(until),
-        Some(_) | None if later => Pick::Later,
-        Some(_) | None => Pick::Never(none_left(ladder, sky)),
+    match (back, paced) {
+        // It is back for certain, so it is waited for however little may be waited.
+        (None, Some(at)) => Pick::Paced(at),
+        (Some(until), Some(at)) if at <= until || sky.too_long(until) => Pick::Paced(at),
+        (Some(until), _) if !sky.too_long(until) => Pick::At(until),
+        (Some(_) | None, _) if later => Pick::Later,
+        (Some(_) | None, _) => Pick::Never(none_left(ladder, sky)),
     }
 }
 

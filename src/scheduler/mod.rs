@@ -9,7 +9,7 @@
 //!
 //! A task's way: `enter` holds, skips and queues it; `queue` says whose turn it is and `starts`
 //! starts it; `ladder` says where it runs, `slots` whether it may; `attempts` takes in how it ended;
-//! `money` reserves what it may cost; `judge` makes a verdict of what the `witnesses` say; `retry` says what follows, `sessions` whether
+//! `money` reserves what it may cost, `payment` says whether it waits for a free layer instead; `judge` makes a verdict of what the `witnesses` say; `retry` says what follows, `sessions` whether
 //! that goes on with a conversation, `ends` what it means for others; `finish` sums the run up. `people` is what a person asks for.
 //!
 //! **Invariant:** no IO, no clock, no `async`, no map whose order differs between runs, no chance
@@ -39,6 +39,7 @@ pub mod ladder;
 mod money;
 pub mod names;
 mod notes;
+mod payment;
 mod people;
 mod queue;
 pub mod retry;
@@ -73,6 +74,7 @@ pub use self::judge::judge;
 use self::graph::Graph;
 use self::ladder::Sky;
 use self::money::{Asked, Meter, Purse};
+use self::payment::{Terms, Till};
 use self::queue::Queue;
 use self::slots::Slots;
 
@@ -160,6 +162,8 @@ pub struct Scheduler {
     off: BTreeMap<u8, FailureKind>,
     /// What the run reserved and spent.
     purse: Purse,
+    /// What its attempts taught about prices and lengths, and what was decided by it.
+    till: Till,
     /// Money that was asked for and for which there is no answer yet, by the task that waits for it.
     asked: BTreeMap<usize, Asked>,
     /// Providers that other runs saw are to be left alone, told before the run began.
@@ -194,6 +198,7 @@ impl Scheduler {
                 scheduler.ticked.insert(task_id.clone());
             }
             scheduler.purse.apply(&event.body);
+            scheduler.till.apply(event);
         }
         Ok(scheduler)
     }
@@ -209,6 +214,7 @@ impl Scheduler {
             round: None,
             off: BTreeMap::new(),
             purse: Purse::default(),
+            till: Till::default(),
             asked: BTreeMap::new(),
             foretold: Vec::new(),
             ticking: BTreeSet::new(),
@@ -322,6 +328,7 @@ impl Scheduler {
         };
         self.view.apply(&event).expect("the scheduler makes only steps of the table");
         self.purse.apply(&event.body);
+        self.till.apply(&event);
         self.out.push(Effect::Record(event));
     }
 
@@ -372,6 +379,7 @@ impl Scheduler {
             rests: &self.view.rests,
             off: &self.off,
             budget: self.budget(),
+            terms: Terms::new(&self.spec, &self.till, self.deadline()),
             max_wait: self.spec.settings.max_wait,
             now: self.now,
         }

@@ -230,7 +230,7 @@ fn bill(
     })
 }
 
-fn layer_of<'a>(spec: &'a RunSpec, rung: &Rung) -> Option<&'a Layer> {
+pub(super) fn layer_of<'a>(spec: &'a RunSpec, rung: &Rung) -> Option<&'a Layer> {
     let number = rung.layer?;
     spec.layers.iter().find(|layer| layer.layer == number)
 }
@@ -406,6 +406,7 @@ impl Scheduler {
     }
 
     fn tell_of_month(&mut self, provider: &str, month: &str, used: Money, refused: bool) {
+        self.till.tell_month(provider, month, used);
         let spec = self.spec.providers.get(provider);
         if let Some(budget) = spec.and_then(|known| known.budget_usd_per_month).map(Money::usd) {
             self.tell(Some((provider, month)), used, budget, refused);

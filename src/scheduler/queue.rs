@@ -31,6 +31,18 @@ pub(super) struct Line {
     ready: BTreeSet<Rank>,
 }
 
+impl Line {
+    /// Whether its tasks have not run yet.
+    pub(super) const fn is_fresh(&self) -> bool {
+        matches!(self.key, LineKey::Fresh(_))
+    }
+
+    /// How many stand in it.
+    pub(super) fn len(&self) -> usize {
+        self.ready.len()
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     lines: Vec<Line>,

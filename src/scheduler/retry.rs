@@ -33,6 +33,7 @@ use crate::model::time::Timestamp;
 use crate::model::view::AttemptView;
 
 use super::ladder::{Ladder, Sky, Standing, Step, none_left};
+use super::payment::is_to_wait;
 
 /// How long a provider rests that said 429 without saying for how long.
 const RATE_LIMIT_REST: Duration = Duration::from_mins(1);
@@ -339,15 +340,27 @@ pub fn decide_again(task_attempts: &[AttemptView], wanted: &Rung, ladder: &Ladde
 /// The same rung at `at` if it is to be had, else as for a move.
 fn same_or_next(last: &AttemptView, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, at: Timestamp) -> Next {
     match ladder.step(&last.rung) {
-        Some(step) if sky.standing(step) == Standing::Ready => Next::Again { rung: step.rung.clone(), at },
+        Some(step) if stays(step, ladder, sky) => Next::Again { rung: step.rung.clone(), at },
         Some(_) | None => choose(&last.rung, ladder, sky, tally, |_| true),
+    }
+}
+
+/// Whether a task goes on at its own rung. One that takes one start after another is waited for in
+/// line; a paid one is left where a free one is to be waited for.
+fn stays(step: &Step, ladder: &Ladder, sky: &Sky<'_>) -> bool {
+    match sky.standing(step) {
+        Standing::Ready => !step.paid || !is_to_wait(ladder.steps.iter(), sky),
+        Standing::Paced(_) => true,
+        Standing::Rests(_) | Standing::Later | Standing::Off => false,
     }
 }
 
 /// The next rung up that is to be had, one that the task did not leave before it can.
 fn higher<'a>(last: &AttemptView, ladder: &'a Ladder, sky: &Sky<'_>, tally: &Tally) -> Option<&'a Step> {
     let (after, _) = ladder.around(&last.rung);
-    let ready = || after.iter().copied().filter(|step| sky.standing(step) == Standing::Ready);
+    let free_first = is_to_wait(ladder.steps.iter(), sky);
+    let is_ready = |step: &&Step| sky.standing(step) == Standing::Ready && !(step.paid && free_first);
+    let ready = || after.iter().copied().filter(is_ready);
     ready().find(|step| is_unspent(step, tally)).or_else(|| ready().next())
 }
 
@@ -379,13 +392,15 @@ fn next(last: &AttemptView, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, failu
 
 /// The first rung that is to be had, among those that come after `from`, then those before it, then
 /// its own; those that the task did not leave before come first. When all rest: the one that is back
-/// first.
+/// first, a free one if that can be waited for.
 fn choose(from: &Rung, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, fits: impl Fn(&Step) -> bool) -> Next {
     let (after, before) = ladder.around(from);
     let own = ladder.step(from);
     let is_own = |step: &Step| own.is_some_and(|own| own.rung == step.rung);
     let order: Vec<&Step> = after.into_iter().chain(before).chain(own).filter(|step| fits(step)).collect();
-    let ready = |step: &&&Step| sky.standing(step) == Standing::Ready;
+    // A paid rung is no way out where a free one is to be waited for.
+    let free_first = is_to_wait(order.iter().copied(), sky);
+    let ready = |step: &&&Step| sky.standing(step) == Standing::Ready && !(step.paid && free_first);
     let chosen = order
         .iter()
         .find(|step| ready(step) && !is_own(step) && is_unspent(step, tally))
@@ -396,13 +411,18 @@ fn choose(from: &Rung, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, fits: impl
     let back = order
         .iter()
         .filter_map(|step| match sky.standing(step) {
-            Standing::Rests(until) => Some((until, *step)),
-            Standing::Ready | Standing::Later | Standing::Off => None,
+            Standing::Rests(until) if !sky.too_long(until) => Some((step.paid, until, *step)),
+            Standing::Paced(at) => Some((step.paid, at, *step)),
+            Standing::Rests(_) | Standing::Ready | Standing::Later | Standing::Off => None,
         })
-        .min_by_key(|(until, _)| *until);
+        .min_by_key(|&(paid, at, _)| (paid, at));
     match back {
-        Some((until, step)) if !sky.too_long(until) => Next::Again { rung: step.rung.clone(), at: until },
-        Some(_) | None => match order.iter().find(|step| sky.standing(step) == Standing::Later) {
+        // When a turn comes that is taken one after another, its place in line says.
+        Some((_, _, step)) if matches!(sky.standing(step), Standing::Paced(_)) => {
+            Next::Again { rung: step.rung.clone(), at: sky.now }
+        }
+        Some((_, until, step)) => Next::Again { rung: step.rung.clone(), at: until },
+        None => match order.iter().find(|step| sky.standing(step) == Standing::Later) {
             // It waits in line there.
             Some(step) => Next::Again { rung: step.rung.clone(), at: sky.now },
             None => Next::Fail(none_left(ladder, sky)),

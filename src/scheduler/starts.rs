@@ -141,16 +141,23 @@ impl Scheduler {
             let Some((rank, found)) = self.find() else { break };
             let place = rank.2;
             match found {
-                Found::Start(rung) => match self.in_the_way(place) {
-                    Some(other) => self.queue.keep_back(rank, other),
-                    None => self.start(place, rung),
-                },
+                Found::Start(rung) => {
+                    if let Some(other) = self.in_the_way(place) {
+                        self.queue.keep_back(rank, other);
+                    } else {
+                        self.tell_of_first_payment(place, &rung);
+                        self.start(place, rung);
+                    }
+                }
                 Found::Elsewhere(wanted) => self.redirect(place, &wanted),
                 Found::Nowhere(failure) => {
                     self.leave(place);
                     self.fail(place, failure);
                 }
             }
+        }
+        if self.may_start() && !self.slots.are_full(&self.spec) {
+            self.tell_of_waits();
         }
     }
 
@@ -169,7 +176,7 @@ impl Scheduler {
                 (Pick::At(_) | Pick::Never(_), LineKey::Again(rung)) => {
                     return Some((rank, Found::Elsewhere(rung.clone())));
                 }
-                (Pick::At(_), LineKey::Fresh(_)) | (Pick::Later, _) => {}
+                (Pick::At(_), LineKey::Fresh(_)) | (Pick::Later | Pick::Paced(_), _) => {}
                 (Pick::Never(failure), LineKey::Fresh(_)) => return Some((rank, Found::Nowhere(failure))),
             }
         }
@@ -211,6 +218,7 @@ impl Scheduler {
         self.leave(place);
         match next {
             Next::Again { rung, at } => {
+                self.tell_of_payment(place, &rung);
                 self.tell_redirected(place, wanted, &rung);
                 self.retry_at(place, rung, at);
             }
@@ -299,7 +307,7 @@ impl Scheduler {
         self.queue
             .heads()
             .filter_map(|(line, _)| match pick(&line.ladder, &sky) {
-                Pick::At(at) => Some(at),
+                Pick::At(at) | Pick::Paced(at) => Some(at),
                 Pick::Now(_) | Pick::Later | Pick::Never(_) => None,
             })
             .min()

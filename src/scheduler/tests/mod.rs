@@ -8,6 +8,7 @@ mod ladder_table;
 mod model;
 mod money;
 mod order_and_checks;
+mod payment_table;
 mod plans;
 mod promises;
 mod rungs_table;
