@@ -338,8 +338,115 @@ fn cline_climbs_over_what_a_provider_does_wrong() {
             Layer::new("deepseek", "quota", &[Some("out_of_credits")], Leaves::Off, 6),
             Layer::new("openrouter", "bad-key", &[Some("not_logged_in")], Leaves::Off, 6),
             Layer::new("lmstudio", "not-found", &[Some("model_unknown")], Leaves::LayerOff, 6),
+            Layer::new(
+                "openai-native",
+                "server-error",
+                &[Some("overloaded"), Some("overloaded")],
+                Leaves::Rest,
+                12,
+            ),
             Layer::new("openai-compatible", "ok-writer", WORKS, Leaves::Nothing, WORK),
-            Layer::paid("openai-native", &[], 0),
+            Layer::paid("groq", &[], 0),
         ],
     );
+}
+
+/// The first provider has money for one answer, in which a file is written; the next attempt sees it.
+#[test]
+fn what_a_task_has_done_is_there_on_the_next_layer_and_told() {
+    const LOOK: &str = "  %bash test -e half.txt && cp half.txt seen.txt; echo half > half.txt\n";
+    let agent = "opencode";
+    if !real_agents::are_installed(&[agent]) {
+        return;
+    }
+    let server = ModelServer::start().expect("the scripted provider");
+    let layers = [
+        Layer::new("first", "quota+after=1", &[Some("out_of_credits")], Leaves::Off, 5),
+        Layer {
+            // Goes on with a session as well as it begins one.
+            model: "ok-writer+again=1",
+            ..Layer::new("second", "", WORKS, Leaves::Nothing, WORK + 1)
+        },
+    ];
+    let hierarchy = Hierarchy::new(&server, agent, &layers);
+    // Whoever begins anew sees the file with the first command, whoever goes on with a later one.
+    let climb = hierarchy.run(&plan(agent, &format!("{LOOK}{LOOK}")), &[]);
+    climb.is_as(&server, &layers);
+    assert_eq!(climb.code, 0, "{}", climb.told);
+    assert_eq!(climb.asked(&server, 0).min(2), 2, "it was answered once, then refused");
+    assert_eq!(hierarchy.project.read("seen.txt").trim(), "half");
+    let prompt = climb.prompt(1);
+    assert!(prompt.contains("Attempt 1") && prompt.contains("out_of_credits"), "{prompt}");
+}
+
+/// A program that is described by data: one request to the provider, of which it tells who answered.
+const ASKER: &str = r#"
+import json, os, sys, urllib.request
+body = {"model": sys.argv[1], "messages": [{"role": "user", "content": sys.stdin.read()}]}
+headers = {"Content-Type": "application/json", "Authorization": "Bearer " + os.environ["MODEL_KEY"]}
+url = os.environ["MODEL_URL"] + "/chat/completions"
+answer = json.load(urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)))
+used = answer["usage"]
+print(json.dumps({"model": answer["model"], "in": used["prompt_tokens"], "out": used["completion_tokens"]}))
+"#;
+
+#[test]
+fn a_model_that_was_not_asked_for_is_named_and_left() {
+    // The CLIs do not say which model answered; their witness says that.
+    if !real_agents::are_installed(&[]) {
+        return;
+    }
+    let server = ModelServer::start().expect("the scripted provider");
+    let mut project = Project::new();
+    for (name, value) in real_agents::environment(&project.home()) {
+        project.set(&name, value);
+    }
+    let (key, url) = (real_agents::unused_key(), server.url());
+    let python = real_agents::python().unwrap();
+    project.write("ask.py", ASKER);
+    project.write(
+        "orchestrate.toml",
+        format!(
+            "version = 1\n[run]\nretries = 0\n\
+             [agents.asker]\nprogram = '{python}'\nargs = ['ask.py', '{{model}}']\nprompt = 'stdin'\n\
+             completion = 'none'\n\
+             [agents.asker.env]\nMODEL_URL = '{url}'\nMODEL_KEY = '{key}'\n\
+             [agents.asker.events]\nmodel = 'model'\ntokens = {{ input = 'in', output = 'out' }}\n\
+             [[layers]]\nlayer = 1\nagent = 'asker'\nmodel = 'chat+answers=another'\nprovider = 'one'\ncost = 'free'\n\
+             [[layers]]\nlayer = 2\nagent = 'asker'\nmodel = 'chat'\nprovider = 'two'\ncost = 'free'\n"
+        ),
+    );
+    let hierarchy = Hierarchy { project, keys: vec![key] };
+    let climb = hierarchy.run("- [ ] T001 Ask\n  - Agent: asker\n", &[]);
+    let attempts = climb.attempts();
+    assert_eq!((climb.code, attempts.len()), (0, 2), "{}", climb.story());
+    assert_eq!(attempts[0]["failure"], "hierarchy_violation");
+    assert_eq!(attempts[0]["model_answered"], "another");
+    assert_eq!(attempts[0]["tokens"], json!({ "input": 1000, "output": 50 }), "what it used is known");
+    assert_eq!(attempts[1]["model_answered"], "chat");
+    let moves = climb.of_kind("layer_moved");
+    assert_eq!(moves.len(), 1, "{moves:#?}");
+    assert_eq!((&moves[0]["trigger"], &moves[0]["to"]["layer"]), (&json!("hierarchy_violation"), &json!(2)));
+    let evidence = moves[0]["evidence"].as_str().unwrap();
+    assert!(evidence.contains("answered another"), "{evidence}");
+}
+
+#[test]
+fn a_paid_layer_that_was_not_approved_is_never_asked() {
+    let agent = "opencode";
+    if !real_agents::are_installed(&[agent]) {
+        return;
+    }
+    let server = ModelServer::start().expect("the scripted provider");
+    let layers = [
+        Layer::new("broke", "quota", &[Some("out_of_credits")], Leaves::Off, 4),
+        Layer::paid("paid", &[], 0),
+    ];
+    let hierarchy = Hierarchy::new(&server, agent, &layers);
+    let climb = hierarchy.run(&plan(agent, WRITE), &[]);
+    climb.is_as(&server, &layers);
+    assert_eq!(climb.code, 8, "{}", climb.told);
+    let failed = &climb.result["tasks"][0];
+    assert_eq!(failed["failure"], "payment_not_approved", "{}", climb.story());
+    assert!(!hierarchy.project.has("made.txt"));
 }
