@@ -10,7 +10,7 @@ use crate::engine::facts::checked;
 use crate::engine::prepare::{self, AttemptOrder};
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
-use crate::model::ledger::Reservation;
+use crate::model::ledger::Ask;
 use crate::model::limits::Peaks;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, Outcome};
 use crate::model::reading::{Reading, Sign, SignSource};
@@ -42,11 +42,10 @@ impl Engine {
                 }
                 return self.ungranted(&key);
             }
-            Effect::Reserve { key, .. } => {
-                let why = "the shared state keeps no ledger".to_owned();
-                return vec![Input::Reserved { key, answer: Reservation::Unknown { why } }];
+            Effect::Reserve { key, provider, month, amount, least, budget } => {
+                return self.reserve(Ask { key, provider, month, amount, least, budget });
             }
-            Effect::Release { .. } => {}
+            Effect::Release { key, provider, month } => self.release(&key, &provider, &month),
             Effect::Stop { key, reason } => self.supervisor.stop(&key, reason),
             Effect::Verify { key, commands, timeout } => {
                 let directory = self.parts.workspace.directory(&key.task);

@@ -15,6 +15,7 @@ use crate::engine::clock::Clock;
 use crate::engine::ending;
 use crate::engine::folders::RunFolders;
 use crate::engine::prepare::Surroundings;
+use crate::engine::providers::Hearing;
 use crate::engine::reports::{AgentReports, Left};
 use crate::engine::sessions::{self, Sessions};
 use crate::engine::signals::{Signal, Signals};
@@ -100,6 +101,7 @@ pub struct Engine {
     /// For attempts that ended and are not judged yet: where their completion is.
     pub(super) left: BTreeMap<AttemptKey, Left>,
     pub(super) agent_reports: AgentReports,
+    pub(super) hearing: Hearing,
     /// Attempts that have no user of their own in the Redis where others have one, and why.
     pub(super) ungranted: BTreeMap<AttemptKey, String>,
     pub(super) plan_state: Option<(SystemTime, u64)>,
@@ -124,6 +126,7 @@ impl Engine {
         let plan_state = parts.spec.plan_path.as_deref().and_then(file_state);
         let sessions = Sessions::new(&parts.folders);
         let agent_reports = AgentReports::new(&parts.store);
+        let hearing = Hearing::new(&parts.spec, parts.clock.wall());
         let uses_memory = parts.spec.agents.values().any(|agent| agent.memory.is_some());
         let live = match Live::enter(&parts.live, &parts.spec.run_id, parts.guard.as_deref()) {
             Ok(live) => Some(live),
@@ -142,6 +145,7 @@ impl Engine {
             active: BTreeSet::new(),
             left: BTreeMap::new(),
             agent_reports,
+            hearing,
             ungranted: BTreeMap::new(),
             plan_state,
             attempt_events: AttemptEvents::default(),
@@ -205,7 +209,15 @@ impl Engine {
         let mut signalled = false;
         let mut guarded = true;
         let mut inputs = self.memory_input(true);
+        // Who is to be left alone has to be known before the first attempt starts, and what is used of a
+        // month can be recorded only once the run has begun.
+        let (rests, used): (Vec<Input>, Vec<Input>) = self
+            .look_for_providers()?
+            .into_iter()
+            .partition(|input| matches!(input, Input::ProviderRests { .. }));
+        inputs.extend(rests);
         inputs.extend(first);
+        inputs.extend(used);
         loop {
             self.turn(inputs)?;
             if let Some((_, exit)) = self.ended {
@@ -229,7 +241,11 @@ impl Engine {
                     vec![Input::Shutdown { by: "the loss of the guard".to_owned(), exit: ExitCode::Terminated }]
                 }
                 () = wakes.changed() => self.requests()?,
-                () = self.agent_reports.found() => self.shared_reports(),
+                () = self.agent_reports.found() => {
+                    let mut inputs = self.shared_reports();
+                    inputs.extend(self.reservations());
+                    inputs
+                }
                 () = sleep_until(wake_at) => {
                     let mut inputs = self.memory_input(false);
                     inputs.push(Input::Wake);
@@ -238,6 +254,7 @@ impl Engine {
                 _ = heartbeat.tick() => {
                     let mut inputs = self.beat()?;
                     inputs.extend(self.requests()?);
+                    inputs.extend(self.look_for_providers()?);
                     inputs.extend(self.memory_input(true));
                     inputs
                 }
@@ -249,6 +266,9 @@ impl Engine {
                     inputs
                 }
             };
+            let mut heard = self.hear_if_written()?;
+            heard.append(&mut inputs);
+            inputs = heard;
         }
     }
 

@@ -49,6 +49,23 @@ pub struct RunSpending {
     pub reserved_usd: BTreeMap<String, Money>,
 }
 
+/// Money that is asked for an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// At which provider.
+    pub provider: String,
+    /// In which month, as `2026-11`.
+    pub month: String,
+    /// So much.
+    pub amount: Money,
+    /// The least that is of use.
+    pub least: Money,
+    /// What may be spent in the month; none: as much as is asked for.
+    pub budget: Option<Money>,
+}
+
 /// What came of asking for money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
@@ -119,6 +136,7 @@ impl MonthLedger {
         let used = self.used().less(before.unwrap_or_default());
         let granted = budget.map_or(amount, |budget| amount.min(budget.less(used)));
         if granted < least.min(amount) || (budget.is_some() && granted.is_zero()) {
+            self.release(run, key);
             return Reservation::Refused { used };
         }
         let entry = self.runs.entry(run.clone()).or_default();
@@ -129,22 +147,28 @@ impl MonthLedger {
 
     /// Books what an attempt cost and used, and gives back what it had reserved.
     pub fn settle(&mut self, run: &RunId, key: &AttemptKey, amount: Money, day: &str, tokens: u64) {
-        let entry = self.runs.entry(run.clone()).or_default();
-        entry.reserved_usd.remove(&entry_name(key));
-        entry.spent_usd += amount;
-        if tokens > 0 {
-            let count = entry.tokens.entry(day.to_owned()).or_insert(0);
-            *count = count.saturating_add(tokens);
-        }
-        entry.revision += 1;
+        self.runs.entry(run.clone()).or_default().settle(key, amount, day, tokens);
     }
 
     /// Gives back what an attempt had reserved that never started. Says whether it had something.
     pub fn release(&mut self, run: &RunId, key: &AttemptKey) -> bool {
-        let Some(entry) = self.runs.get_mut(run) else { return false };
-        let had = entry.reserved_usd.remove(&entry_name(key)).is_some();
-        entry.revision += u64::from(had);
-        had
+        self.runs.get_mut(run).is_some_and(|entry| entry.release(key))
+    }
+
+    /// Takes in what another version of the document knows, for the supervisor of `own`: it alone changes
+    /// the entry of that run, so what it knows of it counts, with a revision above the other one's. Of all
+    /// others the later entry. Says whether that changed anything.
+    pub fn take_in(&mut self, other: &Self, own: &RunId) -> bool {
+        let before = self.runs.clone();
+        let kept = self.runs.get(own).cloned().unwrap_or_default();
+        self.merge(other);
+        if let Some(theirs) = other.runs.get(own) {
+            let same = RunSpending { revision: theirs.revision, ..kept.clone() } == *theirs;
+            let above = if same { theirs.revision } else { theirs.revision.saturating_add(1) };
+            let revision = kept.revision.max(above);
+            self.runs.insert(own.clone(), RunSpending { revision, ..kept });
+        }
+        self.runs != before
     }
 
     /// Takes in what another version of the document knows: of each run the later entry.
@@ -159,6 +183,33 @@ impl MonthLedger {
             }
         }
         self.updated_at = self.updated_at.max(other.updated_at);
+    }
+}
+
+impl RunSpending {
+    /// Sets what an attempt may cost that has started. Says whether that is new.
+    pub fn hold(&mut self, key: &AttemptKey, amount: Money) -> bool {
+        let is_new = self.reserved_usd.insert(entry_name(key), amount) != Some(amount);
+        self.revision += u64::from(is_new);
+        is_new
+    }
+
+    /// Books what an attempt cost and used, and gives back what it had reserved.
+    pub fn settle(&mut self, key: &AttemptKey, amount: Money, day: &str, tokens: u64) {
+        self.reserved_usd.remove(&entry_name(key));
+        self.spent_usd += amount;
+        if tokens > 0 {
+            let count = self.tokens.entry(day.to_owned()).or_insert(0);
+            *count = count.saturating_add(tokens);
+        }
+        self.revision += 1;
+    }
+
+    /// Gives back what an attempt had reserved. Says whether it had something.
+    pub fn release(&mut self, key: &AttemptKey) -> bool {
+        let had = self.reserved_usd.remove(&entry_name(key)).is_some();
+        self.revision += u64::from(had);
+        had
     }
 }
 
@@ -226,6 +277,11 @@ mod tests {
         assert_eq!(ledger.tokens_on("2026-11-25"), 1_000);
         assert!(ledger.release(&one, &key("T2", 1)) && !ledger.release(&one, &key("T2", 1)));
         assert_eq!(ledger.used(), Money::usd(1.3));
+        let before = ledger.clone();
+        assert!(matches!(ask(&mut ledger, &one, &key("T4", 1)), Reservation::Granted { .. }));
+        let more = ledger.reserve(&one, &key("T4", 1), Money::usd(3.0), Money::usd(3.0), budget);
+        assert_eq!(more, Reservation::Refused { used: before.used() });
+        assert_eq!(ledger.used(), before.used(), "who is refused has nothing");
         let free = ledger.reserve(&one, &key("T9", 1), Money::usd(5.0), Money::usd(1.0), None);
         assert_eq!(free, granted(5.0, 6.3), "without a budget all is granted");
     }

@@ -5,6 +5,7 @@
 //! has been promised to the outside. The tables of legal steps and the fold of events into a
 //! [`view::RunView`] stand here too, because every other room relies on the same ones.
 
+pub mod account;
 pub mod agent;
 pub mod agent_output;
 pub mod alert;

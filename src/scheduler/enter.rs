@@ -7,7 +7,7 @@ use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::task::{Entry, HeldReason, PlanStatus, TaskKind};
 
 use super::judge::lost;
-use super::{Phase, Scheduler};
+use super::{Foretold, Phase, Scheduler};
 
 /// Who approved a gate that `--yes-gates` lets pass.
 const YES_GATES: &str = "--yes-gates";
@@ -31,7 +31,21 @@ impl Scheduler {
             fence,
         };
         self.record(body);
+        self.rest_as_foretold();
         self.go_live();
+    }
+
+    /// Leaves providers alone of which that was told before the run began.
+    fn rest_as_foretold(&mut self) {
+        for told in std::mem::take(&mut self.foretold) {
+            self.rest_as(told);
+        }
+    }
+
+    /// Leaves a provider alone as another run told.
+    pub(super) fn rest_as(&mut self, told: Foretold) {
+        let Foretold { provider, until, trigger, evidence } = told;
+        self.rest(provider, until, trigger, evidence);
     }
 
     pub(super) fn resume(&mut self, host: String, pid: u32, fence: u64) {
@@ -39,6 +53,7 @@ impl Scheduler {
             return;
         }
         self.record(EventBody::RunResumed { host, pid, fence });
+        self.rest_as_foretold();
         self.book_what_was_left();
         for place in 0..self.spec.tasks.len() {
             if !self.status(place).is_active() {

@@ -109,7 +109,7 @@ pub enum Input {
         /// The tokens used on it.
         tokens: u64,
     },
-    /// Another run saw that a provider is to be left alone.
+    /// Another run saw that a provider is to be left alone. Taken before [`Input::Start`] too.
     ProviderRests {
         /// Which.
         provider: String,

@@ -128,6 +128,15 @@ struct Flight {
     meter: Meter,
 }
 
+/// That a provider is to be left alone, as another run saw.
+#[derive(Debug, Clone)]
+struct Foretold {
+    provider: String,
+    until: Option<Timestamp>,
+    trigger: FailureKind,
+    evidence: String,
+}
+
 /// The state of a run, and what is to be done next.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
@@ -149,6 +158,8 @@ pub struct Scheduler {
     purse: Purse,
     /// Money that was asked for and for which there is no answer yet, by the task that waits for it.
     asked: BTreeMap<usize, Asked>,
+    /// Providers that other runs saw are to be left alone, told before the run began.
+    foretold: Vec<Foretold>,
     /// Boxes that were asked to be ticked.
     ticking: BTreeSet<usize>,
     /// Boxes that need no more ticking.
@@ -195,6 +206,7 @@ impl Scheduler {
             off: BTreeMap::new(),
             purse: Purse::default(),
             asked: BTreeMap::new(),
+            foretold: Vec::new(),
             ticking: BTreeSet::new(),
             ticked: BTreeSet::new(),
             cancelling: BTreeMap::new(),
@@ -258,7 +270,8 @@ impl Scheduler {
             Input::Reserved { key, answer } => self.reserved(&key, answer),
             Input::ProviderUsed { provider, month, used, .. } => self.provider_used(&provider, &month, used),
             Input::ProviderRests { provider, until, trigger, evidence } => {
-                self.rest(provider, until, trigger, evidence);
+                let told = Foretold { provider, until, trigger, evidence };
+                if self.phase == Phase::Waiting { self.foretold.push(told) } else { self.rest_as(told) }
             }
             Input::Warn { code, message, hint } => self.warn(&code, message, hint),
             Input::PlanChanged => {

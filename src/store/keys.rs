@@ -5,6 +5,7 @@
 
 use crate::model::ids::{RunId, TaskId};
 use crate::model::run::RunSpec;
+use crate::schema::SchemaKind;
 
 /// `text` as part of a key: `* ? [ ] \`, blanks and control characters as `%XX`. A `%` that would
 /// read as such a code is coded too, so that different texts give different keys.
@@ -84,6 +85,38 @@ pub fn lease(prefix: &str, run: &RunId) -> String {
     of_run(prefix, run, "lease")
 }
 
+/// `PREFIX provider:<name>:cooldown`.
+pub fn cooldown(prefix: &str, provider: &str) -> String {
+    of_provider(prefix, provider, "cooldown")
+}
+
+/// `PREFIX provider:<name>:spend:<YYYY-MM>`.
+pub fn spend(prefix: &str, provider: &str, month: &str) -> String {
+    of_provider(prefix, provider, &format!("spend:{month}"))
+}
+
+/// What the keys of providers begin with.
+pub fn providers(prefix: &str) -> String {
+    format!("{}provider:", coded(prefix))
+}
+
+fn of_provider(prefix: &str, provider: &str, what: &str) -> String {
+    format!("{}{}:{what}", providers(prefix), coded(provider))
+}
+
+/// The schema that what is under `key` follows; none: it has none.
+pub fn kind_of(key: &str) -> Option<SchemaKind> {
+    let mut parts = key.rsplit(':');
+    match (parts.next()?, parts.next()) {
+        ("status", _) => Some(SchemaKind::TaskStatus),
+        ("report", _) => Some(SchemaKind::TaskReport),
+        ("lease", _) => Some(SchemaKind::Lease),
+        ("cooldown", _) => Some(SchemaKind::Cooldown),
+        (_, Some("spend")) => Some(SchemaKind::Spend),
+        _ => None,
+    }
+}
+
 fn of_task(spec: &RunSpec, task: &TaskId, what: &str) -> String {
     let id = coded(&format!("{}{task}", spec.settings.id_prefix));
     format!("{}task:{id}:{what}", coded(&spec.prefix))
@@ -96,6 +129,15 @@ fn of_run(prefix: &str, run: &RunId, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_providers_are_those_of_the_contract() {
+        assert_eq!(cooldown("shop:", "kilo"), "shop:provider:kilo:cooldown");
+        assert_eq!(spend("shop:", "open router", "2026-11"), "shop:provider:open%20router:spend:2026-11");
+        assert_eq!(kind_of(&cooldown("shop:", "a:b")), Some(SchemaKind::Cooldown));
+        assert_eq!(kind_of(&spend("shop:", "spend", "2026-11")), Some(SchemaKind::Spend));
+        assert_eq!(kind_of("shop:run:R1:plan"), None);
+    }
 
     #[test]
     fn what_has_a_meaning_in_patterns_is_coded() {

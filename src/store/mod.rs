@@ -14,6 +14,7 @@
 //! What was written survives a kill of ours at once, and a loss of power after [`Store::sync`].
 
 mod adopting;
+mod cooldowns;
 mod database;
 mod door;
 mod error;
@@ -28,6 +29,8 @@ mod reports;
 mod rights;
 mod shared;
 mod sharing;
+mod spending;
+mod spent;
 mod verify;
 mod writing;
 
@@ -39,6 +42,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::masking::Masker;
+use crate::model::account::RunAccount;
 use crate::model::ids::RunId;
 
 pub use error::StoreError;
@@ -49,6 +53,8 @@ pub use shared::redis::{
     SharedReport, StreamEntry, Trouble, dotenv,
 };
 pub use shared::{Decision, Expected, SharedState, StatusWrite, StoredStatus, decide};
+pub use spending::ProviderState;
+pub use spent::Spent;
 pub use verify::Problem;
 
 /// How long a lease holds without being renewed.
@@ -68,6 +74,8 @@ pub struct Store {
     path: PathBuf,
     /// The fences of the runs that this process took.
     held: BTreeMap<RunId, u64>,
+    /// What the runs that this process took reserved and spent, as their journals tell.
+    accounts: BTreeMap<RunId, RunAccount>,
     /// What goes in is masked by this.
     masker: Masker,
     /// What is written to a Redis too.
@@ -81,7 +89,7 @@ impl Store {
     pub fn open(state_dir: &Path, write_gitignore: bool) -> Result<Self, StoreError> {
         let path = folder::prepare(state_dir, write_gitignore)?;
         let connection = database::open(&path).map_err(|error| error.at(&path))?;
-        Ok(Self { connection, path, held: BTreeMap::new(), masker: Masker::default(), mirror: None })
+        Ok(Self::over(connection, path))
     }
 
     /// Opens the store in `state_dir` for a reader; none: there is no store yet. Makes nothing.
@@ -93,13 +101,18 @@ impl Store {
             Err(error) => return Err(StoreError::Unavailable { path, source: Box::new(error) }),
         }
         let connection = database::open_existing(&path).map_err(|error| error.at(&path))?;
-        Ok(connection.map(|connection| Self {
+        Ok(connection.map(|connection| Self::over(connection, path)))
+    }
+
+    fn over(connection: Connection, path: PathBuf) -> Self {
+        Self {
             connection,
             path,
             held: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             masker: Masker::default(),
             mirror: None,
-        }))
+        }
     }
 
     /// Masks what goes in from here on by these known values too, not by shape alone.

@@ -176,6 +176,13 @@ impl Store {
         Ok(found)
     }
 
+    /// A number that is another one whenever another process, or another part of this one, wrote anything.
+    pub fn others_mark(&self) -> u64 {
+        let mark: Result<i64, StoreError> = self
+            .read(|connection| Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?));
+        mark.ok().and_then(|mark| u64::try_from(mark).ok()).unwrap_or(0)
+    }
+
     /// A number that is another one whenever anything was written, by this process or another.
     pub fn change_mark(&self) -> u64 {
         let mark = self.read(|connection| {

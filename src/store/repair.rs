@@ -14,7 +14,7 @@ use crate::schema::SchemaKind;
 use super::journal::{self, Listed};
 use super::shared::embedded::Embedded;
 use super::verify::{masked, same};
-use super::{Problem, Store, StoreError, door, keys};
+use super::{Problem, Store, StoreError, door, keys, spending, spent};
 
 impl Store {
     /// Writes what is derived from the events again where it differs from them. Returns what was
@@ -51,6 +51,19 @@ fn mend_run(
             place: format!("run {}", spec.run_id),
             message: "its summary was not what its events say".to_owned(),
         });
+    }
+    if !spent::agrees(connection, &spec.run_id)? {
+        spent::make_anew(connection, &spec.run_id)?;
+        mended.push(Problem {
+            place: format!("run {}", spec.run_id),
+            message: "what its attempts cost was not what its events say".to_owned(),
+        });
+    }
+    let wrong = spending::contradictions(connection, spec)?;
+    if !wrong.is_empty() {
+        spending::mend(connection, masker, spec, now)?;
+        let message = format!("the entry of run {} was not what its events say", spec.run_id);
+        mended.extend(wrong.into_iter().map(|place| Problem { place, message: message.clone() }));
     }
     let mut shared = Embedded::new(connection);
     for (place, task) in view.tasks.iter().enumerate() {

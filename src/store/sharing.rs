@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 
 use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Following, Mirror, SharedNews, plan_text, summary_text};
-use super::{SharedState as _, Store, StoreError, journal, keys};
+use super::{SharedState as _, Store, StoreError, journal, keys, spending};
 
 impl Store {
     /// Has everything from here on written to a Redis too. To be called before the first fence of a
@@ -72,12 +72,16 @@ impl Store {
                     };
                     mirror.survey(&spec.prefix, &spec.run_id, is_alive);
                     mirror.follow(following, restore)?;
+                    // What a crash kept from it, and what an earlier supervisor told it last.
+                    let account = self.read(|connection| spending::account(connection, &spec.run_id))?;
+                    mirror.tell_of(account.ledgers().keys().cloned(), [], spec.created_at);
                 }
                 Err(_) => mirror.abandon(spec, lease),
             }
         }
         self.mirror = mirror;
         taken?;
+        self.accounts.remove(&spec.run_id);
         self.held.insert(spec.run_id.clone(), lease.fence);
         Ok(())
     }

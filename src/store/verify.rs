@@ -12,7 +12,7 @@ use crate::schema::{self, SchemaKind};
 
 use super::journal::{self, Listed};
 use super::shared::embedded::Embedded;
-use super::{SharedState as _, Store, StoreError, door, keys};
+use super::{SharedState as _, Store, StoreError, door, keys, spending, spent};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +98,16 @@ impl Store {
             report("its summary is not what its events say".to_owned());
         }
         if problems.len() == before {
+            if !self.read(|connection| spent::agrees(connection, run))? {
+                problems.push(Problem {
+                    place: format!("run {run}"),
+                    message: "what its attempts cost is not what its events say".to_owned(),
+                });
+            }
+            for key in self.read(|connection| spending::contradictions(connection, &spec))? {
+                let message = format!("the entry of run {run} is not what its events say");
+                problems.push(Problem { place: key, message });
+            }
             self.check_records(listed, &spec, &view, problems)?;
         }
         Ok(())
@@ -134,12 +144,7 @@ impl Store {
 
     fn check_entries(&self, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
         for (key, text) in self.read(|connection| Embedded::new(connection).list(""))? {
-            let kind = match key.rsplit(':').next() {
-                Some("status") => Some(SchemaKind::TaskStatus),
-                Some("report") => Some(SchemaKind::TaskReport),
-                Some("lease") => Some(SchemaKind::Lease),
-                _ => None,
-            };
+            let kind = keys::kind_of(&key);
             let message = match kind {
                 Some(kind) => schema::validate(kind, text.as_bytes()).err().map(|violations| {
                     violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")

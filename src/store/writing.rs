@@ -19,7 +19,8 @@ use crate::schema::SchemaKind;
 use super::shared::embedded::Embedded;
 use super::shared::redis::{ClaimedRecord, Mirror, Turn, TurnRecord, summary_text};
 use super::{
-    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, door, journal, keys,
+    Expected, KEEP, LEASE, SharedState as _, StatusWrite, Store, StoreError, TAIL_BYTES, cooldowns, door,
+    journal, keys, spending, spent,
 };
 
 impl Store {
@@ -132,9 +133,16 @@ impl Store {
         let fence = self.fence_of(view);
         let masker = self.masker.clone();
         let mut turn = Turn::default();
+        let account = self.account_with(&spec.run_id, events)?;
+        let rests = cooldowns::recorded(spec, view, events);
         self.write(|connection| {
             let head = journal::head(connection, &spec.run_id)?;
             head.admit(&spec.run_id, fence)?;
+            if let Some((_, bookings)) = &account {
+                spending::book(connection, &masker, spec, bookings, now)?;
+            }
+            spent::write(connection, &masker, events)?;
+            cooldowns::put(connection, &masker, &spec.prefix, &rests, now)?;
             turn.events = journal::insert_events(connection, &masker, &spec.run_id, head, events)?;
             for (place, touched) in touched_by(events, view)? {
                 turn.records.push(write_touched(
@@ -153,6 +161,14 @@ impl Store {
             }
             Ok(())
         })?;
+        let bookings = account.map_or_else(Vec::new, |(account, bookings)| {
+            self.accounts.insert(spec.run_id.clone(), account);
+            bookings
+        });
+        if !(bookings.is_empty() && rests.is_empty()) {
+            let ledgers = bookings.into_iter().map(|(name, _)| name);
+            self.tell_of(ledgers, rests.into_iter().map(|rest| rest.provider), now);
+        }
         if let Some(mirror) = &self.mirror {
             turn.summary = summary_text(&journal::summary_of(spec, view), &masker)?;
             mirror.turn(turn);
@@ -248,6 +264,7 @@ fn take_hold(
     journal::clear_forgotten(connection, before(now))?;
     shared.expire_run(run, None)?;
     let records = claim_tasks(connection, masker, spec, lease, now, is_alive)?;
+    spending::settle_own_entries(connection, masker, spec, fence, now)?;
     journal::raise_fence(connection, run, fence)?;
     journal::seen(connection, run, now)?;
     Ok(records)

@@ -99,6 +99,22 @@ impl<'c> Embedded<'c> {
         Ok(())
     }
 
+    /// Puts a text under `key` that is of no single run, and goes at `until`.
+    pub(in crate::store) fn put_common(
+        &mut self,
+        key: &str,
+        text: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (key, value, expires_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (key) DO UPDATE SET value = ?2, run_id = NULL, expires_at = ?3",
+            )?
+            .execute(params![key, text, until.0])?;
+        Ok(())
+    }
+
     /// Raises the fence under `key` to `fence`, which another store gave out.
     pub(in crate::store) fn raise_fence(&mut self, key: &str, fence: u64) -> Result<(), StoreError> {
         self.connection

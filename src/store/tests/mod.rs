@@ -5,6 +5,7 @@ mod door;
 mod outbox;
 mod power_loss;
 mod sharing;
+mod spending;
 
 use std::fs;
 use std::sync::{Arc, Barrier};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::masking::Masker;
+use crate::model::account::LedgerName;
 use crate::model::ids::{AttemptKey, RunId, TaskId};
+use crate::model::ledger::{Ask, Reservation};
 use crate::model::record::Lease;
 use crate::model::run::RunSpec;
 use crate::model::time::Timestamp;
@@ -17,6 +19,7 @@ use super::batch::{Batch, Meaning};
 use super::elsewhere::StreamEntry;
 use super::listening::Inbox;
 use super::pending::Turn;
+use super::providers::Providers;
 use super::reports::{ReportWake, Reports, SharedReport};
 use super::rights::{Doubt, Grant, Rights, Survey};
 use super::scripts::{Call, Script};
@@ -45,7 +48,7 @@ pub(in crate::store) struct ClaimedRecord {
 }
 
 /// What a writer has to know of its run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::store) struct Following {
     /// The run.
     pub(in crate::store) spec: RunSpec,
@@ -71,6 +74,8 @@ pub struct Mirror {
     rights: Option<Rights>,
     /// What is asked of the run, from then on.
     inbox: Option<Arc<Inbox>>,
+    /// Who keeps what is known of providers the same there, from then on too.
+    providers: Option<Arc<Providers>>,
     /// Who looks for agents' reports, from then on too.
     reports: Option<Arc<Reports>>,
     /// The tasks under whose report key something may be: all, or those that had an attempt.
@@ -100,6 +105,7 @@ impl Mirror {
             queue: None,
             rights: None,
             inbox: None,
+            providers: None,
             reports: None,
             reported: Reported::Anywhere,
         })
@@ -231,6 +237,8 @@ impl Mirror {
         let run = following.spec.run_id.clone();
         let control = keys::control(&following.spec.prefix, &run);
         self.inbox = Some(Inbox::begin(self.address.clone(), state.ttl(), control)?);
+        let providers = Providers::begin(self.address.clone(), self.ttl, self.seed, following.clone())?;
+        self.providers = Some(providers);
         self.queue = Some(Writer::begin(*state, self.seed, following, restore)?);
         self.reports = Some(Reports::begin(self.address.clone(), self.ttl, run, self.seed)?);
         Ok(())
@@ -264,8 +272,34 @@ impl Mirror {
         self.reports.as_ref().map(|reports| reports.found()).unwrap_or_default()
     }
 
-    /// Has `wake` called when reports were found.
+    /// Asks for money of a month's budget; none: the answer comes with [`Mirror::reservations`].
+    pub(in crate::store) fn ask(&self, ask: Ask, now: Timestamp) -> Option<Reservation> {
+        let unclaimed = || Some(Reservation::Unknown { why: "the run is not claimed yet".to_owned() });
+        self.providers.as_ref().map_or_else(unclaimed, |providers| providers.ask(ask, now))
+    }
+
+    /// The answers since the last call.
+    pub(in crate::store) fn reservations(&self) -> Vec<(AttemptKey, Reservation)> {
+        self.providers.as_ref().map(|providers| providers.answers()).unwrap_or_default()
+    }
+
+    /// Has these ledgers, and what is known of these providers, told there and looked at there.
+    pub(in crate::store) fn tell_of(
+        &self,
+        ledgers: impl IntoIterator<Item = LedgerName>,
+        names: impl IntoIterator<Item = String>,
+        now: Timestamp,
+    ) {
+        if let Some(providers) = &self.providers {
+            providers.tell(ledgers, names, now);
+        }
+    }
+
+    /// Has `wake` called when reports were found, or something new of providers.
     pub(in crate::store) fn on_reports(&self, wake: ReportWake) {
+        if let Some(providers) = &self.providers {
+            providers.on_found(Arc::clone(&wake));
+        }
         if let Some(reports) = &self.reports {
             reports.on_found(wake);
         }
@@ -327,9 +361,10 @@ impl Mirror {
     pub(in crate::store) fn finish(&mut self) -> bool {
         // No attempt runs any more: their users go, and that is waited for.
         self.rights = None;
+        let told = self.providers.as_ref().is_none_or(|providers| providers.finish(AT_THE_END));
         let Some(queue) = &self.queue else { return true };
         queue.add(|pending| pending.release = true);
-        queue.finish(AT_THE_END)
+        queue.finish(AT_THE_END) && told
     }
 }
 
@@ -341,6 +376,9 @@ impl Drop for Mirror {
         }
         if let Some(queue) = &self.queue {
             queue.stop();
+        }
+        if let Some(providers) = &self.providers {
+            providers.stop();
         }
         if let Some(reports) = &self.reports {
             reports.stop();

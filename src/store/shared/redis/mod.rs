@@ -14,6 +14,7 @@
 //! - Leases run by the server's clock. There is no clock here, and nothing waits without an end.
 //! - Clusters and sentinels are not spoken to: one step touches several keys.
 //!
+//! - What is known of providers (ledgers, cooldowns) is kept the same here and there by a third thread.
 //! - Agents' reports are looked for by a second thread, which knows nothing of what they mean.
 //! - Other machines look at a run, ask something of it and take it over through the same keys:
 //!   `elsewhere` reads them, `listening` waits for what comes.
@@ -26,6 +27,7 @@ mod elsewhere;
 mod listening;
 mod mirror;
 mod pending;
+mod providers;
 mod reports;
 mod restore;
 mod rights;

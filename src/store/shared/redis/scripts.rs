@@ -30,12 +30,22 @@ pub(super) enum Script {
     Put,
     /// Reports that are to be there no more.
     Clear,
+    /// A text in the place of the one that was read.
+    Swap,
 }
 
 impl Script {
     /// All of them; each at the place of its number.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Write, Self::Beat, Self::Release, Self::Fence, Self::Append, Self::Put, Self::Clear];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Write,
+        Self::Beat,
+        Self::Release,
+        Self::Fence,
+        Self::Append,
+        Self::Put,
+        Self::Clear,
+        Self::Swap,
+    ];
 
     /// What the server is given.
     pub(super) fn text(self) -> String {
@@ -47,6 +57,7 @@ impl Script {
             Self::Append => include_str!("lua/append.lua"),
             Self::Put => include_str!("lua/put.lua"),
             Self::Clear => include_str!("lua/clear.lua"),
+            Self::Swap => include_str!("lua/swap.lua"),
         };
         format!("{}{}\n{body}", legal_steps(), include_str!("lua/library.lua"))
     }
@@ -182,7 +193,7 @@ mod tests {
         for script in Script::ALL {
             assert!(script.text().starts_with("local LEGAL"));
         }
-        assert_eq!(Script::ALL.map(|script| script as usize), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(Script::ALL.map(|script| script as usize), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]

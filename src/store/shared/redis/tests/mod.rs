@@ -11,6 +11,7 @@ pub(super) mod redis_server;
 
 mod errors;
 mod mirrored;
+mod providers;
 mod reported;
 mod rule;
 
