@@ -9,6 +9,7 @@ pub mod account;
 pub mod agent;
 pub mod agent_output;
 pub mod alert;
+pub mod ban;
 pub mod check;
 pub mod command;
 pub mod completion;

@@ -26,6 +26,7 @@
 //! executor's business.
 
 mod attempts;
+pub mod bans;
 mod effect;
 mod ends;
 mod enter;
@@ -44,6 +45,7 @@ mod slots;
 mod starts;
 #[cfg(test)]
 mod tests;
+pub mod wishes;
 mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};

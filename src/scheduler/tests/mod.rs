@@ -8,6 +8,7 @@ mod model;
 mod order_and_checks;
 mod plans;
 mod promises;
+mod rungs_table;
 mod session_table;
 mod speed;
 mod stories;
