@@ -444,3 +444,76 @@ fn a_paid_layer_that_was_not_approved_is_never_asked() {
     assert_eq!(failed["failure"], "payment_not_approved", "{}", climb.story());
     assert!(!hierarchy.project.has("made.txt"));
 }
+
+const APPROVED: [&str; 3] = ["--allow-paid", "--reason", "a test"];
+
+/// The only event of a kind about money, its amount, and how that is known.
+#[track_caller]
+fn money(climb: &Climb<'_>, kind: &str) -> (f64, Value) {
+    let events = climb.of_kind(kind);
+    assert_eq!(events.len(), 1, "{events:#?}\n{}", climb.story());
+    (events[0]["amount_usd"].as_f64().unwrap(), events[0]["basis"].clone())
+}
+
+#[test]
+fn a_paid_layer_that_was_approved_is_booked_by_what_was_used() {
+    let agent = "opencode";
+    if !real_agents::are_installed(&[agent]) {
+        return;
+    }
+    let server = ModelServer::start().expect("the scripted provider");
+    let layers = [
+        Layer::new("broke", "quota", &[Some("out_of_credits")], Leaves::Off, 4),
+        Layer {
+            more: "price = { input = 1, output = 1 }\nmax_usd = 0.5\n",
+            ..Layer::paid("paid", WORKS, WORK)
+        },
+    ];
+    let hierarchy = Hierarchy::new(&server, agent, &layers);
+    let climb = hierarchy.run(&plan(agent, WRITE), &APPROVED);
+    climb.is_as(&server, &layers);
+    assert_eq!(climb.code, 0, "{}", climb.told);
+    assert_eq!(money(&climb, "spend_reserved").0, 0.5);
+    let tokens = &climb.attempts()[1]["tokens"];
+    let used = tokens["input"].as_f64().unwrap() + tokens["output"].as_f64().unwrap();
+    let (amount, basis) = money(&climb, "spend_settled");
+    assert!(used >= 3_000.0 && (amount - used / 1e6).abs() < 1e-9, "{amount} for {used}");
+    assert_eq!(basis, "priced");
+}
+
+/// Each answer costs a tenth of a dollar and comes after a while; there is money for three of them.
+fn is_stopped_in_time(agent: &str) {
+    if !real_agents::are_installed(&[agent]) {
+        return;
+    }
+    let server = ModelServer::start().expect("the scripted provider");
+    let provider = if agent == "cline" { "openai-compatible" } else { "paid" };
+    let layers = [Layer {
+        model: "tool-loop+delay=1",
+        more: "price = { input = 100, output = 0 }\nmax_usd = 0.35\n",
+        ..Layer::paid(provider, &[Some("budget_exhausted")], 5)
+    }];
+    let hierarchy = Hierarchy::new(&server, agent, &layers);
+    let climb = hierarchy.run(&plan(agent, WRITE), &APPROVED);
+    climb.is_as(&server, &layers);
+    assert_ne!(climb.code, 0);
+    let seen = climb.attempts()[0]["seen"].as_str().unwrap();
+    assert!(seen.contains("0.35"), "{seen}");
+    let (amount, _) = money(&climb, "spend_settled");
+    assert!((0.3..=0.4).contains(&amount), "{amount}\n{}", climb.story());
+}
+
+#[test]
+fn opencode_is_stopped_before_it_costs_more_than_it_may() {
+    is_stopped_in_time("opencode");
+}
+
+#[test]
+fn kilo_is_stopped_before_it_costs_more_than_it_may() {
+    is_stopped_in_time("kilo");
+}
+
+#[test]
+fn cline_is_stopped_before_it_costs_more_than_it_may() {
+    is_stopped_in_time("cline");
+}
