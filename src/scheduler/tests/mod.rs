@@ -1,5 +1,6 @@
 //! Tests of the scheduler as a whole, on simulated time.
 
+mod bill_table;
 mod builder;
 mod crashes;
 mod judge_table;
