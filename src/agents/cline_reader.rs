@@ -310,6 +310,8 @@ impl OutputReader for Reader {
             model_answered: None,
             last_words: self.last_words.take().or_else(|| self.stderr.text()),
             turns: self.events.then_some(self.turns),
+            // Ended while an answer was on its way, of which it would have told what it used.
+            at_least: outcome.is_cut_short() && self.waits == Waits::Answer,
             ..Reading::default()
         }
     }

@@ -404,7 +404,7 @@ impl OutputReader for Reader {
             turns: (self.events > 0).then_some(self.turns),
             code_is_past,
             not_begun,
-            at_least: self.delegated,
+            at_least: self.delegated || self.is_within_answer(outcome),
         }
     }
 }
@@ -413,6 +413,11 @@ impl Reader {
     /// What its work cost, where it knows a price: zero is what it says when it knows none.
     fn told_cost(&self) -> Option<f64> {
         (self.cost > 0.0).then_some(self.cost)
+    }
+
+    /// Whether it was ended while an answer was on its way, of which it would have told what it used.
+    fn is_within_answer(&self, outcome: &Outcome) -> bool {
+        outcome.is_cut_short() && matches!(self.waits, Waits::Answer | Waits::Rest)
     }
 
     /// An event that the supervisor cut for its length: results of tools, texts, and errors with the

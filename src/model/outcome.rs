@@ -85,6 +85,13 @@ pub struct Outcome {
     pub peaks: Peaks,
 }
 
+impl Outcome {
+    /// Whether the process did not end by itself, so that it had no time for its last words.
+    pub const fn is_cut_short(&self) -> bool {
+        self.stopped.is_some() || matches!(self.ending, Ending::Killed { .. })
+    }
+}
+
 /// What was found at the place of the completion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "found")]

@@ -101,7 +101,8 @@ pub struct Reading {
     /// meet (another process held its database).
     #[serde(default)]
     pub not_begun: bool,
-    /// Whether tokens and money are the least that was used: a sub-agent's are not told.
+    /// Whether tokens and money are the least that was used: a sub-agent's are not told, nor are those of
+    /// an answer in the midst of which it was ended.
     #[serde(default)]
     pub at_least: bool,
 }

@@ -193,7 +193,7 @@ impl Meter {
 }
 
 /// What an attempt cost, and how that is known; none: there is nothing to book.
-fn bill(
+pub(super) fn bill(
     spec: &RunSpec,
     rung: &Rung,
     reserved: Option<Money>,
@@ -219,9 +219,9 @@ fn bill(
     let never_was = outcome.is_some_and(|outcome| {
         matches!(outcome.ending, Ending::NotFound { .. } | Ending::FailedToStart { .. })
     });
-    let asked_nothing = reading
-        .is_some_and(|reading| reading.not_begun || (reading.turns == Some(0) && reading.tokens.is_none()));
     let at_least = reading.is_some_and(|reading| reading.at_least);
+    let told_nothing = |reading: &Reading| reading.turns == Some(0) && reading.tokens.is_none() && !at_least;
+    let asked_nothing = reading.is_some_and(|reading| reading.not_begun || told_nothing(reading));
     Some(match known {
         Some((cost, basis)) if !at_least => (cost, basis, tokens),
         Some((cost, _)) => (cost.max(reserved), SpendBasis::Bound, tokens),

@@ -412,6 +412,29 @@ fn the_work_of_sub_agents_makes_tokens_the_least() {
 }
 
 #[test]
+fn an_answer_that_was_cut_short_makes_tokens_the_least() {
+    let stopped = |reason| Outcome { stopped: Some(reason), ..EXIT_0.clone() };
+    let killed = Outcome { ending: Ending::Killed { signal: 9 }, ..EXIT_0.clone() };
+    let over = stopped(StopReason::OverBudget { seen: String::new() });
+    let refused = r#"timestamp=x level=ERROR run=1 message="stream error" error.error="AI_APICallError: Rate limit reached for requests.""#;
+    let begin = r#"{"ts":"","type":"agent_event","event":{"type":"iteration_start","iteration":1}}"#;
+    let used = r#"{"ts":"","type":"agent_event","event":{"type":"usage","inputTokens":9,"outputTokens":9}}"#;
+    for outcome in [&over, &killed] {
+        // It had begun an answer, or had asked for one.
+        assert!(read("opencode", &[STEP], &[], outcome).at_least);
+        assert!(read("cline", &[begin], &[], outcome).at_least);
+        assert!(read("cline", &[begin, used, begin], &[], outcome).at_least);
+        // All that it asked for was told, or refused, or it had asked for nothing.
+        assert!(!read("opencode", &[STEP, TEXT, STOP], &[], outcome).at_least);
+        assert!(!read("opencode", &[], &[refused], outcome).at_least);
+        assert!(!read("cline", &[begin, used], &[], outcome).at_least);
+        assert!(!read("opencode", &[], &[], outcome).at_least);
+    }
+    assert!(!read("opencode", &[STEP], &[], &EXIT_0).at_least, "it ended by itself and would have told");
+    assert!(!read("cline", &[begin], &[], &EXIT_0).at_least);
+}
+
+#[test]
 fn answers_that_do_not_come_are_waited_for_twice() {
     let line = |message: &str| {
         format!(

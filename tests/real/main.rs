@@ -22,6 +22,7 @@ mod real_agents;
 
 mod doctor;
 mod failing;
+mod hierarchy;
 mod left_behind;
 mod sessions;
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Tests of the scheduler as a whole, on simulated time.
 
 mod answered_table;
+mod bill_table;
 mod builder;
 mod crashes;
 mod judge_table;
