@@ -213,13 +213,8 @@ impl RedisState {
 fn check_documents(redis: &RedisState, prefix: &str, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
     let beginning = keys::coded(prefix);
     for (key, text) in redis.list(&beginning)? {
-        let kind = match key[beginning.len()..].rsplit(':').next() {
-            Some("status") => Some(SchemaKind::TaskStatus),
-            Some("report") => Some(SchemaKind::TaskReport),
-            Some("lease") => Some(SchemaKind::Lease),
-            Some("shared_state") => Some(SchemaKind::SharedState),
-            _ => None,
-        };
+        let below = &key[beginning.len()..];
+        let kind = if below == "shared_state" { Some(SchemaKind::SharedState) } else { keys::kind_of(below) };
         let message = match kind {
             Some(kind) => schema::validate(kind, text.as_bytes())
                 .err()
