@@ -77,7 +77,7 @@ pub struct ReadPlan {
 
 impl ReadPlan {
     /// Reads a plan for `agents`.
-    fn of(file: PlanText, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
+    pub fn of(file: PlanText, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
         let plan = file.plan(reading);
         Self::resolved(file, plan, reading, agents)
     }
@@ -393,7 +393,8 @@ pub fn tasks_of(read: &ReadPlan, tick: TickMode) -> Vec<TaskSpec> {
     tasks
 }
 
-fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: PlanReading) -> RunSpec {
+/// The run that the plan is, with a new id.
+pub fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: PlanReading) -> RunSpec {
     RunSpec {
         run_id: RunId(Ulid::generate().to_string()),
         project: settings.project.clone(),
@@ -420,7 +421,7 @@ fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: Pla
 }
 
 /// Whether anything is to be run, and could be.
-fn runnable(spec: &RunSpec) -> Result<(), CliError> {
+pub fn runnable(spec: &RunSpec) -> Result<(), CliError> {
     let to_run: Vec<&TaskSpec> = spec.tasks.iter().filter(|task| may_run(task)).collect();
     if to_run.is_empty() {
         let error = CliError::new(ExitCode::NothingToRun, format!("`{}`: nothing to run", spec.plan));

@@ -3,10 +3,11 @@
 use crate::agents;
 use crate::cli::args;
 use crate::cli::args::OutputForm;
-use crate::cli::args::commands::{CompletionsCommand, ModelsCommand, SchemaCommand};
+use crate::cli::args::commands::{CompletionsCommand, ModelsAction, ModelsCommand, SchemaCommand};
 use crate::cli::config;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::simulate;
 use crate::model::exit::ExitCode;
 use crate::model::layer::Cost;
 use crate::report::{self, text};
@@ -48,7 +49,14 @@ pub fn completions(context: &Context, command: &CompletionsCommand) -> Result<Ex
 }
 
 /// `orchestrate models [list]`.
-pub fn models(context: &Context, _command: &ModelsCommand) -> Result<ExitCode, CliError> {
+pub fn models(context: &Context, command: &ModelsCommand) -> Result<ExitCode, CliError> {
+    match &command.action {
+        Some(ModelsAction::Simulate(command)) => simulate::simulate(context, command),
+        Some(ModelsAction::List) | None => list(context),
+    }
+}
+
+fn list(context: &Context) -> Result<ExitCode, CliError> {
     let settings = context.settings()?;
     let mut rows = Vec::new();
     for layer in &settings.layers {

@@ -55,6 +55,7 @@ mod reports;
 mod resuming;
 #[cfg(unix)]
 mod sessions;
+mod simulations;
 #[cfg(unix)]
 mod stalls;
 mod verdicts;

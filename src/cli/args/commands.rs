@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::reading;
+use super::simulate::SimulateCommand;
 use crate::cli::config::MAX_JOBS;
 use crate::model::completion::{CompletionStatus, Verification};
 use crate::model::ids::TaskId;
@@ -369,10 +370,12 @@ pub struct ModelsCommand {
 }
 
 /// What of the model hierarchy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum ModelsAction {
     /// Show the layers, and which can be used here
     List,
+    /// Show what would become of a plan if providers answered as a scenario says
+    Simulate(Box<SimulateCommand>),
 }
 
 /// `orchestrate alert`.
