@@ -7,6 +7,7 @@
 mod agents;
 mod alerts;
 mod limits;
+mod models;
 mod output;
 mod problem;
 mod read;
@@ -20,7 +21,7 @@ use schemars::JsonSchema;
 
 use crate::model::agent::{AdapterKind, CompletionRule, PassEnv, PromptChannel};
 use crate::model::agent_output::{EventRules, SignPattern};
-use crate::model::hierarchy::PaymentPolicy;
+use crate::model::hierarchy::{Ban, PaymentPolicy};
 use crate::model::layer::Layer;
 use crate::model::run::{Isolation, ProviderSpec, TickMode};
 use crate::model::time::Span;
@@ -239,13 +240,14 @@ pub struct ModelsTable {
     pub approve_paid: Option<bool>,
     /// Why.
     pub reason: Option<String>,
-    /// Other names under which a model may answer.
+    /// Other names of a model, by the name that is meant: under which it is asked for, or answers.
     #[schemars(default, with = "BTreeMap<String, OneOrMany>")]
     pub aliases: BTreeMap<String, Vec<String>>,
-    /// Models that are never used.
-    #[schemars(default)]
-    pub deny: Vec<String>,
-    /// What may stand in for a model that is not to be had.
+    /// What is never used: texts such as `paid via kilo`, `openai/*`, `model minimax/* at openrouter`,
+    /// `anything via cline`, `layer 7`. What is named has to agree, and what is not is of no matter.
+    #[schemars(default, with = "Vec<String>")]
+    pub deny: Vec<Ban>,
+    /// What stands in, in this order, for an agent (agents) or a model (models) that a task asks for.
     #[schemars(default, with = "BTreeMap<String, OneOrMany>")]
     pub fallbacks: BTreeMap<String, Vec<String>>,
 }

@@ -7,6 +7,7 @@
 pub mod agent_side;
 mod alerts;
 pub mod args;
+mod asked;
 pub mod config;
 #[cfg(windows)]
 mod console;

@@ -11,6 +11,7 @@ use ulid::Ulid;
 use crate::agents;
 use crate::cli::args::OutputForm;
 use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, ReadingOptions, RunCommand, Selection};
+use crate::cli::asked;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
@@ -76,10 +77,13 @@ pub struct ReadPlan {
 }
 
 impl ReadPlan {
-    /// Reads a plan for `agents`.
-    pub fn of(file: PlanText, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
+    /// Reads a plan, and looks whether what it asks for is to be had.
+    pub fn of(file: PlanText, reading: &PlanReading, settings: &Settings) -> Self {
         let plan = file.plan(reading);
-        Self::resolved(file, plan, reading, agents)
+        let agents = settings.agents.keys().cloned().collect();
+        let mut read = Self::resolved(file, plan, reading, agents);
+        read.resolved.diagnostics.extend(asked::not_to_be_had(&read.resolved.tasks, settings));
+        read
     }
 
     /// The plan as it was read, resolved for `agents`.
@@ -135,7 +139,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     let (reading, selection) = (&command.reading, &command.selection);
     let reading = reading_of(&settings, reading, selection, command.options.force);
     let file = plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, settings.agents.keys().cloned().collect());
+    let read = ReadPlan::of(file, &reading, &settings);
     if command.options.dry_run {
         return show_check(context, &settings, &read, false);
     }
@@ -225,7 +229,7 @@ pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliE
     let settings = context.settings()?;
     let reading = reading_of(&settings, &command.reading, &command.selection, false);
     let file = plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, settings.agents.keys().cloned().collect());
+    let read = ReadPlan::of(file, &reading, &settings);
     show_check(context, &settings, &read, command.explain)
 }
 

@@ -8,6 +8,7 @@ mod agents;
 mod choices;
 mod limits;
 mod merge;
+mod models;
 mod origin;
 mod variables;
 
@@ -26,6 +27,7 @@ use crate::model::run::{ProviderSpec, RunSettings};
 use crate::model::time::Span;
 
 use merge::Merge;
+pub(in crate::cli) use models::near_model;
 pub use origin::{Origin, SettingsError, SettingsProblem, Warning};
 pub use variables::{OUTER_RUN, VARIABLES, Variable, inside_task, without_outer_run};
 
@@ -188,6 +190,8 @@ pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
     let retries =
         merge.number("run.retries", sources.options.retries, 0..=MAX_RETRIES, 1, |config| config.run.retries);
     choices::not_in_this_version(&mut merge);
+    let models = models::models(&mut merge, &layers, &agents);
+    let providers = models::providers(&mut merge, &layers);
     let reports = choices::reports(&mut merge, sources.options, sources.directory);
 
     warnings.extend(variables::slips(sources.environment));
@@ -205,8 +209,8 @@ pub fn settings(sources: &Sources<'_>) -> Result<Settings, SettingsError> {
         agents,
         roles,
         layers,
-        providers: choices::overlay(sources, |config| config.providers.clone()),
-        models: choices::models(sources),
+        providers,
+        models,
         state_dir: basics.state_dir,
         project: basics.project,
         prefix: basics.prefix,

@@ -37,7 +37,7 @@ pub fn simulate(context: &Context, command: &SimulateCommand) -> Result<ExitCode
     let mut settings = context.settings_for(&command.options)?;
     let reading = run::reading_of(&settings, &command.reading, &command.selection, command.options.force);
     let file = run::plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, settings.agents.keys().cloned().collect());
+    let read = ReadPlan::of(file, &reading, &settings);
     read.show_diagnostics(context);
     read.refuse()?;
     if command.installed {

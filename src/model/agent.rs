@@ -28,6 +28,18 @@ pub enum AdapterKind {
     Program,
 }
 
+impl AdapterKind {
+    /// Whether it can go on with a session of its own with another model than the one that began it,
+    /// as was seen of its program. Of a program of the user's own nobody knows.
+    pub const fn changes_model(self) -> bool {
+        match self {
+            Self::Kilo | Self::Opencode => true,
+            // Cline resumes nothing without a terminal, and a command has no session.
+            Self::Cline | Self::Command | Self::Program => false,
+        }
+    }
+}
+
 /// How a program takes its prompt.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,

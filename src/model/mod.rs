@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod agent_output;
 pub mod alert;
+pub mod ban;
 pub mod check;
 pub mod command;
 pub mod completion;

@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::model::completion::Completion;
 use crate::model::event::EventBody;
-use crate::model::failure::{FailureKind, Remedy};
+use crate::model::failure::FailureKind;
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, StopReason};
 use crate::model::run::{Isolation, TickMode};
 use crate::model::status::AttemptStatus;
 use crate::model::time::Timestamp;
-use crate::model::view::{AttemptView, TaskView};
 
 use super::effect::Effect;
 use super::judge::{Checks, Judgement, Question, judge, stopped_while_verifying};
 use super::retry::{Aftermath, Next, aftermath, decide};
-use super::{Phase, Scheduler, Stage, sessions};
+use super::{Phase, Scheduler, Stage};
 
 impl Scheduler {
     /// The place of the task whose attempt `key` is under way and at this stage.
@@ -340,53 +339,4 @@ impl Scheduler {
 
 fn summary(completion: Completion) -> String {
     completion.summary
-}
-
-/// What the next attempt of a task is told: what went wrong, and a person's word. One that goes on
-/// with a session knows what it did.
-pub(super) fn note(task: &TaskView, goes_on: bool) -> Option<String> {
-    let mut lines = Vec::new();
-    if let Some(last) = sessions::last_try(task) {
-        let number = last.attempt;
-        let agent = &last.rung.agent;
-        match (last.status, last.failure()) {
-            (AttemptStatus::Failed, Some(failure)) if failure.kind == FailureKind::ReportedBlocked => {
-                lines.push(format!("Attempt {number} ({agent}) stopped and asked: {}", failure.seen));
-                if let Some(summary) =
-                    last.summary.as_ref().filter(|summary| !failure.seen.contains(*summary))
-                {
-                    lines.push(format!("- it said: {summary}"));
-                }
-            }
-            (AttemptStatus::Failed, Some(failure)) => {
-                let word = match failure.kind.remedy() {
-                    Remedy::Task | Remedy::Never => "failed",
-                    Remedy::NextLayer | Remedy::OnceMoreThenNext | Remedy::Free => "was cut short",
-                };
-                lines.push(format!("Attempt {number} ({agent}) {word}: {failure}"));
-                let others = last.verdict.iter().flat_map(|verdict| &verdict.witnesses);
-                for witness in others.filter(|witness| witness.agrees == Some(false)) {
-                    if witness.seen != failure.seen && failure.kind != FailureKind::Lost {
-                        lines.push(format!("- {}: {}", witness.name, witness.seen));
-                    }
-                }
-            }
-            (AttemptStatus::Lost | AttemptStatus::Cancelled | AttemptStatus::Failed, _) => {
-                lines.push(format!("Attempt {number} ({agent}) was interrupted before it was done."));
-            }
-            (AttemptStatus::Running | AttemptStatus::Succeeded, _) => {}
-        }
-        if !goes_on {
-            lines.push(
-                "What it did so far is in the workspace: look at it first and go on from there.".to_owned(),
-            );
-        }
-    }
-    if let Some(say) = &task.say {
-        let asked = sessions::last_try(task).and_then(AttemptView::failure);
-        let is_answer = asked.is_some_and(|failure| failure.kind == FailureKind::ReportedBlocked);
-        let word = if is_answer { "The answer of" } else { "A word from" };
-        lines.push(format!("{word} the person who runs this: {say}"));
-    }
-    (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -130,11 +130,19 @@ impl Scheduler {
 
     fn warn_of_missing_agents(&mut self) {
         let mut missing: BTreeMap<String, BTreeSet<Option<u8>>> = BTreeMap::new();
+        let mut stand_ins: BTreeMap<String, String> = BTreeMap::new();
         for place in 0..self.spec.tasks.len() {
             let open = !self.status(place).is_end();
             if open && self.task(place).kind != TaskKind::Gate {
-                for rung in &self.ladder(place).missing {
+                let pinned = self.view.tasks[place].chosen_agent.clone();
+                let pinned = pinned.or_else(|| self.task(place).agent.clone());
+                let ladder = self.ladder(place);
+                for rung in &ladder.missing {
                     missing.entry(rung.agent.clone()).or_default().insert(rung.layer);
+                    if let Some(first) = ladder.steps.first().filter(|_| pinned.as_ref() == Some(&rung.agent))
+                    {
+                        stand_ins.entry(rung.agent.clone()).or_insert_with(|| first.rung.agent.clone());
+                    }
                 }
             }
         }
@@ -144,6 +152,13 @@ impl Scheduler {
                 [] => "what asks for it fails".to_owned(),
                 [layer] => format!("layer {layer} is left out"),
                 [..] => format!("layers {} are left out", numbers.join(", ")),
+            };
+            let rest = match stand_ins.get(&agent) {
+                Some(other) if layers.iter().flatten().next().is_none() => {
+                    format!("`{other}` stands in for it")
+                }
+                Some(other) => format!("{rest}, and `{other}` stands in for it"),
+                None => rest,
             };
             let hint = Some("orchestrate doctor".to_owned());
             self.warn("agent-missing", format!("`{agent}` is not installed: {rest}"), hint);

@@ -28,6 +28,7 @@ use crate::model::completion::CompletionStatus;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::layer::Rung;
+use crate::model::money::Money;
 use crate::model::outcome::{AttemptFacts, CheckResult, CompletionFact, Ending, StopReason};
 use crate::model::reading::SignSource;
 use crate::model::run::RunSpec;
@@ -35,6 +36,7 @@ use crate::model::status::AttemptStatus;
 use crate::model::task::TaskSpec;
 use crate::model::verdict::{Verdict, WitnessName};
 
+use super::answered::money_told;
 use super::witnesses::{
     Said, change, completion, events, landing, model, outputs, process, sign_text, verify,
 };
@@ -230,6 +232,10 @@ fn notes(question: &Question<'_>, failure: Option<&Failure>) -> Vec<String> {
         0 => {}
         1 => notes.push("1 process was left behind and ended".to_owned()),
         count => notes.push(format!("{count} processes were left behind and ended")),
+    }
+    if let Some(usd) = money_told(question.spec, question.rung, &facts.reading) {
+        let layer = question.rung.layer.unwrap_or_default();
+        notes.push(format!("layer {layer} is free, and the agent tells of {} spent", Money::usd(usd)));
     }
     if facts.report.counts {
         notes.push("its completion came as a report in the shared state".to_owned());

@@ -15,8 +15,10 @@ use crate::model::task::TaskSpec;
 use crate::model::time::{Span, Timestamp};
 use crate::model::view::{Rest, TaskView};
 
+use super::bans::ban_of;
 use super::money::{Budget, bound, least};
-use super::names::same_model;
+use super::names::Names;
+use super::wishes::{Wishes, candidates};
 
 /// What a person chose for a task with `retry`; it goes before the plan's wishes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -62,7 +64,19 @@ pub struct Step {
     pub context: Option<u64>,
 }
 
-/// The rungs of a task, lowest first, and what is not among them.
+/// A rung that is never used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Banned {
+    /// Which.
+    pub rung: Rung,
+    /// The ban, as a person wrote it.
+    pub ban: String,
+}
+
+/// The rungs of a task in the order in which they are tried, and what is not among them.
+///
+/// That order is the layers' own, lowest first, but where a task asks for an agent or a model: what
+/// stands in for it comes after it, whatever its number.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ladder {
     /// The rungs it may use: allowed, installed, and free or approved.
@@ -71,12 +85,14 @@ pub struct Ladder {
     pub missing: Vec<Rung>,
     /// Allowed and installed rungs that cost money, which was not approved.
     pub unpaid: Vec<Rung>,
+    /// Rungs that it could use and a ban keeps it from.
+    pub banned: Vec<Banned>,
     /// Why there is none at all.
     pub refusal: Option<Failure>,
 }
 
-/// The rungs that `task` may use in `spec`, lowest first: allowed by the plan and by `choice`,
-/// installed, and free or approved.
+/// The rungs that `task` may use in `spec`, in the order in which they are tried: allowed by the plan,
+/// by `choice` and by the bans, installed, and free or approved.
 pub fn rungs(task: &TaskSpec, choice: &Choice, spec: &RunSpec) -> Vec<Rung> {
     Ladder::of(task, choice, spec).steps.into_iter().map(|step| step.rung).collect()
 }
@@ -88,89 +104,92 @@ impl Ladder {
     }
 
     pub(super) fn by_pins(pins: &Pins, spec: &RunSpec) -> Self {
+        let names = Names::of(&spec.models);
         // A person who names an agent does not want the model that the plan named for another one.
         let agent = pins.choice.agent.as_deref().or(pins.agent.as_deref());
         let model = if pins.choice.agent.is_some() { None } else { pins.model.as_deref() };
-        if let Some(name) = agent
-            && spec.layers.iter().all(|layer| layer.agent != name)
-        {
-            return Self::outside(name, model, spec);
-        }
         let lowest = pins.choice.layer.or(pins.layer.max(spec.settings.layer));
-        let mut allowed = allowed(spec, agent, model, lowest);
+        let wishes = Wishes { agent, model, lowest };
+        let mut allowed = candidates(&wishes, spec, &names);
         if allowed.is_empty() && pins.choice.layer.is_some() && pins.choice.agent.is_none() {
             // The layer that a person chose has another model or agent than the plan: the person's
             // word is the later one.
-            allowed = self::allowed(spec, None, None, lowest);
+            allowed = candidates(&Wishes { agent: None, model: None, lowest }, spec, &names);
         }
         if allowed.is_empty() {
             return Self { refusal: Some(refusal(agent, model, lowest, spec)), ..Self::default() };
         }
         let mut ladder = Self::default();
-        for layer in allowed {
-            let rung = Rung {
-                layer: Some(layer.layer),
-                agent: layer.agent.clone(),
-                model: Some(layer.model.clone()),
-                provider: Some(layer.provider.clone()),
-            };
-            let paid = layer.cost == Cost::Paid;
-            if !is_installed(&layer.agent, spec) {
-                ladder.missing.push(rung);
-            } else if paid && spec.settings.allow_paid.is_none() {
-                ladder.unpaid.push(rung);
-            } else {
-                let least = if paid { least(bound(layer)) } else { Money::ZERO };
-                ladder.steps.push(Step { rung, paid, least, context: layer.context });
-            }
+        for (rung, layer) in allowed {
+            ladder.sort_in(rung, layer, spec, &names);
         }
         if ladder.steps.is_empty() {
-            ladder.refusal = Some(if ladder.unpaid.is_empty() {
-                not_installed(ladder.missing.iter().map(|rung| rung.agent.as_str()))
-            } else {
-                not_paid(&ladder.unpaid)
-            });
+            ladder.refusal = Some(ladder.why_none());
         }
         ladder
     }
 
-    /// The ladder of an agent that is in no layer: one rung, or none.
-    fn outside(agent: &str, model: Option<&str>, spec: &RunSpec) -> Self {
-        let rung =
-            Rung { layer: None, agent: agent.to_owned(), model: model.map(str::to_owned), provider: None };
-        if is_installed(agent, spec) {
-            let free = spec.agents.get(agent).is_some_and(|known| known.kind == AdapterKind::Command);
-            Self {
-                steps: vec![Step { rung, paid: !free, least: Money::ZERO, context: None }],
-                ..Self::default()
-            }
+    /// Puts a rung where it belongs: among those to be used, or those that are not, and why.
+    fn sort_in(&mut self, rung: Rung, layer: Option<&Layer>, spec: &RunSpec, names: &Names) {
+        let paid = match layer {
+            Some(layer) => layer.cost == Cost::Paid,
+            None => spec.agents.get(&rung.agent).is_none_or(|known| known.kind != AdapterKind::Command),
+        };
+        let cost = if paid { Cost::Paid } else { Cost::Free };
+        if let Some(ban) = ban_of(&spec.models.deny, &rung, cost, names) {
+            self.banned.push(Banned { rung, ban: ban.text.clone() });
+        } else if !is_installed(&rung.agent, spec) {
+            self.missing.push(rung);
+        } else if layer.is_some() && paid && spec.settings.allow_paid.is_none() {
+            self.unpaid.push(rung);
         } else {
-            Self { missing: vec![rung], refusal: Some(not_installed([agent])), ..Self::default() }
+            let least = layer.filter(|_| paid).map_or(Money::ZERO, |layer| least(bound(layer)));
+            self.steps.push(Step { rung, paid, least, context: layer.and_then(|layer| layer.context) });
         }
+    }
+
+    /// Why it has no rung.
+    fn why_none(&self) -> Failure {
+        let bans: Vec<String> = self.banned.iter().map(banned_text).collect();
+        let mut failure = if !self.unpaid.is_empty() {
+            not_paid(&self.unpaid)
+        } else if !self.missing.is_empty() {
+            not_installed(self.missing.iter().map(|rung| rung.agent.as_str()))
+        } else {
+            return Failure::new(FailureKind::NoLayerLeft, bans.join("; "));
+        };
+        if !bans.is_empty() {
+            failure.seen = format!("{}; {}", failure.seen, bans.join("; "));
+        }
+        failure
     }
 
     /// The step of `rung`'s layer.
     pub(super) fn step(&self, rung: &Rung) -> Option<&Step> {
-        self.steps.iter().find(|step| step.rung.layer == rung.layer && step.rung.agent == rung.agent)
+        self.place(rung).map(|place| &self.steps[place])
+    }
+
+    /// Where `rung`'s layer stands among the steps.
+    pub(super) fn place(&self, rung: &Rung) -> Option<usize> {
+        self.steps.iter().position(|step| step.rung.layer == rung.layer && step.rung.agent == rung.agent)
+    }
+
+    /// The steps that come after `rung`, and those that come before it. A rung that is none of the
+    /// ladder's stands where its number would.
+    pub(super) fn around(&self, rung: &Rung) -> (Vec<&Step>, Vec<&Step>) {
+        match self.place(rung) {
+            Some(place) => (self.steps[place + 1..].iter().collect(), self.steps[..place].iter().collect()),
+            None => self.steps.iter().partition(|step| step.rung.layer > rung.layer),
+        }
     }
 }
 
-fn allowed<'a>(
-    spec: &'a RunSpec,
-    agent: Option<&str>,
-    model: Option<&str>,
-    lowest: Option<u8>,
-) -> Vec<&'a Layer> {
-    let mut layers: Vec<&Layer> = spec
-        .layers
-        .iter()
-        .filter(|layer| agent.is_none_or(|name| layer.agent == name))
-        .filter(|layer| model.is_none_or(|name| same_model(&layer.model, name)))
-        .filter(|layer| lowest.is_none_or(|lowest| layer.layer >= lowest))
-        .filter(|layer| spec.settings.max_layer.is_none_or(|highest| layer.layer <= highest))
-        .collect();
-    layers.sort_by_key(|layer| layer.layer);
-    layers
+fn banned_text(banned: &Banned) -> String {
+    format!("{} is banned by `{}`", place_text(&banned.rung), banned.ban)
+}
+
+fn place_text(rung: &Rung) -> String {
+    rung.layer.map_or_else(|| format!("`{}`", rung.agent), |layer| format!("layer {layer}"))
 }
 
 fn is_installed(agent: &str, spec: &RunSpec) -> bool {
@@ -325,7 +344,8 @@ pub(super) fn none_left(ladder: &Ladder, sky: &Sky<'_>) -> Failure {
     } else {
         FailureKind::NoLayerLeft
     };
-    let reasons: Vec<String> = ladder.steps.iter().map(|step| reason(step, sky)).collect();
+    let mut reasons: Vec<String> = ladder.steps.iter().map(|step| reason(step, sky)).collect();
+    reasons.extend(ladder.banned.iter().map(banned_text));
     let waited = if resting { format!(" within {}", sky.max_wait) } else { String::new() };
     Failure::new(kind, format!("none is to be had{waited}: {}", reasons.join("; ")))
 }

@@ -25,7 +25,9 @@
 //! It deliberately knows no path, no process id and no store: where an attempt runs is the
 //! executor's business.
 
+mod answered;
 mod attempts;
+pub mod bans;
 mod effect;
 mod ends;
 mod enter;
@@ -36,6 +38,7 @@ pub mod judge;
 pub mod ladder;
 mod money;
 pub mod names;
+mod notes;
 mod people;
 mod queue;
 pub mod retry;
@@ -44,6 +47,7 @@ mod slots;
 mod starts;
 #[cfg(test)]
 mod tests;
+pub mod wishes;
 mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -29,8 +29,8 @@ use crate::model::reading::{Reading, Tokens, Usage};
 use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
 
+use super::answered::{Answered, answered};
 use super::effect::Effect;
-use super::names::same_model;
 use super::{Phase, Scheduler};
 
 /// What an attempt at a paid layer may cost where the layer does not say.
@@ -170,29 +170,6 @@ impl Meter {
             self.so_far, self.largest_step
         ))
     }
-}
-
-/// Who answered, as far as that can be seen, and so who is paid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answered {
-    pub(super) provider: Option<String>,
-    pub(super) model: Option<String>,
-}
-
-/// Who answered an attempt at `rung`. A model that is not the one asked for is looked for among the
-/// layers, those of the same agent first.
-pub(super) fn answered(spec: &RunSpec, rung: &Rung, reading: Option<&Reading>) -> Answered {
-    let told = reading.and_then(|reading| reading.model_answered.as_deref());
-    let asked = Answered { provider: rung.provider.clone(), model: rung.model.clone() };
-    let Some(told) = told else { return asked };
-    if rung.model.as_deref().is_none_or(|model| same_model(model, told)) {
-        return asked;
-    }
-    let is_it = |layer: &&Layer| same_model(&layer.model, told);
-    let mut layers = spec.layers.iter().filter(is_it);
-    let own = spec.layers.iter().filter(is_it).find(|layer| layer.agent == rung.agent);
-    let provider = own.or_else(|| layers.next()).map_or(asked.provider, |layer| Some(layer.provider.clone()));
-    Answered { provider, model: Some(told.to_owned()) }
 }
 
 /// What an attempt cost, and how that is known; none: there is nothing to book.
@@ -354,8 +331,7 @@ impl Scheduler {
         else {
             return;
         };
-        let Answered { provider, model } = answered(&self.spec, &last.rung, reading);
-        let layer = last.rung.layer;
+        let Answered { provider, model, layer } = answered(&self.spec, &last.rung, reading);
         self.record(EventBody::SpendSettled {
             task_id: key.task,
             attempt: key.attempt,

@@ -333,25 +333,21 @@ pub fn decide(
 /// Where a task goes on whose next rung was decided and is not to be had any more.
 pub fn decide_again(task_attempts: &[AttemptView], wanted: &Rung, ladder: &Ladder, sky: &Sky<'_>) -> Next {
     let tally = Tally::of(task_attempts, ladder);
-    choose(wanted.layer, ladder, sky, &tally, |_| true)
+    choose(wanted, ladder, sky, &tally, |_| true)
 }
 
 /// The same rung at `at` if it is to be had, else as for a move.
 fn same_or_next(last: &AttemptView, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, at: Timestamp) -> Next {
     match ladder.step(&last.rung) {
         Some(step) if sky.standing(step) == Standing::Ready => Next::Again { rung: step.rung.clone(), at },
-        Some(_) | None => choose(last.rung.layer, ladder, sky, tally, |_| true),
+        Some(_) | None => choose(&last.rung, ladder, sky, tally, |_| true),
     }
 }
 
-/// The next higher rung that is to be had, one that the task did not leave before it can.
+/// The next rung up that is to be had, one that the task did not leave before it can.
 fn higher<'a>(last: &AttemptView, ladder: &'a Ladder, sky: &Sky<'_>, tally: &Tally) -> Option<&'a Step> {
-    let ready = || {
-        ladder
-            .steps
-            .iter()
-            .filter(|step| step.rung.layer > last.rung.layer && sky.standing(step) == Standing::Ready)
-    };
+    let (after, _) = ladder.around(&last.rung);
+    let ready = || after.iter().copied().filter(|step| sky.standing(step) == Standing::Ready);
     ready().find(|step| is_unspent(step, tally)).or_else(|| ready().next())
 }
 
@@ -361,43 +357,38 @@ fn is_unspent(step: &Step, tally: &Tally) -> bool {
 
 fn next(last: &AttemptView, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, failure: &Failure) -> Next {
     if failure.kind != FailureKind::ContextOverflow {
-        return choose(last.rung.layer, ladder, sky, tally, |_| true);
+        return choose(&last.rung, ladder, sky, tally, |_| true);
     }
     // A model whose context nobody knows may have a larger one; one that is known to be no larger
     // cannot help.
     let context = ladder.step(&last.rung).and_then(|step| step.context);
+    let (after, _) = ladder.around(&last.rung);
     let fits = |step: &Step| {
-        step.rung.layer > last.rung.layer
+        after.iter().any(|other| other.rung == step.rung)
             && is_unspent(step, tally)
             && match (step.context, context) {
                 (Some(theirs), Some(ours)) => theirs > ours,
                 (None, _) | (_, None) => true,
             }
     };
-    match choose(last.rung.layer, ladder, sky, tally, fits) {
+    match choose(&last.rung, ladder, sky, tally, fits) {
         Next::Again { rung, at } => Next::Again { rung, at },
         Next::Fail(_) => Next::Fail(failure.clone()),
     }
 }
 
-/// The first rung that is to be had, among those above `from`, then those below it, then its own;
-/// those that the task did not leave before come first. When all rest: the one that is back first.
-fn choose(
-    from: Option<u8>,
-    ladder: &Ladder,
-    sky: &Sky<'_>,
-    tally: &Tally,
-    fits: impl Fn(&Step) -> bool,
-) -> Next {
-    let steps = || ladder.steps.iter().filter(|step| fits(step));
-    let above = steps().filter(|step| step.rung.layer > from);
-    let below = steps().filter(|step| step.rung.layer < from);
-    let own = steps().filter(|step| step.rung.layer == from);
-    let order: Vec<&Step> = above.chain(below).chain(own).collect();
+/// The first rung that is to be had, among those that come after `from`, then those before it, then
+/// its own; those that the task did not leave before come first. When all rest: the one that is back
+/// first.
+fn choose(from: &Rung, ladder: &Ladder, sky: &Sky<'_>, tally: &Tally, fits: impl Fn(&Step) -> bool) -> Next {
+    let (after, before) = ladder.around(from);
+    let own = ladder.step(from);
+    let is_own = |step: &Step| own.is_some_and(|own| own.rung == step.rung);
+    let order: Vec<&Step> = after.into_iter().chain(before).chain(own).filter(|step| fits(step)).collect();
     let ready = |step: &&&Step| sky.standing(step) == Standing::Ready;
     let chosen = order
         .iter()
-        .find(|step| ready(step) && step.rung.layer != from && is_unspent(step, tally))
+        .find(|step| ready(step) && !is_own(step) && is_unspent(step, tally))
         .or_else(|| order.iter().find(ready));
     if let Some(step) = chosen {
         return Next::Again { rung: step.rung.clone(), at: sky.now };

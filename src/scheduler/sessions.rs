@@ -1,8 +1,12 @@
 //! Whether an attempt goes on with the session of the one before.
 //!
-//! A conversation is worth going on with where the work in it was good as far as it went and the
-//! agent only has to hear what is wrong. Where the conversation itself, its model or its process was
-//! the trouble, the next attempt begins anew and is told in its prompt what was done before.
+//! A conversation is worth going on with where the work in it was good as far as it went: the agent
+//! only has to hear what is wrong, or another provider has to carry it on. Where the conversation
+//! itself, its model or its process was the trouble, the next attempt begins anew and is told in its
+//! prompt what was done before. A task that moves to another layer of the same agent takes its
+//! conversation along where that agent can change the model in one ([`AdapterKind::changes_model`]).
+//!
+//! [`AdapterKind::changes_model`]: crate::model::agent::AdapterKind::changes_model
 //!
 //! Where a task works stays the same for the whole run, so the workspace needs no comparing.
 //!
@@ -13,6 +17,7 @@
 use crate::model::failure::FailureKind;
 use crate::model::ids::TaskId;
 use crate::model::layer::Rung;
+use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::view::{AttemptView, TaskView};
 
@@ -25,7 +30,9 @@ impl Scheduler {
         let Some(task) = self.view.task(task) else { return false };
         match task.status {
             TaskStatus::Running | TaskStatus::Verifying | TaskStatus::Landing => true,
-            TaskStatus::Retrying => task.next.as_ref().is_some_and(|rung| session(task, rung).is_some()),
+            TaskStatus::Retrying => {
+                task.next.as_ref().is_some_and(|rung| session(task, rung, &self.spec).is_some())
+            }
             TaskStatus::Pending
             | TaskStatus::Held
             | TaskStatus::Skipped
@@ -38,12 +45,18 @@ impl Scheduler {
 }
 
 /// The session with which the next attempt of `task` goes on at `rung`.
-pub(super) fn session(task: &TaskView, rung: &Rung) -> Option<String> {
+pub(super) fn session(task: &TaskView, rung: &Rung, spec: &RunSpec) -> Option<String> {
     if task.status != TaskStatus::Retrying {
         return None;
     }
     let last = task.counted_attempts().last()?;
-    if last.rung != *rung || !last.session_kept || !is_worth_going_on(last) {
+    let moves = last.rung != *rung;
+    let changes_model = || spec.agents.get(&rung.agent).is_some_and(|agent| agent.kind.changes_model());
+    if last.rung.agent != rung.agent
+        || (last.rung.model != rung.model && !changes_model())
+        || !last.session_kept
+        || !is_worth_going_on(last, moves)
+    {
         return None;
     }
     last.reading.as_ref()?.session_id.clone()
@@ -54,12 +67,20 @@ pub(super) fn last_try(task: &TaskView) -> Option<&AttemptView> {
     task.attempts.iter().rfind(|attempt| !attempt.lost_its_session())
 }
 
-fn is_worth_going_on(last: &AttemptView) -> bool {
+fn is_worth_going_on(last: &AttemptView, moves: bool) -> bool {
     if last.status != AttemptStatus::Failed {
         return false;
     }
     let Some(kind) = last.failure().map(|failure| failure.kind) else { return false };
+    // Where the model never answered there is nothing to go on with.
+    let has_turns = || last.reading.as_ref().and_then(|reading| reading.turns).is_some_and(|turns| turns > 0);
     match kind {
+        FailureKind::RateLimited
+        | FailureKind::Overloaded
+        | FailureKind::OutOfCredits
+        | FailureKind::ProviderUnreachable => has_turns(),
+        // What stalled once in this conversation may do so again, unless another model carries it on.
+        FailureKind::Stalled => moves && has_turns(),
         FailureKind::NoCompletion
         | FailureKind::BadCompletion
         | FailureKind::ReportedFailed
@@ -75,14 +96,9 @@ fn is_worth_going_on(last: &AttemptView) -> bool {
         FailureKind::AgentNotFound
         | FailureKind::UsageError
         | FailureKind::NotLoggedIn
-        | FailureKind::OutOfCredits
-        | FailureKind::RateLimited
-        | FailureKind::Overloaded
-        | FailureKind::ProviderUnreachable
         | FailureKind::ModelUnknown
         | FailureKind::ContextOverflow
         | FailureKind::PermissionRejected
-        | FailureKind::Stalled
         | FailureKind::Killed
         | FailureKind::HierarchyViolation
         | FailureKind::BudgetExhausted

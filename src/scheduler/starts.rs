@@ -10,13 +10,12 @@ use crate::model::money::Money;
 use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::time::Timestamp;
 
-use super::attempts;
 use super::effect::Effect;
 use super::ladder::{Choice, Ladder, Pick, Pins, Standing, Step, pick};
 use super::money::{Asked, Meter};
 use super::queue::{LineKey, Rank};
 use super::retry::{Next, decide_again};
-use super::{Flight, Phase, Scheduler, Stage, sessions};
+use super::{Flight, Phase, Scheduler, Stage, notes, sessions};
 
 /// The priority of a task that names none.
 const USUAL_PRIORITY: u8 = 5;
@@ -266,8 +265,8 @@ impl Scheduler {
     pub(super) fn begin_attempt(&mut self, place: usize, rung: Rung, money: Option<(&Asked, Money)>) {
         let attempt = self.next_attempt(place);
         let task = &self.view.tasks[place];
-        let session = sessions::session(task, &rung);
-        let note = attempts::note(task, session.is_some());
+        let session = sessions::session(task, &rung, &self.spec);
+        let note = notes::note(task, &rung, session.is_some());
         let timeout = self.task(place).timeout;
         let task_id = self.id(place);
         let key = AttemptKey::new(task_id.clone(), attempt);

@@ -10,8 +10,9 @@ use crate::model::run::Isolation;
 use crate::model::task::FileVerb;
 use crate::model::verdict::{Witness, WitnessName};
 
+use super::answered::answered;
 use super::judge::{Checks, Question};
-use super::names::same_model;
+use super::names::Names;
 
 /// A witness with the failure that its disagreement means.
 pub(super) struct Said {
@@ -308,13 +309,25 @@ pub(super) fn model(question: &Question<'_>) -> Said {
             let agent = &question.rung.agent;
             Said::cannot_see(Model, &format!("`{agent}` does not say which model answered"))
         }
-        Some(answered) => {
-            let seen = format!("asked {asked}, answered {answered}");
-            if same_model(asked, answered) {
-                Said::agrees(Model, seen)
+        Some(told) if Names::of(&question.spec.models).same(asked, told) => {
+            Said::agrees(Model, format!("asked {asked}, answered {told}"))
+        }
+        Some(told) => {
+            let charged = answered(question.spec, question.rung, Some(&question.facts.reading));
+            let place = |layer: Option<u8>, provider: Option<&String>| {
+                let layer = layer.map(|layer| format!("layer {layer}"));
+                let provider = provider.map(|provider| format!("at {provider}"));
+                let words: Vec<String> = layer.into_iter().chain(provider).collect();
+                if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) }
+            };
+            let asked_at = place(question.rung.layer, question.rung.provider.as_ref());
+            let seen = if charged.layer == question.rung.layer {
+                format!("asked {asked}{asked_at}, answered {told}, which no layer has")
             } else {
-                Said::disagrees(Model, FailureKind::HierarchyViolation, seen)
-            }
+                let theirs = place(charged.layer, charged.provider.as_ref());
+                format!("asked {asked}{asked_at}, answered {told}{theirs}")
+            };
+            Said::disagrees(Model, FailureKind::HierarchyViolation, seen)
         }
     }
 }

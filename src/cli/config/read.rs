@@ -7,15 +7,14 @@ use toml::de::{DeTable, DeValue};
 use super::agents::agents;
 use super::alerts::alerts;
 use super::limits::limits;
+use super::models::{layers, models, providers};
 use super::problem::ConfigError;
 use super::section::{Notes, Section};
 use super::{
-    Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, ModelsTable, OwnershipMode, OwnershipTable,
-    RedisTable, Role, RunTable, WorkspaceTable,
+    Config, GatewayMode, GatewayTable, MAX_JOBS, MAX_RETRIES, OwnershipMode, OwnershipTable, RedisTable,
+    Role, RunTable, WorkspaceTable,
 };
-use crate::model::hierarchy::PaymentPolicy;
-use crate::model::layer::{Cost, Layer, Price};
-use crate::model::run::{Isolation, ProviderSpec, TickMode};
+use crate::model::run::{Isolation, TickMode};
 
 /// Keys that people look for at the wrong place, with the table they belong to.
 const ELSEWHERE: [(&str, &str); 26] = [
@@ -241,117 +240,6 @@ fn roles(top: &mut Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, Role>
         roles.insert(name, role);
     }
     roles
-}
-
-fn layers(top: &mut Section<'_>, notes: &mut Notes<'_>) -> Option<Vec<Layer>> {
-    let mut layers: Vec<Layer> = Vec::new();
-    for table in top.tables(notes, "layers")? {
-        let range = table.range.clone();
-        let Some(layer) = layer(table, notes) else { continue };
-        if layers.iter().any(|known| known.layer == layer.layer) {
-            let message = format!("layer {} is there twice", layer.layer);
-            notes.problem(&range, message, vec!["give each `[[layers]]` a number of its own".to_owned()]);
-        }
-        layers.push(layer);
-    }
-    layers.sort_by_key(|layer| layer.layer);
-    Some(layers)
-}
-
-fn layer(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Layer> {
-    let costs = [("free", Cost::Free), ("paid", Cost::Paid)];
-    let before = notes.problems.len();
-    let number = table.number::<u8>(notes, "layer", 1..=99).map(|found| found.value);
-    let agent = table.text(notes, "agent").map(|found| found.value);
-    let model = table.text(notes, "model").map(|found| found.value);
-    let provider = table.text(notes, "provider").map(|found| found.value);
-    let cost = table.word(notes, "cost", &costs).map(|found| found.value);
-    let context = table.number::<u64>(notes, "context", 1..=i64::MAX).map(|found| found.value);
-    let price = table.table(notes, "price").and_then(|section| price(section, notes));
-    let max_usd = table.money(notes, "max_usd");
-    if notes.problems.len() == before {
-        let missing: Vec<&str> = [
-            ("layer", number.is_some()),
-            ("agent", agent.is_some()),
-            ("model", model.is_some()),
-            ("provider", provider.is_some()),
-            ("cost", cost.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(key, there)| (!there).then_some(key))
-        .collect();
-        table.missing(notes, &missing, "every layer has `layer`, `agent`, `model`, `provider` and `cost`");
-    }
-    table.finish(notes, &[]);
-    Some(Layer {
-        layer: number?,
-        agent: agent?,
-        model: model?,
-        provider: provider?,
-        cost: cost?,
-        context,
-        price,
-        max_usd,
-    })
-}
-
-pub(super) fn price(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Price> {
-    let before = notes.problems.len();
-    let input = table.money(notes, "input");
-    let output = table.money(notes, "output");
-    if notes.problems.len() == before {
-        let missing: Vec<&str> = [("input", input.is_some()), ("output", output.is_some())]
-            .into_iter()
-            .filter_map(|(key, there)| (!there).then_some(key))
-            .collect();
-        table.missing(
-            notes,
-            &missing,
-            "write `price = { input = 1.1, output = 4.4 }` (USD a million tokens)",
-        );
-    }
-    table.finish(notes, &[]);
-    Some(Price { input: input?, output: output? })
-}
-
-fn models(mut table: Section<'_>, notes: &mut Notes<'_>) -> ModelsTable {
-    let policies = [("wait", PaymentPolicy::Wait), ("pay", PaymentPolicy::Pay)];
-    let range = table.range.clone();
-    let models = ModelsTable {
-        policy: table.word(notes, "policy", &policies).map(|found| found.value),
-        approve_paid: table.boolean(notes, "approve_paid"),
-        reason: table.text(notes, "reason").map(|found| found.value),
-        aliases: table.named_lists(notes, "aliases"),
-        deny: table.texts(notes, "deny").unwrap_or_default(),
-        fallbacks: table.named_lists(notes, "fallbacks"),
-    };
-    if models.approve_paid == Some(true) && models.reason.is_none() {
-        notes.problem(
-            &range,
-            "`models.approve_paid` needs a `reason`",
-            vec!["write `reason = \"…\"` below it".to_owned()],
-        );
-    }
-    table.finish(notes, &[]);
-    models
-}
-
-fn providers(top: &mut Section<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, ProviderSpec> {
-    let mut providers = BTreeMap::new();
-    for (name, mut table) in top.named_tables(notes, "providers") {
-        let provider = ProviderSpec {
-            limit: table.number(notes, "limit", 1..=i64::from(MAX_JOBS)).map(|found| found.value),
-            requests_per_minute: table
-                .number(notes, "requests_per_minute", 1..=i64::from(u32::MAX))
-                .map(|found| found.value),
-            tokens_per_day: table.number(notes, "tokens_per_day", 1..=i64::MAX).map(|found| found.value),
-            budget_usd_per_month: table.money(notes, "budget_usd_per_month"),
-            key_env: table.text(notes, "key_env").map(|found| found.value),
-        };
-        table.finish(notes, &[]);
-        providers.insert(name, provider);
-    }
-    providers
 }
 
 fn gateway(mut table: Section<'_>, notes: &mut Notes<'_>) -> GatewayTable {

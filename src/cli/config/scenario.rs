@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::models::price;
 use super::problem::ConfigError;
-use super::read::{lower_first, price, version};
+use super::read::{lower_first, version};
 use super::section::{Notes, Section};
 use crate::model::ids::TaskId;
 use crate::model::time::{Span, Timestamp};

@@ -85,7 +85,7 @@ cost = "free"
 policy = "pay"
 approve_paid = true
 reason = "the demo"
-deny = ["c"]
+deny = ["model c"]
 
 [models.aliases]
 a = "a-2026"

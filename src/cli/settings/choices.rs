@@ -12,7 +12,6 @@ use crate::cli::args::reading::AgentChoice;
 use crate::cli::args::run::{IsolationChoice, RunOptions};
 use crate::cli::config::{Config, GatewayMode, OwnershipMode, Role};
 use crate::diagnostics::suggest;
-use crate::model::hierarchy::{Ban, ModelRules};
 use crate::model::ids::{TaskId, project_name};
 use crate::model::layer::{Layer, default_layers};
 use crate::model::run::{Isolation, TickMode};
@@ -71,7 +70,7 @@ pub(super) fn id_prefix(merge: &mut Merge<'_>, options: &RunOptions) -> String {
     prefix
 }
 
-fn unknown_agent(name: &str, names: &[&str]) -> (String, Vec<String>) {
+pub(super) fn unknown_agent(name: &str, names: &[&str]) -> (String, Vec<String>) {
     let mut hints = Vec::new();
     if let Some(near) = suggest(name, names.iter().copied()) {
         hints.push(format!("did you mean `{near}`?"));
@@ -258,23 +257,6 @@ pub(super) fn overlay<T>(
     let mut map = sources.user.map(&of).unwrap_or_default();
     map.extend(sources.project.map(&of).unwrap_or_default());
     map
-}
-
-pub(super) fn models(sources: &Sources<'_>) -> ModelRules {
-    let files = [sources.project, sources.user];
-    let mut deny: Vec<String> =
-        files.into_iter().flatten().flat_map(|config| config.models.deny.iter().cloned()).collect();
-    deny.sort();
-    deny.dedup();
-    ModelRules {
-        policy: files.into_iter().flatten().find_map(|config| config.models.policy).unwrap_or_default(),
-        aliases: overlay(sources, |config| config.models.aliases.clone()),
-        deny: deny
-            .into_iter()
-            .map(|text| Ban { model: Some(text.clone()), text, ..Ban::default() })
-            .collect(),
-        fallbacks: overlay(sources, |config| config.models.fallbacks.clone()),
-    }
 }
 
 pub(super) fn reports(merge: &mut Merge<'_>, options: &RunOptions, directory: &Path) -> Vec<PathBuf> {

@@ -1,3 +1,5 @@
+mod models;
+
 use super::*;
 use crate::cli::args::reading::{AgentChoice, Bound};
 use crate::cli::args::run::IsolationChoice;

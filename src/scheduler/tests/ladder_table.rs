@@ -113,11 +113,25 @@ fn every_row_moves_the_task_as_the_contract_says() {
         }
         assert_eq!(world.rung("T1").layer, Some(next), "{kind}");
         let moved = world.events(|body| {
-            let EventBody::LayerMoved { from, to, trigger, .. } = body else { return None };
-            Some((from.layer, to.layer, *trigger))
+            let EventBody::LayerMoved { from, to, trigger, attempt, evidence, .. } = body else {
+                return None;
+            };
+            Some((from.layer, to.layer, *trigger, *attempt, evidence.clone()))
         });
-        let expected = if next == 1 { Vec::new() } else { vec![(Some(1), Some(next), kind)] };
+        let seen = world.task("T1").attempts[0].failure().unwrap().seen.clone();
+        let expected =
+            if next == 1 { Vec::new() } else { vec![(Some(1), Some(next), kind, 1, seen.clone())] };
         assert_eq!(moved, expected, "{kind}");
+        let left_alone = world.events(|body| {
+            let (EventBody::ProviderRested { trigger, evidence, .. }
+            | EventBody::LayerTurnedOff { trigger, evidence, .. }) = body
+            else {
+                return None;
+            };
+            Some((*trigger, evidence.clone()))
+        });
+        let expected = if row.alone == Alone::Nothing { Vec::new() } else { vec![(kind, seen)] };
+        assert_eq!(left_alone, expected, "{kind}");
         // Two more failures of its own end a task that has two retries only if the first counted.
         for _ in 0..2 {
             world.end_task("T1", |_| stopped(StopReason::Deadline));
@@ -126,6 +140,28 @@ fn every_row_moves_the_task_as_the_contract_says() {
         let failed = world.status("T1") == TaskStatus::Failed;
         assert_eq!(failed, row.counts, "{kind}: whether it counts");
     }
+}
+
+/// What was tried before a move is what the moves before it left.
+#[test]
+fn the_moves_of_a_task_tell_its_story() {
+    let mut run = spec(vec![task("T1")]);
+    run.settings.allow_paid = Some("it is urgent".to_owned());
+    let mut world = World::start(run);
+    for kind in [Kind::RateLimited, Kind::HierarchyViolation, Kind::ModelUnknown] {
+        world.end_task("T1", |_| error(kind));
+    }
+    let moves = world.events(|body| {
+        let EventBody::LayerMoved { from, to, trigger, attempt, .. } = body else { return None };
+        Some((*attempt, from.layer.unwrap(), to.layer.unwrap(), *trigger))
+    });
+    assert_eq!(
+        moves,
+        [(1, 1, 2, Kind::RateLimited), (2, 2, 3, Kind::HierarchyViolation), (3, 3, 4, Kind::ModelUnknown)]
+    );
+    let task = world.task("T1");
+    let tried: Vec<Option<u8>> = task.attempts.iter().map(|attempt| attempt.rung.layer).collect();
+    assert_eq!(tried, [Some(1), Some(2), Some(3), Some(4)]);
 }
 
 #[test]

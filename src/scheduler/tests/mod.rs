@@ -1,5 +1,6 @@
 //! Tests of the scheduler as a whole, on simulated time.
 
+mod answered_table;
 mod builder;
 mod crashes;
 mod judge_table;
@@ -8,6 +9,7 @@ mod model;
 mod order_and_checks;
 mod plans;
 mod promises;
+mod rungs_table;
 mod session_table;
 mod speed;
 mod stories;

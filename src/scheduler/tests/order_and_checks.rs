@@ -116,7 +116,7 @@ fn a_tasks_own_checks_run_at_once() {
     assert_eq!(spawned.rung.layer, Some(2), "the last retry is on the next layer");
     assert_eq!(
         spawned.note.as_deref().unwrap().lines().next().unwrap(),
-        "Attempt 1 (kilo) failed: verify_failed: `cargo test` exits 1: last line"
+        "Attempt 1 (kilo, layer 1, kilo/glm) failed: verify_failed: `cargo test` exits 1: last line"
     );
     assert_eq!(spawned.session, None, "another agent has no session of it");
     world.let_all_pass();

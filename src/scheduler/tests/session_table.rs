@@ -1,5 +1,6 @@
 //! When a conversation is gone on with, and what follows where that cannot be.
 
+use crate::model::agent::AdapterKind;
 use crate::model::event::EventBody;
 use crate::model::exit::ExitCode;
 use crate::model::failure::FailureKind as Kind;
@@ -10,7 +11,7 @@ use crate::model::run::RunSpec;
 use crate::model::status::TaskStatus;
 use crate::scheduler::Input;
 
-use super::builder::{TaskWords as _, ended, error, good, spec, stopped, task};
+use super::builder::{TaskWords as _, agent, ended, error, good, layer, spec, stopped, task};
 use super::world::World;
 
 /// The failure as it is called, the facts of it, whether the session is gone on with.
@@ -82,7 +83,7 @@ fn a_conversation_goes_on_where_the_work_was_the_trouble() {
         ("exited", &|_| error(Kind::Exited), false),
         ("killed", &killed, false),
         ("stalled", &|_| stopped(StopReason::Idle), false),
-        ("overloaded", &|_| error(Kind::Overloaded), false),
+        ("overloaded", &|_| error(Kind::Overloaded), true),
         ("over_limit", &|_| stopped(StopReason::OverLimit { seen: "much".to_owned() }), false),
     ];
     for (kind, facts, goes_on) in rows {
@@ -214,4 +215,100 @@ fn a_stopped_task_needs_its_session_no_more() {
     world.send(Input::StopTasks { tasks: vec![TaskId::new("T1")], by: "me".to_owned() });
     assert!(!needs_session(&world));
     assert!(!world.scheduler.needs_session(&TaskId::new("unknown")));
+}
+
+/// A run with two layers of one agent that have different models, then one of another.
+fn two_of_one_agent() -> RunSpec {
+    let mut spec = spec(vec![task("T1").retries(1)]);
+    spec.layers = vec![
+        layer(1, "opencode", "opencode/big-pickle", "opencode"),
+        layer(2, "opencode", "openrouter/minimax-m2.1:free", "openrouter"),
+        layer(3, "cline", "minimax", "cline"),
+    ];
+    spec
+}
+
+fn with_turns(facts: AttemptFacts, turns: Option<u32>) -> AttemptFacts {
+    let mut facts = kept(facts);
+    facts.reading.turns = turns;
+    facts.reading.last_words = Some("I wrote src/lib.rs\nand go on with its tests".to_owned());
+    facts
+}
+
+#[test]
+fn a_move_to_another_layer_of_the_same_agent_takes_the_conversation_along() {
+    let stalled = || stopped(StopReason::Idle);
+    let rows = [
+        (error(Kind::RateLimited), true),
+        (error(Kind::OutOfCredits), true),
+        (error(Kind::ProviderUnreachable), true),
+        (stalled(), true),
+        (error(Kind::NotLoggedIn), false),
+        (error(Kind::ModelUnknown), false),
+        (error(Kind::UsageError), false),
+        (error(Kind::PermissionRejected), false),
+        (error(Kind::ContextOverflow), false),
+        (error(Kind::HierarchyViolation), false),
+    ];
+    for (facts, goes_on) in rows {
+        for (turns, goes_on) in [(Some(2), goes_on), (Some(0), false), (None, false)] {
+            let mut world = World::start(two_of_one_agent());
+            world.end_task("T1", |_| with_turns(facts.clone(), turns));
+            let kind = world.task("T1").attempts[0].failure().unwrap().kind;
+            assert_eq!(world.rung("T1").layer, Some(2), "{kind}");
+            assert_eq!(session(&world).as_deref(), goes_on.then_some("ses_1"), "{kind} {turns:?}");
+            let key = world.running("T1").unwrap();
+            let note = world.spawned[&key].note.clone().unwrap();
+            let start = format!("Attempt 1 (opencode, layer 1, opencode/big-pickle) was cut short: {kind}");
+            assert!(note.starts_with(&start), "{note}");
+            let words = "- its last words: I wrote src/lib.rs and go on with its tests";
+            assert_eq!(note.contains(words), !goes_on, "{note}");
+        }
+    }
+}
+
+#[test]
+fn the_last_retry_on_another_layer_of_the_agent_takes_the_conversation_along() {
+    let mut world = World::start(two_of_one_agent());
+    world.end_task("T1", |key| AttemptFacts { completion: CompletionFact::Missing, ..good(key) });
+    assert!(world.wake());
+    assert_eq!(world.rung("T1").layer, Some(2));
+    assert_eq!(session(&world).as_deref(), Some("session-T1#1"));
+}
+
+#[test]
+fn a_program_whose_sessions_nobody_knows_begins_anew_with_another_model() {
+    let mut run = two_of_one_agent();
+    run.agents.insert("opencode".to_owned(), agent("opencode", AdapterKind::Program));
+    let mut world = World::start(run.clone());
+    world.end_task("T1", |_| with_turns(error(Kind::RateLimited), Some(2)));
+    assert_eq!(session(&world), None);
+    // The same model by another way is no other model.
+    run.layers[1].model = run.layers[0].model.clone();
+    let mut world = World::start(run);
+    world.end_task("T1", |_| with_turns(error(Kind::RateLimited), Some(2)));
+    assert_eq!(session(&world).as_deref(), Some("ses_1"));
+}
+
+#[test]
+fn another_agent_is_told_what_was_done_and_by_whom() {
+    let mut world = World::start(two_of_one_agent());
+    world.end_task("T1", |_| with_turns(error(Kind::RateLimited), Some(2)));
+    let key = world.running("T1").unwrap();
+    world.send(Input::AttemptProgressed { key, message: "3 of 5 tests written".to_owned() });
+    world.end_task("T1", |_| with_turns(error(Kind::OutOfCredits), Some(1)));
+    assert_eq!(world.rung("T1").layer, Some(3));
+    assert_eq!(session(&world), None, "no other agent reads it");
+    let key = world.running("T1").unwrap();
+    assert_eq!(
+        world.spawned[&key].note.clone().unwrap(),
+        "\
+Attempt 2 (opencode, layer 2, openrouter/minimax-m2.1:free) was cut short: out_of_credits: the provider said out_of_credits
+- process: exit code 1
+- completion: it left no completion
+- its progress: 3 of 5 tests written
+- its last words: I wrote src/lib.rs and go on with its tests
+- before it: Attempt 1 (opencode, layer 1, opencode/big-pickle): rate_limited
+What it did so far is in the workspace: look at it first and go on from there."
+    );
 }
