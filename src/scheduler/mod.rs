@@ -358,7 +358,7 @@ impl Scheduler {
         Sky {
             rests: &self.view.rests,
             off: &self.off,
-            budget: self.purse.budget(&self.spec),
+            budget: self.budget(),
             max_wait: self.spec.settings.max_wait,
             now: self.now,
         }

@@ -58,6 +58,8 @@ pub(super) struct Asked {
     rung: Rung,
     provider: String,
     month: String,
+    /// So much.
+    amount: Money,
     /// Whether the task went another way meanwhile: the money is given back.
     stale: bool,
 }
@@ -224,13 +226,14 @@ impl Scheduler {
         };
         let bound = bound(layer);
         let provider = layer.provider.clone();
-        let amount = self.purse.budget(&self.spec).map_or(bound, |budget| budget.left().min(bound));
+        let amount = self.budget().map_or(bound, |budget| budget.left().min(bound));
         let month_budget = self.spec.providers.get(&provider).and_then(|known| known.budget_usd_per_month);
         let attempt = self.next_attempt(place);
         let month = month_of(self.now);
         self.slots.start(place, rung, &self.spec, self.now);
         let (rung, key) = (rung.clone(), AttemptKey::new(self.id(place), attempt));
-        let asked = Asked { attempt, rung, provider: provider.clone(), month: month.clone(), stale: false };
+        let asked =
+            Asked { attempt, rung, provider: provider.clone(), month: month.clone(), amount, stale: false };
         self.asked.insert(place, asked);
         self.out.push(Effect::Reserve {
             key,
@@ -241,6 +244,14 @@ impl Scheduler {
             budget: month_budget.map(Money::usd),
         });
         true
+    }
+
+    /// How the run's budget stands; what was asked for and not answered counts as reserved, or two that
+    /// are asked for in one turn would share what is left for one.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        let budget = self.purse.budget(&self.spec)?;
+        let asked: Money = self.asked.values().map(|asked| asked.amount).sum();
+        Some(Budget { reserved: budget.reserved + asked, ..budget })
     }
 
     /// A task goes another way than it was to when money was asked for.

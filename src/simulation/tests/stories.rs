@@ -119,6 +119,18 @@ fn money_is_reserved_spent_and_summed_up() {
 }
 
 #[test]
+fn what_is_asked_for_in_one_turn_is_not_asked_for_twice() {
+    let mut run = spec(vec![task("T1", &[]), task("T2", &[])]);
+    run.layers = vec![layer(1, "opencode", "three", Cost::Paid)];
+    run.settings.allow_paid = Some("a test".to_owned());
+    run.settings.budget_usd = Some(1.0);
+    let scenario = Scenario::default();
+    let world = play(run, &scenario);
+    let ended = document(&world.simulated(0).unwrap(), None, 0).unwrap();
+    assert_eq!(ended.money.most_usd, Money::usd(1.0), "both are ready at once, and there is money for one");
+}
+
+#[test]
 fn two_runs_share_the_months_of_their_providers_and_what_they_saw_of_them() {
     let mut run = spec((0..30).map(|number| task(&format!("T{number}"), &[])).collect());
     run.layers = vec![layer(1, "opencode", "three", Cost::Paid)];
