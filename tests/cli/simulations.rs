@@ -20,8 +20,10 @@ const SCENARIOS: [(&str, &str); 4] = [
 
 fn project() -> Project {
     let project = Project::new();
-    project.write("plan.md", PLAN);
-    SCENARIOS.iter().for_each(|(name, text)| project.write(name, text));
+    let _ = project.write("plan.md", PLAN);
+    for (name, text) in SCENARIOS {
+        let _ = project.write(name, text);
+    }
     project
 }
 
@@ -77,7 +79,7 @@ fn the_events_are_those_that_a_run_would_have() {
 #[test]
 fn a_scenario_with_mistakes_is_refused_with_their_places() {
     let project = project();
-    project.write("bad.toml", "version = 1\n[[rules]]\nanswer = \"rate_limitd\"\n");
+    let _ = project.write("bad.toml", "version = 1\n[[rules]]\nanswer = \"rate_limitd\"\n");
     let ran = project.run(["models", "simulate", "plan.md", "--scenario", "bad.toml"]).expect(3);
     for part in ["bad.toml:3", "rate_limited", "docs/simulation.md"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
@@ -94,7 +96,7 @@ fn the_scenario_of_the_document_is_one() {
     let (_, rest) = document.split_once("```toml\n").expect("an example");
     let (example, _) = rest.split_once("\n```").expect("its end");
     let project = project();
-    project.write("example.toml", example);
+    let _ = project.write("example.toml", example);
     let ran = project.run(["models", "simulate", "plan.md", "--scenario", "example.toml"]).expect(0);
     assert!(ran.stdout.contains("would exit with"), "{}", ran.stdout);
 }
