@@ -11,6 +11,7 @@ pub mod plan;
 pub mod report;
 pub mod scheduler;
 pub mod schema;
+pub mod simulation;
 pub mod store;
 pub mod supervisor;
 pub mod workspace;

@@ -8,6 +8,7 @@ pub mod prepare;
 pub mod reading;
 pub mod refusal;
 pub mod run;
+pub mod simulate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

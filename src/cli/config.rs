@@ -11,6 +11,7 @@ mod models;
 mod output;
 mod problem;
 mod read;
+mod scenario;
 mod section;
 mod words;
 
@@ -29,6 +30,7 @@ pub use alerts::AlertTable;
 pub use limits::LimitsTable;
 pub use problem::{ConfigError, ConfigProblem};
 pub use read::read;
+pub use scenario::read_scenario;
 
 /// The name of the file, in a project's root and in the user's configuration folder.
 pub const CONFIG_FILE: &str = "orchestrate.toml";

@@ -278,7 +278,7 @@ fn read_config(path: &Path, shown: &str) -> Result<Option<Config>, CliError> {
 }
 
 /// The error of a configuration with mistakes: its message holds each of them with a caret.
-fn refused_config(error: &ConfigError) -> CliError {
+pub fn refused_config(error: &ConfigError) -> CliError {
     let all: Vec<Diagnostic> = error.problems.iter().map(diagnostic).collect();
     let carets = diagnostics::render(&error.file, &error.text, &all, false);
     let carets = carets.trim_end().strip_prefix("error: ").unwrap_or(&carets).to_owned();

@@ -402,7 +402,7 @@ pub fn tasks_of(read: &ReadPlan, tick: TickMode) -> Vec<TaskSpec> {
     tasks
 }
 
-/// The run that the plan would be with these settings.
+/// The run that the plan is, with a new id.
 pub fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading: PlanReading) -> RunSpec {
     RunSpec {
         run_id: RunId(Ulid::generate().to_string()),
@@ -430,7 +430,7 @@ pub fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading:
 }
 
 /// Whether anything is to be run, and could be.
-fn runnable(spec: &RunSpec) -> Result<(), CliError> {
+pub fn runnable(spec: &RunSpec) -> Result<(), CliError> {
     let to_run: Vec<&TaskSpec> = spec.tasks.iter().filter(|task| may_run(task)).collect();
     if to_run.is_empty() {
         let error = CliError::new(ExitCode::NothingToRun, format!("`{}`: nothing to run", spec.plan));

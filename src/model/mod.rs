@@ -31,6 +31,7 @@ pub mod record;
 pub mod report;
 pub mod result;
 pub mod run;
+pub mod simulation;
 pub mod status;
 pub mod task;
 pub mod time;

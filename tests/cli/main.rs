@@ -58,6 +58,7 @@ mod reports;
 mod resuming;
 #[cfg(unix)]
 mod sessions;
+mod simulations;
 mod spending;
 #[cfg(unix)]
 mod stalls;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::reading;
+use super::simulate::SimulateCommand;
 use crate::cli::config::MAX_JOBS;
 use crate::model::completion::{CompletionStatus, Verification};
 use crate::model::ids::TaskId;
@@ -377,7 +378,7 @@ pub struct ModelsCommand {
 }
 
 /// What of the model hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum ModelsAction {
     /// Show the layers, and which can be used here
     List,
@@ -404,6 +405,8 @@ What was used for nothing is shown in tokens. Where an agent does not say what i
 reserved for the attempt is charged. Budgets are the `budget_usd_per_month` of providers; days and
 months are those of UTC.")]
     Spend(SpendCommand),
+    /// Show what would become of a plan if providers answered as a scenario says
+    Simulate(Box<SimulateCommand>),
 }
 
 /// `orchestrate models check`.

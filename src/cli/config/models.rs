@@ -69,7 +69,7 @@ fn layer(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Layer> {
     })
 }
 
-fn price(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Price> {
+pub(super) fn price(mut table: Section<'_>, notes: &mut Notes<'_>) -> Option<Price> {
     let before = notes.problems.len();
     let input = table.money(notes, "input");
     let output = table.money(notes, "output");

@@ -78,7 +78,7 @@ pub(super) fn read_all<'t>(file: &'t str, text: &'t str) -> (Config, Notes<'t>) 
     (config, notes)
 }
 
-fn lower_first(message: &str) -> String {
+pub(super) fn lower_first(message: &str) -> String {
     let mut letters = message.trim_end_matches('.').chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -108,7 +108,7 @@ fn root(mut top: Section<'_>, notes: &mut Notes<'_>, broken: bool) -> Config {
     Config { lines: notes.lines.clone(), ..config }
 }
 
-fn version(top: &mut Section<'_>, notes: &mut Notes<'_>, broken: bool) -> u8 {
+pub(super) fn version(top: &mut Section<'_>, notes: &mut Notes<'_>, broken: bool) -> u8 {
     let problems = notes.problems.len();
     if let Some(found) = top.number::<i64>(notes, "version", i64::MIN..=i64::MAX) {
         if found.value != 1 {

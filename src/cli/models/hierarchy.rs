@@ -249,7 +249,7 @@ mod tests {
         run.agents.get_mut("gemini").unwrap().found = None;
         run.settings.allow_paid = Some("a test".to_owned());
         run.providers.insert("opnai".to_owned(), ProviderSpec::default());
-        run.models.aliases.insert("glm-4-7".to_owned(), vec!["x".to_owned()]);
+        run.models.aliases.insert("glm-5".to_owned(), vec!["x".to_owned()]);
         run.models.aliases.insert("openai/o3".to_owned(), vec!["x".to_owned()]);
         run.models.fallbacks.insert("kilo".to_owned(), vec!["clien".to_owned()]);
         let mut again = run.layers[1].clone();
@@ -262,7 +262,7 @@ mod tests {
             "no-price: layer 6 has no price: an attempt whose agent does not tell its cost is charged 1.00 USD",
             "same-layer: layers 2 and 8",
             "unused-provider: provider `opnai` is described, and no layer uses it (did you mean `openai`?)",
-            "unknown-model: `aliases` names `glm-4-7`",
+            "unknown-model: `aliases` names `glm-5`",
             "two-meanings: `x` means both",
             "unknown-fallback: `fallbacks` names `clien`, which is neither an agent nor in a layer (did you mean `cline`?)",
         ] {

@@ -3,6 +3,7 @@
 use crate::cli::args::commands::{ModelsAction, ModelsCommand};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::simulate;
 use crate::model::exit::ExitCode;
 
 mod check;
@@ -12,11 +13,12 @@ mod hierarchy;
 mod list;
 mod spend;
 
-/// `orchestrate models [list|check|spend]`.
+/// `orchestrate models [list|check|spend|simulate]`.
 pub fn models(context: &Context, command: &ModelsCommand) -> Result<ExitCode, CliError> {
     match &command.action {
         None | Some(ModelsAction::List) => list::list(context),
         Some(ModelsAction::Check(check)) => check::check(context, check),
         Some(ModelsAction::Spend(spend)) => spend::spend(context, spend),
+        Some(ModelsAction::Simulate(command)) => simulate::simulate(context, command),
     }
 }

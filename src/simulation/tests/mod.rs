@@ -1,0 +1,5 @@
+//! The world and its promises.
+
+mod builder;
+mod promises;
+mod stories;
