@@ -39,7 +39,7 @@ pub struct Cooldown {
 
 /// How long a provider that is off is left alone by runs that begin later: a login or a payment may have
 /// mended it.
-pub const OFF_FOR_OTHERS: Duration = Duration::from_secs(600);
+pub const OFF_FOR_OTHERS: Duration = Duration::from_mins(10);
 
 impl Cooldown {
     /// Whether it is to stand in the place of `stored` at `now`: what has run out says nothing, and

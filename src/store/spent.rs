@@ -77,14 +77,14 @@ impl Spent {
         else {
             return None;
         };
-        let masked = |text: &Option<String>| text.as_deref().map(|text| masker.mask(text).into_owned());
+        let hidden = |text: &Option<String>| text.as_deref().map(|text| masker.mask(text).into_owned());
         Some(Self {
             run: event.run_id.clone(),
             seq: event.seq,
             task: task_id.clone(),
             attempt: *attempt,
-            provider: masked(provider),
-            model: masked(model),
+            provider: hidden(provider),
+            model: hidden(model),
             layer: *layer,
             day: day.clone(),
             amount: *amount_usd,

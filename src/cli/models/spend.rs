@@ -157,7 +157,7 @@ fn added_up(rows: &[Spent], by: SpendBy) -> Vec<(String, Sum)> {
         SpendBy::Day | SpendBy::Month | SpendBy::Layer => {}
         SpendBy::Provider | SpendBy::Model | SpendBy::Run | SpendBy::Task => {
             let weight = |sum: &Sum| (sum.spent, sum.tokens_in.saturating_add(sum.tokens_out));
-            sums.sort_by(|(_, one), (_, two)| weight(two).cmp(&weight(one)));
+            sums.sort_by_key(|(_, sum)| std::cmp::Reverse(weight(sum)));
         }
     }
     sums

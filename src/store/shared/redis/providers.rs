@@ -273,7 +273,7 @@ impl Keeper {
                     // What is reserved for nobody goes there as given back, once it can.
                     round.asks.retain(|ask| !answered.contains(&ask.key));
                     let unanswered = round.asks.iter();
-                    round.ledgers.extend(unanswered.map(|ask| name_of(ask)));
+                    round.ledgers.extend(unanswered.map(name_of));
                     self.give_back(&round.asks, now);
                     self.providers.lock().answers.extend(came.answers);
                     self.providers.failed(round, &trouble);
