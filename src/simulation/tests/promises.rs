@@ -292,6 +292,23 @@ proptest! {
     }
 }
 
+/// Two attempts end at once: the first has its task ask for money anew, the second has the provider rest.
+#[test]
+fn nothing_starts_at_a_provider_that_came_to_rest_while_money_was_asked_for() {
+    let run = SmallRun {
+        tasks: vec![(None, None); 4],
+        layers: vec![(0, 0, true), (0, 0, true)],
+        approved: true,
+        budget: None,
+        month: None,
+        jobs: 3,
+    };
+    let scenario = SmallScenario { seed: 0, rules: vec![(0, 5, 0, 2, 100, None)], at_once: None, fails: 0 };
+    let scenario = scenario.scenario();
+    let world = play(&scenario, vec![run.spec()], None);
+    keeps_its_promises(&world.simulated(0).unwrap());
+}
+
 /// While others of its line go on, a task waits no longer than those before it in the line take.
 #[test]
 fn nobody_starves_in_a_line() {
