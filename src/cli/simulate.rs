@@ -117,14 +117,14 @@ fn timeline(simulated: &Simulated<'_>, style: Style) -> Result<String, CliError>
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() <= FIRST + LAST {
-        return Ok(lines.iter().map(|line| format!("{line}\n")).collect());
+        return Ok(lines.join("\n") + "\n");
     }
     let (first, rest) = lines.split_at(FIRST);
     let (middle, last) = rest.split_at(rest.len() - LAST);
     let more = text::count_of(u64::try_from(middle.len()).unwrap_or(u64::MAX), "line");
     let dots = if style.unicode { "…" } else { "..." };
     let cut = format!("{dots} {more} more; all of it with `--output ndjson`");
-    Ok(first.iter().chain([&cut.as_str()]).chain(last).map(|line| format!("{line}\n")).collect())
+    Ok([first, &[cut.as_str()], last].concat().join("\n") + "\n")
 }
 
 /// The sums below the timeline.
@@ -147,13 +147,15 @@ fn sums(document: &SimulationDocument, style: Style) -> String {
         let length = text::duration(std::time::Duration::from_millis(rest.rested_ms));
         let off = if rest.off { ", off for the rest of the run" } else { "" };
         let provider = style.clean(&rest.provider);
-        out = out + &format!("  {provider}: {times}, {length} ({}){off}\n", rest.trigger);
+        let line = format!("  {provider}: {times}, {length} ({}){off}", rest.trigger);
+        out = out + &line + "\n";
     }
     out = out + "\n" + &style.bold("money") + "\n" + &money(document, style);
     let length = text::duration(std::time::Duration::from_millis(document.length_ms));
     out = out + "\n" + &style.bold("end") + "\n";
     let (status, code) = (document.status, document.exit_code);
-    out = out + &format!("  {status} after {length}: `run` would exit with {code}\n");
+    let line = format!("  {status} after {length}: `run` would exit with {code}");
+    out = out + &line + "\n";
     for left in document.left.iter().take(SHOWN_LEFT) {
         let why = left.failure.as_ref().map_or_else(String::new, |failure| format!(", {failure}"));
         let line = style.clean(&format!("{} is {}{why}", left.task_id, left.status));
@@ -161,7 +163,7 @@ fn sums(document: &SimulationDocument, style: Style) -> String {
     }
     let more = document.left.len().saturating_sub(SHOWN_LEFT);
     if more > 0 {
-        out = out + &format!("  and {more} more\n");
+        out = out + "  and " + &more.to_string() + " more\n";
     }
     out
 }
@@ -182,7 +184,8 @@ fn money(document: &SimulationDocument, style: Style) -> String {
     let mut out =
         format!("  {}{budget}, at most {} with what was reserved\n", money.spent_usd, money.most_usd);
     for provider in &money.providers {
-        out = out + &format!("  {}: {}\n", style.clean(&provider.provider), provider.spent_usd);
+        let spent = provider.spent_usd.to_string();
+        out = out + "  " + &style.clean(&provider.provider) + ": " + &spent + "\n";
     }
     out
 }

@@ -288,7 +288,11 @@ impl Scheduler {
         let Some((place, asked)) = asked else { return };
         self.asked.remove(&place);
         let open = matches!(self.status(place), TaskStatus::Pending | TaskStatus::Retrying);
-        let wanted = open && !asked.stale && self.phase == Phase::Live && !self.tripped;
+        // Another attempt may have shown meanwhile that the provider is to be left alone.
+        let rest = self.view.rests.get(&asked.provider);
+        let rests = rest.is_some_and(|rest| rest.until.is_none_or(|until| until > self.now));
+        let off = rests || asked.rung.layer.is_some_and(|layer| self.off.contains_key(&layer));
+        let wanted = open && !off && !asked.stale && self.phase == Phase::Live && !self.tripped;
         match answer {
             Reservation::Granted { amount, used } if wanted => {
                 self.begin_attempt(place, asked.rung.clone(), Some((&asked, amount)));

@@ -6,6 +6,7 @@ use crate::model::event::EventBody;
 use crate::model::ids::AttemptKey;
 use crate::model::layer::Rung;
 use crate::model::money::Money;
+use crate::model::reading::Tokens;
 use crate::model::simulation::{
     LayerUse, MoneyUse, ProviderMoney, ProviderRests, SimulationDocument, SimulationVersion, TaskLeft,
 };
@@ -66,7 +67,7 @@ fn layers(simulated: &Simulated<'_>) -> Vec<LayerUse> {
         layer.succeeded += u32::from(attempt.status == AttemptStatus::Succeeded);
         layer.time_ms += attempt.ended_at.map_or(0, |ended| millis(ended, attempt.started_at));
         let tokens = attempt.reading.as_ref().and_then(|reading| reading.tokens);
-        layer.tokens += tokens.map_or(0, |tokens| tokens.total());
+        layer.tokens += tokens.map_or(0, Tokens::total);
     }
     let mut layers: Vec<LayerUse> = used.into_values().collect();
     for event in simulated.events {

@@ -24,7 +24,7 @@ const START: Duration = Duration::from_secs(1);
 /// How long an agent takes to end when it is asked to, and when it was refused.
 const STOP: Duration = Duration::from_secs(1);
 /// The time in which requests are counted.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// How much longer a slow answer takes.
 const SLOW: u32 = 4;
 /// What a paid model costs where nobody says.
@@ -242,9 +242,8 @@ impl World<'_> {
             return;
         }
         let later = match (self.told.get(provider), until) {
-            (None, _) => true,
+            (None, _) | (Some(Some(_)), None) => true,
             (Some(None), _) => false,
-            (Some(Some(_)), None) => true,
             (Some(Some(before)), Some(until)) => until > before,
         };
         if !later {

@@ -11,6 +11,7 @@ use crate::model::event::{Event, EventBody};
 use crate::model::exit::ExitCode;
 use crate::model::ids::AttemptKey;
 use crate::model::ledger::MonthLedger;
+use crate::model::reading::Tokens;
 use crate::model::run::RunSpec;
 use crate::model::status::RunStatus;
 use crate::model::time::Timestamp;
@@ -309,7 +310,7 @@ impl<'s> World<'s> {
             // A month is charged with what was reserved in it, whenever that ends.
             let month = reserved.map_or_else(|| day.chars().take(7).collect(), |(_, month)| month);
             if let Some(provider) = provider {
-                let tokens = tokens.map_or(0, |tokens| tokens.total());
+                let tokens = tokens.map_or(0, Tokens::total);
                 self.ledger(provider, &month).settle(&run, &key, *amount_usd, day, tokens);
             }
         }

@@ -236,7 +236,9 @@ proptest! {
             let number = u8::try_from(spec.layers.len()).unwrap() + 1;
             spec.layers.push(layer(number, agent, "sound", Cost::Free));
         }
-        let scenario = SmallScenario { fails: 0, ..scenario }.scenario();
+        let mut scenario = SmallScenario { fails: 0, ..scenario }.scenario();
+        // A crash is taken for the task's own fault, and uses up its retries.
+        scenario.rules.retain(|rule| rule.answer != Answer::Crashes);
         let world = play(&scenario, vec![spec], run.month);
         let ended = world.simulated(0).unwrap();
         let left: Vec<_> = ended.view.tasks.iter().filter(|task| task.status != TaskStatus::Succeeded).collect();
@@ -288,6 +290,23 @@ proptest! {
         keeps_its_promises(&world.simulated(0).unwrap());
         keeps_its_months(&world, run.month);
     }
+}
+
+/// Two attempts end at once: the first has its task ask for money anew, the second has the provider rest.
+#[test]
+fn nothing_starts_at_a_provider_that_came_to_rest_while_money_was_asked_for() {
+    let run = SmallRun {
+        tasks: vec![(None, None); 4],
+        layers: vec![(0, 0, true), (0, 0, true)],
+        approved: true,
+        budget: None,
+        month: None,
+        jobs: 3,
+    };
+    let scenario = SmallScenario { seed: 0, rules: vec![(0, 5, 0, 2, 100, None)], at_once: None, fails: 0 };
+    let scenario = scenario.scenario();
+    let world = play(&scenario, vec![run.spec()], None);
+    keeps_its_promises(&world.simulated(0).unwrap());
 }
 
 /// While others of its line go on, a task waits no longer than those before it in the line take.
