@@ -18,6 +18,7 @@ use crate::model::view::{Rest, TaskView};
 use super::bans::ban_of;
 use super::money::{Budget, bound, least};
 use super::names::Names;
+use super::pace::Paces;
 use super::payment::{Terms, is_to_wait};
 use super::wishes::{Wishes, candidates};
 
@@ -242,6 +243,8 @@ pub struct Sky<'a> {
     pub budget: Option<Budget>,
     /// What a decision to wait or to pay is made by.
     pub terms: Terms<'a>,
+    /// How fast attempts may start.
+    pub(super) paces: &'a Paces,
     /// How long to wait for a provider at most.
     pub max_wait: Span,
     /// The time.
@@ -276,7 +279,13 @@ impl Sky<'_> {
             Some(_) | None if step.paid && self.budget.is_some_and(|budget| !budget.allows(step.least)) => {
                 Standing::Later
             }
-            Some(_) | None => Standing::Ready,
+            Some(_) | None => {
+                let paced = rung
+                    .provider
+                    .as_deref()
+                    .and_then(|name| self.paces.next(name, self.terms.spec(), self.now));
+                paced.map_or(Standing::Ready, Standing::Paced)
+            }
         }
     }
 

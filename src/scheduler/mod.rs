@@ -39,6 +39,7 @@ pub mod ladder;
 mod money;
 pub mod names;
 mod notes;
+mod pace;
 mod payment;
 mod people;
 mod queue;
@@ -74,6 +75,7 @@ pub use self::judge::judge;
 use self::graph::Graph;
 use self::ladder::Sky;
 use self::money::{Asked, Meter, Purse};
+use self::pace::Paces;
 use self::payment::{Terms, Till};
 use self::queue::Queue;
 use self::slots::Slots;
@@ -164,6 +166,8 @@ pub struct Scheduler {
     purse: Purse,
     /// What its attempts taught about prices and lengths, and what was decided by it.
     till: Till,
+    /// How fast attempts start at each provider.
+    paces: Paces,
     /// Money that was asked for and for which there is no answer yet, by the task that waits for it.
     asked: BTreeMap<usize, Asked>,
     /// Providers that other runs saw are to be left alone, told before the run began.
@@ -199,6 +203,7 @@ impl Scheduler {
             }
             scheduler.purse.apply(&event.body);
             scheduler.till.apply(event);
+            scheduler.paces.apply(event);
         }
         Ok(scheduler)
     }
@@ -215,6 +220,7 @@ impl Scheduler {
             off: BTreeMap::new(),
             purse: Purse::default(),
             till: Till::default(),
+            paces: Paces::default(),
             asked: BTreeMap::new(),
             foretold: Vec::new(),
             ticking: BTreeSet::new(),
@@ -278,7 +284,10 @@ impl Scheduler {
             Input::Ticked { task, problem } => self.box_ticked(&task, problem),
             Input::AttemptUsed { key, usage } => self.attempt_used(&key, &usage),
             Input::Reserved { key, answer } => self.reserved(&key, answer),
-            Input::ProviderUsed { provider, month, used, .. } => self.provider_used(&provider, &month, used),
+            Input::ProviderUsed { provider, month, used, day, tokens } => {
+                self.provider_used(&provider, &month, used);
+                self.tokens_used(&provider, &day, tokens);
+            }
             Input::ProviderRests { provider, until, trigger, evidence } => {
                 let told = Foretold { provider, until, trigger, evidence };
                 if self.phase == Phase::Waiting { self.foretold.push(told) } else { self.rest_as(told) }
@@ -329,6 +338,7 @@ impl Scheduler {
         self.view.apply(&event).expect("the scheduler makes only steps of the table");
         self.purse.apply(&event.body);
         self.till.apply(&event);
+        self.paces.apply(&event);
         self.out.push(Effect::Record(event));
     }
 
@@ -380,6 +390,7 @@ impl Scheduler {
             off: &self.off,
             budget: self.budget(),
             terms: Terms::new(&self.spec, &self.till, self.deadline()),
+            paces: &self.paces,
             max_wait: self.spec.settings.max_wait,
             now: self.now,
         }

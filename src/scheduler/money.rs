@@ -259,6 +259,7 @@ impl Scheduler {
         let (rung, key) = (rung.clone(), AttemptKey::new(self.id(place), attempt));
         let asked =
             Asked { attempt, rung, provider: provider.clone(), month: month.clone(), amount, stale: false };
+        self.paces.is_to_begin(&provider, self.now);
         self.asked.insert(place, asked);
         self.out.push(Effect::Reserve {
             key,
@@ -355,6 +356,7 @@ impl Scheduler {
     /// What an attempt used so far. One that would pass what was reserved for it is stopped.
     pub(super) fn attempt_used(&mut self, key: &AttemptKey, usage: &Usage) {
         let Some(place) = self.running(key) else { return };
+        self.paces.asked(key, usage.requests, self.now);
         let Some(&reserved) = self.purse.reserved.get(key) else { return };
         let Some(flight) = self.flights.get_mut(&place) else { return };
         let reported = usage.cost_usd.map(Money::usd).filter(|cost| !cost.is_zero());
@@ -380,6 +382,7 @@ impl Scheduler {
             return;
         };
         let Answered { provider, model, layer } = answered(&self.spec, &last.rung, reading);
+        let charged = provider.clone();
         self.record(EventBody::SpendSettled {
             task_id: key.task,
             attempt: key.attempt,
@@ -392,6 +395,9 @@ impl Scheduler {
             tokens,
         });
         self.tell_of_run();
+        if let Some(provider) = charged {
+            self.tokens_used(&provider, &day_of(self.now), 0);
+        }
     }
 
     /// Books the attempts that ended and were not booked before this process took the run up.

@@ -241,6 +241,11 @@ impl<'a> Terms<'a> {
         Self { spec, till, deadline }
     }
 
+    /// The run.
+    pub(super) const fn spec(&self) -> &'a RunSpec {
+        self.spec
+    }
+
     /// What an attempt at `step` is expected to cost: what those before it did, else what is
     /// reserved for it.
     fn expected(&self, step: &Step) -> Money {

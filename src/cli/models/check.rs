@@ -10,15 +10,16 @@ use crate::cli::args::run::{ReadingOptions, Selection};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::run;
+use crate::cli::settings::Settings;
 use crate::cli::start;
 use crate::diagnostics::{self, Diagnostic};
 use crate::masking;
 use crate::model::check::{CheckDiagnostic, Severity};
 use crate::model::exit::ExitCode;
-use crate::model::layer::Layer;
 use crate::model::run::RunSpec;
 use crate::report;
 use crate::report::text::count_of;
+use crate::scheduler::names::Names;
 
 use super::foreign::{Claims, compare};
 use super::{foreign_text, hierarchy};
@@ -64,13 +65,13 @@ pub(super) fn check(context: &Context, command: &ModelsCheckCommand) -> Result<E
     let file = if own { "orchestrate.toml" } else { "the built-in hierarchy" }.to_owned();
     all.insert(0, Remarks { file, text: String::new(), found: layers });
     for (name, read) in FOREIGN {
-        all.extend(of_file(&context.root, name, read, &settings.layers));
+        all.extend(of_file(&context.root, name, read, &settings));
     }
     show(context, &all)
 }
 
 /// A run of no task.
-fn without_plan(context: &Context, settings: &crate::cli::settings::Settings) -> RunSpec {
+fn without_plan(context: &Context, settings: &Settings) -> RunSpec {
     RunSpec {
         root: context.root.clone(),
         settings: settings.run.clone(),
@@ -82,14 +83,18 @@ fn without_plan(context: &Context, settings: &crate::cli::settings::Settings) ->
     }
 }
 
-fn of_file(root: &Path, name: &str, read: Read, layers: &[Layer]) -> Option<Remarks> {
+fn of_file(root: &Path, name: &str, read: Read, settings: &Settings) -> Option<Remarks> {
     let file = File::open(root.join(name)).ok()?;
     let mut bytes = Vec::new();
     // A folder of that name, or one that may not be read, is not there.
     file.take(LARGEST).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let text = text.trim_start_matches('\u{feff}').to_owned();
-    Some(Remarks { file: name.to_owned(), found: compare(&read(&text), layers), text })
+    Some(Remarks {
+        file: name.to_owned(),
+        found: compare(&read(&text), &settings.layers, &Names::of(&settings.models)),
+        text,
+    })
 }
 
 fn show(context: &Context, all: &[Remarks]) -> Result<ExitCode, CliError> {

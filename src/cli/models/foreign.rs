@@ -3,11 +3,10 @@
 //! Pure: claims that were read of a file go in, remarks come out. How they are read of each form of
 //! file is in `foreign_text`.
 
+use crate::cli::settings::near_model;
 use crate::diagnostics::{Diagnostic, Place};
 use crate::model::layer::{Cost, Layer};
-use crate::scheduler::names::same_model;
-
-use super::hierarchy::near_model;
+use crate::scheduler::names::Names;
 
 /// What a table says of one model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,16 +35,17 @@ pub(super) struct Claims {
 }
 
 /// Where the file and the hierarchy disagree.
-pub(super) fn compare(claims: &Claims, layers: &[Layer]) -> Vec<Diagnostic> {
+pub(super) fn compare(claims: &Claims, layers: &[Layer], names: &Names) -> Vec<Diagnostic> {
     if let Some((line, message)) = &claims.broken {
         let message = format!("it cannot be read: {message}");
         return vec![Diagnostic::warning("unreadable", Place::line(*line), message)];
     }
-    let mut found: Vec<Diagnostic> = claims.told.iter().filter_map(|claim| of_claim(claim, layers)).collect();
+    let mut found: Vec<Diagnostic> =
+        claims.told.iter().filter_map(|claim| of_claim(claim, layers, names)).collect();
     if claims.whole && !claims.told.is_empty() {
         let missing = layers
             .iter()
-            .filter(|layer| !claims.told.iter().any(|claim| same_model(&claim.model, &layer.model)));
+            .filter(|layer| !claims.told.iter().any(|claim| names.same(&claim.model, &layer.model)));
         found.extend(missing.map(|layer| {
             let message = format!("`{}` of layer {} is not in this table", layer.model, layer.layer);
             Diagnostic::note("not-listed", Place::WHOLE, message)
@@ -54,10 +54,10 @@ pub(super) fn compare(claims: &Claims, layers: &[Layer]) -> Vec<Diagnostic> {
     found
 }
 
-fn of_claim(claim: &Claim, layers: &[Layer]) -> Option<Diagnostic> {
+fn of_claim(claim: &Claim, layers: &[Layer], names: &Names) -> Option<Diagnostic> {
     let warn = |code, message: String| Diagnostic::warning(code, Place::line(claim.line), message);
     let model = &claim.model;
-    let same: Vec<&Layer> = layers.iter().filter(|layer| same_model(&layer.model, model)).collect();
+    let same: Vec<&Layer> = layers.iter().filter(|layer| names.same(&layer.model, model)).collect();
     if same.is_empty() {
         let remark = warn("unknown-model", format!("`{model}` is in no layer"));
         let known = layers.iter().map(|layer| layer.model.as_str());
@@ -140,7 +140,7 @@ mod tests {
         ];
         for (claim, expected) in cases {
             let claims = Claims { told: vec![claim], ..Claims::default() };
-            let found = compare(&claims, &default_layers());
+            let found = compare(&claims, &default_layers(), &Names::default());
             assert_eq!(found.first().map(|one| one.message.as_str()), expected);
             assert!(found.iter().all(|one| one.place.line == 7));
         }
@@ -149,8 +149,11 @@ mod tests {
     #[test]
     fn a_table_of_all_models_lacks_some() {
         let claims = Claims { told: vec![claim("o3")], whole: true, broken: None };
-        assert_eq!(compare(&claims, &default_layers()).len(), 6);
+        assert_eq!(compare(&claims, &default_layers(), &Names::default()).len(), 6);
         let broken = Claims { broken: Some((2, "no".to_owned())), ..claims };
-        assert_eq!(compare(&broken, &default_layers())[0].message, "it cannot be read: no");
+        assert_eq!(
+            compare(&broken, &default_layers(), &Names::default())[0].message,
+            "it cannot be read: no"
+        );
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cli::settings::near_model;
 use crate::diagnostics::{Diagnostic, Place, suggest};
 use crate::model::agent::AgentSpec;
 use crate::model::failure::FailureKind;
@@ -11,8 +12,10 @@ use crate::model::layer::{Cost, Layer};
 use crate::model::run::RunSpec;
 use crate::model::task::{Entry, TaskSpec};
 use crate::report::text::join;
+use crate::scheduler::bans::ban_of;
 use crate::scheduler::ladder::{Choice, Ladder};
-use crate::scheduler::names::same_model;
+use crate::scheduler::names::{Names, same_model};
+use crate::scheduler::wishes::rung_of;
 
 /// Everything about the layers, names, providers and money of `spec`.
 pub(super) fn of_layers(spec: &RunSpec) -> Vec<Diagnostic> {
@@ -26,6 +29,7 @@ pub(super) fn of_layers(spec: &RunSpec) -> Vec<Diagnostic> {
         let hint = "`--allow-paid --reason TEXT`, or `approve_paid` and `reason` in `[models]`";
         found.push(note("payment-not-approved", message).hint(hint));
     }
+    found.extend(banned(spec));
     found.extend(twice(&spec.layers));
     found.extend(of_providers(spec));
     found.extend(of_aliases(spec));
@@ -66,6 +70,16 @@ fn left_out(spec: &RunSpec) -> Vec<Diagnostic> {
         warning("agent-missing", message).hint("`orchestrate doctor` says how to get it")
     };
     agents.into_iter().map(one).collect()
+}
+
+/// The layers that a ban keeps from being used.
+fn banned(spec: &RunSpec) -> Vec<Diagnostic> {
+    let names = Names::of(&spec.models);
+    let one = |layer: &Layer| {
+        let ban = ban_of(&spec.models.deny, &rung_of(layer), layer.cost, &names)?;
+        Some(note("banned", format!("layer {} is never used: `deny` has `{}`", layer.layer, ban.text)))
+    };
+    spec.layers.iter().filter_map(one).collect()
 }
 
 fn of_paid(layer: &Layer, spec: &RunSpec) -> Vec<Diagnostic> {
@@ -120,23 +134,11 @@ fn of_providers(spec: &RunSpec) -> Vec<Diagnostic> {
 }
 
 fn near<'a>(diagnostic: Diagnostic, name: &str, known: impl Iterator<Item = &'a str>) -> Diagnostic {
-    match near_model(name, known) {
+    let known: Vec<&str> = known.collect();
+    match suggest(name, known.iter().copied()).or_else(|| near_model(name, known.iter().copied())) {
         Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
         None => diagnostic,
     }
-}
-
-/// The known name that is likely meant; what stands before the last `/` may be left out.
-pub(super) fn near_model<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let known: Vec<&'a str> = known.collect();
-    suggest(name, known.iter().copied()).or_else(|| {
-        let near = suggest(last_part(name), known.iter().copied().map(last_part))?;
-        known.iter().copied().find(|whole| last_part(whole) == near)
-    })
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn models(spec: &RunSpec) -> impl Iterator<Item = &str> {
@@ -195,8 +197,9 @@ fn of_task(task: &TaskSpec, spec: &RunSpec) -> Option<Diagnostic> {
     } else {
         Diagnostic::error("no-layer", place, message)
     };
+    let names = Names::of(&spec.models);
     Some(match &task.model {
-        Some(model) if !models(spec).any(|known| same_model(known, model)) => {
+        Some(model) if !models(spec).any(|known| names.same(known, model)) => {
             near(remark, model, models(spec))
         }
         Some(_) | None => remark,

@@ -9,6 +9,7 @@ mod ladder_table;
 mod model;
 mod money;
 mod order_and_checks;
+mod pace_table;
 mod payment_table;
 mod plans;
 mod promises;

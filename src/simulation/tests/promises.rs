@@ -181,7 +181,7 @@ fn keeps_its_months(world: &World<'_>, month: Option<u32>) {
 }
 
 /// Plays runs to their end, looking at the months after each step.
-fn play<'s>(scenario: &'s Scenario, specs: Vec<RunSpec>, month: Option<u32>) -> World<'s> {
+fn play(scenario: &Scenario, specs: Vec<RunSpec>, month: Option<u32>) -> World<'_> {
     let budget = month.map(|tenths| Money::usd(f64::from(tenths) / 10.0));
     let mut world = World::new(scenario, specs);
     while world.step().unwrap() {
@@ -323,9 +323,9 @@ fn nobody_starves_in_a_line() {
     let starts: Vec<String> = run
         .events
         .iter()
-        .filter_map(|event| match &event.body {
-            EventBody::AttemptStarted { task_id, attempt: 1, .. } => Some(task_id.as_str().to_owned()),
-            _ => None,
+        .filter_map(|event| {
+            let EventBody::AttemptStarted { task_id, attempt: 1, .. } = &event.body else { return None };
+            Some(task_id.as_str().to_owned())
         })
         .collect();
     let expected: Vec<String> = (0..60).map(|number| format!("T{number}")).collect();

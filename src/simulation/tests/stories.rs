@@ -155,9 +155,9 @@ fn two_runs_share_the_months_of_their_providers_and_what_they_saw_of_them() {
     let mut world = World::new(&scenario, vec![first, later]);
     world.run().unwrap();
     let second = world.simulated(1).unwrap();
-    let told = events(&second, |body| match body {
-        EventBody::ProviderRested { provider, trigger, .. } => Some((provider.as_str(), *trigger)),
-        _ => None,
+    let told = events(&second, |body| {
+        let EventBody::ProviderRested { provider, trigger, .. } = body else { return None };
+        Some((provider.as_str(), *trigger))
     });
     assert_eq!(told, [("one", FailureKind::OutOfCredits)], "it heard of it, and never asked");
 }

@@ -235,7 +235,7 @@ fn who_is_to_be_left_alone_is_known_to_all_and_longest_counts() {
     two.record(rested(None));
     wait_for("that it is off", || known().is_some_and(|known| known.off));
     let off = known().unwrap();
-    assert_eq!((off.run_id.as_str(), off.until), ("R2", off.seen_at + Duration::from_secs(600)));
+    assert_eq!((off.run_id.as_str(), off.until), ("R2", off.seen_at + Duration::from_mins(10)));
     one.look();
     wait_for("that it is off, here", || one.cooldown().is_some_and(|known| known.off));
 }
