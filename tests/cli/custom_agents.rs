@@ -63,7 +63,8 @@ fn the_documents_example_is_what_it_says() {
     assert_eq!(attempt["tokens"], serde_json::json!({ "input": 1500, "output": 80 }), "{attempt:#}");
     assert!((attempt["cost_usd"].as_f64().unwrap() - 0.006).abs() < 1e-9, "{attempt:#}");
     assert_eq!(attempt["model_answered"], "acme-large");
-    assert_eq!(attempt["notes"].as_array().unwrap().len(), 1, "{attempt:#}");
+    assert_eq!(attempt["notes"].as_array().unwrap().len(), 2, "{attempt:#}");
+    assert_eq!(attempt["notes"][1], "layer 1 is free, and the agent tells of 0.006 USD spent");
     assert!(attempt["notes"][0].as_str().unwrap().starts_with("recovered from rate_limited: 429"));
     let printed = project.run(["logs", "T001"]).expect(0).stdout;
     assert!(printed.contains("run --json --model acme-large"), "{printed}");

@@ -131,6 +131,30 @@ impl SmallScenario {
     }
 }
 
+/// After a provider refused, the first starts there are apart: no herd falls upon it when it is back.
+fn starts_are_apart(run: &Simulated<'_>) {
+    let mut refused: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+    for event in run.events {
+        if let EventBody::ProviderRested { provider, until: Some(_), trigger, .. } = &event.body
+            && matches!(
+                trigger,
+                FailureKind::RateLimited | FailureKind::Overloaded | FailureKind::ProviderUnreachable
+            )
+        {
+            refused.insert(provider, Vec::new());
+        }
+        if let EventBody::AttemptStarted { rung, .. } = &event.body
+            && let Some(starts) = rung.provider.as_deref().and_then(|name| refused.get_mut(name))
+        {
+            starts.push(event.at);
+            if let [first, second] = starts[..] {
+                let apart = second.since(first);
+                assert!(apart.as_secs() >= 1, "{:?} starts twice within {apart:?} of a rest", rung.provider);
+            }
+        }
+    }
+}
+
 /// What is promised of one run, seen in its events alone. Steps of the scenario are no larger than the
 /// first, so an attempt is stopped before it passes what was reserved for it.
 fn keeps_its_promises(run: &Simulated<'_>) {
@@ -167,6 +191,7 @@ fn keeps_its_promises(run: &Simulated<'_>) {
         assert!(budget.is_none_or(|budget| spent + open <= budget), "{spent} and {open} of {budget:?}");
     }
     assert!(reserved.is_empty(), "never settled: {reserved:?}");
+    starts_are_apart(run);
     for task in &run.view.tasks {
         assert!(task.status.is_end(), "{} is {} at the end", task.id, task.status);
     }
