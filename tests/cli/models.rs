@@ -54,5 +54,5 @@ fn the_layers_are_listed_with_what_they_cost() {
     let list = project.run(["models", "list", "--output", "json"]).expect(0).json();
     assert_eq!(list[0]["layer"]["layer"], 1);
     let _ = project.run(["models", "spend"]).expect(2).says("no run is known here");
-    let _ = project.run(["models", "spend", "--month", "2026-13"]).expect(2).says("no month");
+    let _ = project.run(["models", "spend", "--month", "2026-13"]).expect(2).says("write a month as");
 }
