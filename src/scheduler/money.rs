@@ -78,44 +78,13 @@ pub(super) struct Purse {
 impl Purse {
     /// Takes in what was recorded.
     pub(super) fn apply(&mut self, body: &EventBody) {
-        match body {
-            EventBody::SpendReserved { task_id, attempt, amount_usd, .. } => {
-                self.reserved.insert(AttemptKey::new(task_id.clone(), *attempt), *amount_usd);
-            }
-            EventBody::SpendSettled { task_id, attempt, amount_usd, .. } => {
-                self.reserved.remove(&AttemptKey::new(task_id.clone(), *attempt));
-                self.spent += *amount_usd;
-            }
-            EventBody::BudgetReached { provider, month, percent, .. } => {
-                self.told.insert((provider.clone(), month.clone(), *percent));
-            }
-            EventBody::RunStarted { .. }
-            | EventBody::RunResumed { .. }
-            | EventBody::WarningRaised { .. }
-            | EventBody::StopRequested { .. }
-            | EventBody::PlanChanged { .. }
-            | EventBody::Replanned { .. }
-            | EventBody::GateApproved { .. }
-            | EventBody::GateReached { .. }
-            | EventBody::ProviderRested { .. }
-            | EventBody::LayerTurnedOff { .. }
-            | EventBody::RunEnded { .. }
-            | EventBody::TaskHeld { .. }
-            | EventBody::TaskSkipped { .. }
-            | EventBody::TaskBlocked { .. }
-            | EventBody::TaskReopened { .. }
-            | EventBody::TaskRetrying { .. }
-            | EventBody::LayerMoved { .. }
-            | EventBody::PaymentDecided { .. }
-            | EventBody::TaskSucceeded { .. }
-            | EventBody::TaskFailed { .. }
-            | EventBody::TaskCancelled { .. }
-            | EventBody::BoxTicked { .. }
-            | EventBody::AttemptStarted { .. }
-            | EventBody::AttemptProgressed { .. }
-            | EventBody::ReportRefused { .. }
-            | EventBody::VerificationStarted { .. }
-            | EventBody::AttemptEnded { .. } => {}
+        if let EventBody::SpendReserved { task_id, attempt, amount_usd, .. } = body {
+            self.reserved.insert(AttemptKey::new(task_id.clone(), *attempt), *amount_usd);
+        } else if let EventBody::SpendSettled { task_id, attempt, amount_usd, .. } = body {
+            self.reserved.remove(&AttemptKey::new(task_id.clone(), *attempt));
+            self.spent += *amount_usd;
+        } else if let EventBody::BudgetReached { provider, month, percent, .. } = body {
+            self.told.insert((provider.clone(), month.clone(), *percent));
         }
     }
 
