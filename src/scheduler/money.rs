@@ -28,6 +28,7 @@ use crate::model::outcome::{Ending, Outcome, StopReason};
 use crate::model::reading::{Reading, Tokens, Usage};
 use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::time::Timestamp;
 
 use super::answered::{Answered, answered};
 use super::effect::Effect;
@@ -37,8 +38,11 @@ use super::{Phase, Scheduler};
 pub(super) const USUAL_BOUND: Money = Money(1_000_000);
 /// How long a provider rests of whose month nobody can say what is left.
 const UNKNOWN_REST: Duration = Duration::from_secs(30);
-/// How long it rests whose month is all reserved, by attempts that may cost less.
-const RESERVED_REST: Duration = Duration::from_secs(30);
+/// How long it rests at first whose month is all reserved, by attempts that may cost less; twice as long
+/// each time that it still is.
+const RESERVED_REST: Duration = Duration::from_secs(2);
+/// No such rest is longer.
+const LONGEST_RESERVED_REST: Duration = Duration::from_mins(1);
 /// The parts of a budget at which somebody is told, in hundredths.
 const ALMOST: u8 = 80;
 const ALL: u8 = 100;
@@ -71,6 +75,9 @@ pub(super) struct Asked {
 pub(super) struct Purse {
     spent: Money,
     reserved: BTreeMap<AttemptKey, Money>,
+    /// Of providers whose month is all reserved: since when, and how long they rest next. A process that
+    /// takes the run up begins to wait anew.
+    patience: BTreeMap<String, (Timestamp, Duration)>,
     /// What somebody was told of: whose budget, of which month, at which part.
     told: BTreeSet<(Option<String>, Option<String>, u8)>,
 }
@@ -265,6 +272,7 @@ impl Scheduler {
         let wanted = open && !off && !asked.stale && self.phase == Phase::Live && !self.tripped;
         match answer {
             Reservation::Granted { amount, used } if wanted => {
+                self.purse.patience.remove(&asked.provider);
                 self.begin_attempt(place, asked.rung.clone(), Some((&asked, amount)));
                 self.tell_of_month(&asked.provider, &asked.month, used, false);
                 self.tell_of_run();
@@ -302,7 +310,14 @@ impl Scheduler {
             let evidence = format!(
                 "of its {whole} for {month} {spent} is spent and {reserved} reserved for attempts under way"
             );
-            (self.now + RESERVED_REST, evidence)
+            let first = (self.now, RESERVED_REST);
+            let (since, length) = self.purse.patience.get(&asked.provider).copied().unwrap_or(first);
+            let next = (length * 2).min(LONGEST_RESERVED_REST);
+            self.purse.patience.insert(asked.provider.clone(), (since, next));
+            // Who has waited as long as one may waits no longer.
+            let longest = self.spec.settings.max_wait.0;
+            let until = self.now + length;
+            (if until > since + longest { next_month(self.now) } else { until }, evidence)
         } else {
             (next_month(self.now), format!("of its {whole} for {month} {used} is spent or reserved"))
         };

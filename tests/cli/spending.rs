@@ -76,7 +76,8 @@ fn two_on_one_budget(one: &Project, two: &Project, more: &[&str]) {
     let (first, second) = (plan(one, "T001"), plan(two, "T002"));
     let mut holds = Followed::start(one, &[&["--plan", &first], more, &PAY[..]].concat());
     holds.until("start");
-    let refused = two.run(with(&second, more));
+    // What is only reserved may come back: it is waited for, as long as one may.
+    let refused = two.run(with(&second, &[more, &["--max-wait", "1s"]].concat()));
     assert_ne!(refused.code, 0, "{}", refused.stderr);
     let refused = refused.json();
     assert_eq!(refused["tasks"][0]["failure"], "budget_exhausted", "{refused}");

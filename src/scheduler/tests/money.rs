@@ -221,6 +221,20 @@ fn a_month_that_is_only_reserved_is_asked_again_soon() {
 }
 
 #[test]
+fn money_that_others_hold_is_waited_for_as_long_as_one_may() {
+    let mut run = with_month(paid(&["T1", "T2"]), 1.0);
+    run.settings.max_wait = crate::model::time::Span::seconds(20);
+    let mut world = World::start(run);
+    let mut waits = Vec::new();
+    while world.status("T2") == TaskStatus::Pending && world.wake() {
+        waits.push(world.now);
+    }
+    assert_eq!(world.task("T2").failure.as_ref().unwrap().kind, Kind::BudgetExhausted);
+    let gaps: Vec<u64> = waits.windows(2).map(|two| two[1].since(two[0]).as_secs()).collect();
+    assert_eq!(gaps, [4, 8], "each wait is twice as long as the one before");
+}
+
+#[test]
 fn what_nobody_can_say_is_not_paid() {
     let mut run = with_month(paid(&["T1"]), 5.0);
     run.settings.max_wait = crate::model::time::Span::seconds(60);
