@@ -271,6 +271,8 @@ impl<'a> Attempt<'a> {
                 self.completed = true;
                 self.look_at_completion(false, Instant::now());
             }
+            // One that is asked to stop may go on asking its model until its grace is over.
+            Order::Stop(reason @ StopReason::OverBudget { .. }) => self.kill(reason, Instant::now()),
             Order::Stop(reason) => self.stop(reason, Instant::now()),
             Order::Kill => self.kill(StopReason::Requested, Instant::now()),
         }

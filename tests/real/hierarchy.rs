@@ -293,7 +293,7 @@ fn opencode_climbs_over_everything_that_a_provider_does_wrong() {
     climbs(
         "opencode",
         &[
-            Layer::new("limited", "rate-limited+retry_after=1", &[Some("rate_limited")], Leaves::Rest, 5),
+            Layer::new("limited", "rate-limited+retry_after=1", &[Some("rate_limited")], Leaves::Rest, 8),
             Layer::new("hourly", "rate-limited+retry_after=3600", &[Some("rate_limited")], Leaves::Rest, 2),
             Layer::new("broke", "quota", &[Some("out_of_credits")], Leaves::Off, 4),
             Layer::new("used-up", "quota-429", &[Some("out_of_credits")], Leaves::Off, 4),
@@ -311,7 +311,7 @@ fn kilo_climbs_over_everything_that_a_provider_does_wrong() {
     climbs(
         "kilo",
         &[
-            Layer::new("limited", "rate-limited+retry_after=1", &[Some("rate_limited")], Leaves::Rest, 5),
+            Layer::new("limited", "rate-limited+retry_after=1", &[Some("rate_limited")], Leaves::Rest, 8),
             Layer::new("broke", "quota", &[Some("out_of_credits")], Leaves::Off, 4),
             Layer::new("locked", "bad-key", &[Some("not_logged_in")], Leaves::Off, 4),
             Layer::new("strange", "not-found", &[Some("model_unknown")], Leaves::LayerOff, 4),

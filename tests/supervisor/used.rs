@@ -4,7 +4,7 @@ use orchestrate::model::ids::AttemptKey;
 use orchestrate::model::outcome::StopReason;
 use orchestrate::supervisor::{Ended, Report};
 
-use crate::harness::{Bench, TERM};
+use crate::harness::{Bench, KILL};
 
 /// Reports until the one of so many answers.
 async fn until_used(bench: &mut Bench, answers: u32) {
@@ -76,7 +76,8 @@ async fn one_that_uses_nothing_tells_nothing() {
 async fn whoever_hears_of_too_much_can_end_it_with_its_tree() {
     let mut bench = Bench::new().await;
     let key: AttemptKey = {
-        let job = bench.job("T", &["grandchild", "line:used", "wait-for:one", "line:used", "hang"]);
+        let job =
+            bench.job("T", &["grandchild", "line:used", "wait-for:one", "line:used", "ignore-term", "hang"]);
         let key = job.key.clone();
         bench.supervisor.start(job);
         key
@@ -88,6 +89,6 @@ async fn whoever_hears_of_too_much_can_end_it_with_its_tree() {
     bench.supervisor.stop(&key, reason.clone());
     let ended = bench.wait_for(&key).await;
     assert_eq!(ended.outcome.stopped, Some(reason));
-    assert_eq!(ended.outcome.ending, TERM, "at the first word, and not after the time that it has for it");
+    assert_eq!(ended.outcome.ending, KILL, "at once: asked to stop it might ask its model once more");
     assert_eq!(ended.reading.turns, Some(3), "the line of its child and two answers");
 }
