@@ -33,6 +33,7 @@ pub mod result;
 pub mod run;
 pub mod simulation;
 pub mod status;
+pub mod story;
 pub mod task;
 pub mod time;
 pub mod verdict;

@@ -1,5 +1,7 @@
 //! A run's result as one document (`--output json`), and the document of an error.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +9,12 @@ use super::check::CheckDiagnostic;
 use super::event::Counts;
 use super::failure::FailureKind;
 use super::ids::{RunId, TaskId};
+use super::money::Money;
 use super::reading::Tokens;
 use super::record::version;
 use super::run::RunSpec;
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
+use super::story::{AttemptMoney, Decided, Move};
 use super::time::Timestamp;
 use super::verdict::{Doubt, Witness};
 use super::view::{RunView, TaskView};
@@ -48,6 +52,9 @@ pub struct AttemptResult {
     pub cost_usd: Option<f64>,
     /// Tokens used; null: unknown.
     pub tokens: Option<Tokens>,
+    /// What was reserved for it and what was booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<AttemptMoney>,
     /// How many processes it left running, which were then ended; null: nobody saw its end.
     #[serde(default)]
     pub left_behind: Option<u32>,
@@ -95,6 +102,12 @@ pub struct TaskResult {
     /// What is wrong with the report that its agent made since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_problem: Option<String>,
+    /// Its moves between layers, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
+    /// The decisions to wait or to pay that were made for it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decided>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptResult>,
 }
@@ -122,6 +135,12 @@ pub struct RunResult {
     pub cost_usd: f64,
     /// Whether some attempt's cost is unknown.
     pub cost_unknown: bool,
+    /// What was booked at each provider that answered, as the ledger has it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent_usd: BTreeMap<String, Money>,
+    /// How many tasks were last at each layer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub layers: BTreeMap<u8, u32>,
     /// Tokens used as far as they are known.
     pub tokens: Tokens,
     /// Gates that wait for a person.
@@ -157,6 +176,7 @@ impl RunResult {
                         let reading = attempt.reading.as_ref();
                         let cost = reading.and_then(|reading| reading.cost_usd);
                         let used = reading.and_then(|reading| reading.tokens);
+                        let verdict = attempt.verdict.clone().unwrap_or_default();
                         let peaks = attempt.outcome.as_ref().map(|outcome| outcome.peaks).unwrap_or_default();
                         // An attempt without a model costs nothing, and that is known.
                         match cost {
@@ -181,6 +201,7 @@ impl RunResult {
                             ended_at: attempt.ended_at,
                             cost_usd: cost,
                             tokens: used,
+                            money: task.story.money.get(&attempt.attempt).cloned(),
                             left_behind: attempt.outcome.as_ref().map(|outcome| outcome.left_behind),
                             peak_memory_bytes: peaks.memory_bytes,
                             peak_processes: peaks.processes,
@@ -189,21 +210,9 @@ impl RunResult {
                                 attempt_folder(&task.id, attempt.attempt)
                             ),
                             summary: attempt.summary.clone(),
-                            witnesses: attempt
-                                .verdict
-                                .as_ref()
-                                .map(|verdict| verdict.witnesses.clone())
-                                .unwrap_or_default(),
-                            notes: attempt
-                                .verdict
-                                .as_ref()
-                                .map(|verdict| verdict.notes.clone())
-                                .unwrap_or_default(),
-                            doubts: attempt
-                                .verdict
-                                .as_ref()
-                                .map(|verdict| verdict.doubts.clone())
-                                .unwrap_or_default(),
+                            witnesses: verdict.witnesses,
+                            notes: verdict.notes,
+                            doubts: verdict.doubts,
                         }
                     })
                     .collect();
@@ -219,6 +228,8 @@ impl RunResult {
                     why: why_of(task),
                     progress: task.progress.clone(),
                     report_problem: task.report_problem.clone(),
+                    moves: task.story.moves.clone(),
+                    decisions: task.story.decisions.clone(),
                     attempts,
                 }
             })
@@ -234,6 +245,8 @@ impl RunResult {
             ended_at: view.ended_at,
             cost_usd,
             cost_unknown,
+            spent_usd: spent_by_provider(view),
+            layers: view.layers_used(),
             tokens,
             gates: view.gates_reached.iter().cloned().collect(),
             warnings: view.warnings.iter().map(|(_, message, _)| message.clone()).collect(),
@@ -241,6 +254,18 @@ impl RunResult {
             tasks,
         }
     }
+}
+
+/// What was booked at each provider. Where none is known to have answered, it is the one that was asked.
+fn spent_by_provider(view: &RunView) -> BTreeMap<String, Money> {
+    let mut spent = BTreeMap::new();
+    for money in view.tasks.iter().flat_map(|task| task.story.money.values()) {
+        let provider = money.charged_provider.as_ref().or(money.asked_provider.as_ref());
+        if let (Some(provider), Some(amount)) = (provider, money.spent_usd) {
+            *spent.entry(provider.clone()).or_default() += amount;
+        }
+    }
+    spent
 }
 
 /// What was seen of a failure, what blocks a task, why it is held or skipped.

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::reading::Reading;
 use super::run::RunSpec;
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
+use super::story::{Story, Tried};
 use super::task::HeldReason;
 use super::time::Timestamp;
 use super::verdict::Verdict;
@@ -104,6 +105,9 @@ pub struct TaskView {
     pub chosen_agent: Option<String>,
     /// See `chosen_layer`.
     pub say: Option<String>,
+    /// How it moved between layers, and what that cost.
+    #[serde(default, skip_serializing_if = "Story::is_empty")]
+    pub story: Story,
     /// When its status changed last.
     pub changed_at: Timestamp,
     /// Counts every event about it; the revision of its status record.
@@ -245,6 +249,7 @@ impl RunView {
                 chosen_layer: None,
                 chosen_agent: None,
                 say: None,
+                story: Story::default(),
                 changed_at: spec.created_at,
                 revision: 0,
             })
@@ -300,6 +305,17 @@ impl RunView {
     /// How many tasks are in `status`.
     pub fn count(&self, status: TaskStatus) -> u32 {
         self.counts.get(&status).copied().unwrap_or(0)
+    }
+
+    /// How many tasks were last at each layer.
+    pub fn layers_used(&self) -> BTreeMap<u8, u32> {
+        let mut used = BTreeMap::new();
+        for layer in
+            self.tasks.iter().filter_map(|task| task.last_attempt()).filter_map(|attempt| attempt.rung.layer)
+        {
+            *used.entry(layer).or_insert(0) += 1;
+        }
+        used
     }
 
     /// Takes in the next event. On an error the state is as before.
@@ -499,8 +515,19 @@ impl RunView {
             EventBody::LayerMoved { .. }
             | EventBody::PaymentDecided { .. }
             | EventBody::SpendReserved { .. }
-            | EventBody::SpendSettled { .. }
-            | EventBody::TaskCancelled { .. }
+            | EventBody::SpendSettled { .. } => {
+                let rests = |provider: &str| self.rests.get(provider).map(|rest| rest.until);
+                let tried = || {
+                    let tried = task.attempts.iter().map(|attempt| Tried {
+                        attempt: attempt.attempt,
+                        rung: attempt.rung.clone(),
+                        failure: attempt.failure().map(|failure| failure.kind),
+                    });
+                    tried.collect()
+                };
+                task.story.take(event, rests, tried);
+            }
+            EventBody::TaskCancelled { .. }
             | EventBody::BoxTicked { .. }
             | EventBody::RunStarted { .. }
             | EventBody::RunResumed { .. }

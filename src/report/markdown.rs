@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 
 use crate::model::result::{AttemptResult, RunResult, TaskResult};
 use crate::model::run::RunSpec;
-use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::status::TaskStatus;
 use crate::model::view::{RunView, TaskView};
 use crate::report::advice;
+use crate::report::moves;
 use crate::report::style::Style;
 use crate::report::text;
 use crate::report::why_rows::said;
@@ -24,6 +25,7 @@ pub fn markdown(spec: &RunSpec, view: &RunView, result: &RunResult) -> String {
     head(&mut out, spec, view, result);
     not_done(&mut out, spec, view, result);
     doubts(&mut out, result);
+    moves(&mut out, result);
     tasks(&mut out, result);
     gates(&mut out, view);
     warnings(&mut out, view);
@@ -102,7 +104,7 @@ fn story(out: &mut String, attempt: &AttemptResult, last_words: Option<&str>) {
         let time = text::duration(ended.since(attempt.started_at));
         write!(line, ", {time}").expect("writing to a string cannot fail");
     }
-    write!(line, ": {}", attempt_word(attempt.status)).expect("writing to a string cannot fail");
+    write!(line, ": {}", words::attempt_word(attempt.status)).expect("writing to a string cannot fail");
     if let Some(kind) = attempt.failure {
         write!(line, ", {}", code(kind.as_str())).expect("writing to a string cannot fail");
     }
@@ -171,6 +173,27 @@ fn doubts(out: &mut String, result: &RunResult) {
     }
 }
 
+/// Tasks that went from one layer to another, waited for a free one, or cost money.
+fn moves(out: &mut String, result: &RunResult) {
+    let told: Vec<(&TaskResult, Vec<String>)> = result
+        .tasks
+        .iter()
+        .map(|task| (task, moves::lines(task, &Style::PLAIN)))
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect();
+    if told.is_empty() {
+        return;
+    }
+    push(out, "## Moves and money\n");
+    for (task, lines) in told {
+        push(out, &format!("### {}: {}\n", prose(task.id.as_str()), prose(&task.title)));
+        for line in lines {
+            push(out, &format!("- {}", prose(&line)));
+        }
+        out.push('\n');
+    }
+}
+
 fn tasks(out: &mut String, result: &RunResult) {
     push(out, "## Tasks\n");
     push(out, "| task | title | status | attempts | by | time | cost |");
@@ -233,16 +256,6 @@ fn place(attempt: &AttemptResult) -> String {
     match &attempt.model {
         Some(model) => format!("{} · {}", prose(&attempt.agent), prose(model)),
         None => prose(&attempt.agent),
-    }
-}
-
-const fn attempt_word(status: AttemptStatus) -> &'static str {
-    match status {
-        AttemptStatus::Running => "without an end",
-        AttemptStatus::Succeeded => "succeeded",
-        AttemptStatus::Failed => "failed",
-        AttemptStatus::Cancelled => "stopped",
-        AttemptStatus::Lost => "lost",
     }
 }
 

@@ -24,6 +24,7 @@ mod document;
 mod lines;
 mod live;
 mod markdown;
+mod moves;
 mod ndjson;
 mod plain;
 mod printed;

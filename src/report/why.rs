@@ -14,6 +14,7 @@ use crate::model::verdict::Witness;
 use crate::model::view::{AttemptView, RunView, TaskView};
 use crate::model::why::{Why, WhyStep, WhyVersion};
 use crate::report::advice;
+use crate::report::moves;
 use crate::report::printed::{Printed, decisive};
 use crate::report::status::Liveness;
 use crate::report::style::Style;
@@ -43,6 +44,8 @@ struct Detail {
     printed: usize,
     /// Doubts, and notes.
     remarks: usize,
+    /// Moves and decisions, the last ones, and the lines that each may take.
+    moves: (usize, usize),
 }
 
 /// From all there is to what fits anywhere.
@@ -55,6 +58,7 @@ const DETAILS: [Detail; 5] = [
         last_words: 6,
         printed: 5,
         remarks: 20,
+        moves: (99, 99),
     },
     Detail {
         older_in_full: false,
@@ -64,6 +68,7 @@ const DETAILS: [Detail; 5] = [
         last_words: 6,
         printed: 5,
         remarks: 8,
+        moves: (20, 4),
     },
     Detail {
         older_in_full: false,
@@ -73,6 +78,7 @@ const DETAILS: [Detail; 5] = [
         last_words: 3,
         printed: 4,
         remarks: 5,
+        moves: (8, 2),
     },
     Detail {
         older_in_full: false,
@@ -82,6 +88,7 @@ const DETAILS: [Detail; 5] = [
         last_words: 2,
         printed: 3,
         remarks: 4,
+        moves: (4, 1),
     },
     Detail {
         older_in_full: false,
@@ -91,6 +98,7 @@ const DETAILS: [Detail; 5] = [
         last_words: 1,
         printed: 2,
         remarks: 2,
+        moves: (2, 1),
     },
 ];
 
@@ -205,6 +213,7 @@ impl Story<'_> {
                 lines.push(self.older_attempt_line(attempt, moved));
             }
         }
+        self.moves(&mut lines, detail);
         let steps = steps(spec, view, task, self.live);
         if !steps.is_empty() {
             if !task.attempts.is_empty() {
@@ -217,6 +226,33 @@ impl Story<'_> {
             lines.pop();
         }
         lines
+    }
+
+    /// Its moves between layers and the decisions to wait or to pay, oldest first.
+    fn moves(&self, lines: &mut Vec<String>, detail: Detail) {
+        let told = moves::told(&self.task.story.moves, &self.task.story.decisions, self.style);
+        if told.is_empty() {
+            return;
+        }
+        if !self.task.attempts.is_empty() {
+            lines.push(String::new());
+        }
+        let (most, row) = detail.moves;
+        let hidden = told.len().saturating_sub(most);
+        let before = if hidden > 0 { format!("   (and {hidden} before)") } else { String::new() };
+        lines.push(format!("{}{before}", self.style.bold("how it moved")));
+        let mut rows = Rows { lines, style: self.style, most: row };
+        for told in &told[hidden..] {
+            rows.row(&told.name, &told.words);
+        }
+    }
+
+    /// What was reserved for an attempt, and what was booked.
+    fn money(&self, rows: &mut Rows<'_>, attempt: &AttemptView) {
+        let money = self.task.story.money.get(&attempt.attempt);
+        if let Some(money) = money.and_then(|money| moves::money(money, self.style)) {
+            rows.row("money", &money);
+        }
     }
 
     /// `attempt 2   cline · minimax/minimax-m2.1 (layer 4)   2m 02s`.
@@ -253,6 +289,7 @@ impl Story<'_> {
         if let Some(session) = words::session_of(attempt, self.style) {
             rows.row("session", &session);
         }
+        self.money(&mut rows, attempt);
         let verdict = attempt.verdict.as_ref();
         let decided = verdict.and_then(|verdict| verdict.decided_by);
         let witnesses: Vec<&Witness> = verdict.into_iter().flat_map(|verdict| &verdict.witnesses).collect();
@@ -325,6 +362,7 @@ impl Story<'_> {
         if let Some(session) = words::session_of(attempt, style) {
             rows.row("session", &session);
         }
+        self.money(&mut rows, attempt);
         let all: Vec<&Witness> = attempt.verdict.iter().flat_map(|verdict| &verdict.witnesses).collect();
         let (agree, rest): (Vec<&Witness>, Vec<&Witness>) =
             all.iter().partition(|witness| detail.joins.1 && witness.agrees == Some(true));

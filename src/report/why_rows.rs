@@ -49,7 +49,9 @@ impl Rows<'_> {
     /// One row: name, word, what was seen (wrapped below itself), a mark.
     pub(super) fn full(&mut self, name: &str, word: &str, seen: &str, mark: &str) {
         let style = self.style;
-        let start = format!("  {name:<NAME$}{word}");
+        // A name that fills its column keeps a blank behind it.
+        let column = NAME.max(text::width(name) + 1);
+        let start = format!("  {name:<column$}{word}");
         let indent = text::width(&start);
         let room = style.width.saturating_sub(indent + 1).max(20);
         let mut wrapped = text::wrap(seen, room);

@@ -217,6 +217,17 @@ pub(super) fn attempt_time(attempt: &AttemptView, now: Timestamp) -> Duration {
     attempt.ended_at.unwrap_or(now).since(attempt.started_at)
 }
 
+/// How an attempt ended, in a word or two.
+pub(super) const fn attempt_word(status: AttemptStatus) -> &'static str {
+    match status {
+        AttemptStatus::Running => "without an end",
+        AttemptStatus::Succeeded => "succeeded",
+        AttemptStatus::Failed => "failed",
+        AttemptStatus::Cancelled => "stopped",
+        AttemptStatus::Lost => "lost",
+    }
+}
+
 /// What was spent, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spent {

@@ -31,6 +31,11 @@ fn the_picture_of_why() {
     |attempt 1   opencode · opencode/big-pickle (layer 2)   8s
     |  events       disagrees   429 "Rate limit exceeded", retry after 60s  -> layer 4
     |
+    |how it moved
+    |  layer 2 -> 4 rate_limited, opencode rests 60s, until 12:01:16 UTC: 429 "Rate
+    |               limit exceeded", retry after 60s; from opencode · big-pickle to
+    |               cline · minimax-m2.1 after attempt 1
+    |
     |what to do
     |  orchestrate logs T006                what it printed
     |  orchestrate retry T006 --layer 5     again, by another model
@@ -138,6 +143,10 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |attempt 1   opencode · opencode/big-pickle (layer 2)   8s
     |  events       disagrees   429 "Rate limit exceeded", retry after 60s    -> layer 3 not installed, layer 4
     |
+    |how it moved
+    |  layer 2 -> 4 rate_limited, opencode rests 60s, until 12:01:08 UTC: 429 "Rate limit exceeded", retry after
+    |               60s; from opencode · big-pickle to cline · minimax-m2.1 after attempt 1
+    |
     |what to do
     |  orchestrate logs T006                what it printed
     |  orchestrate retry T006 --layer 5     again, by another model
@@ -167,6 +176,14 @@ fn why_tells_what_was_passed_over_and_what_was_not_seen() {
     |  events       disagrees   429 "Rate limit
     |                           exceeded", retry after
     |                           60s  -> layer 3 not installed, layer 4
+    |
+    |how it moved
+    |  layer 2 -> 4 rate_limited, opencode rests 60s,
+    |               until 12:01:08 UTC: 429 "Rate
+    |               limit exceeded", retry after 60s;
+    |               from opencode · big-pickle to
+    |               cline · minimax-m2.1 after attempt
+    |               1
     |
     |what to do
     |  orchestrate logs T006                what it printed
@@ -332,6 +349,10 @@ fn why_of_a_task_under_way_that_a_person_sent_back() {
     |  outputs      disagrees   plans/audit/a11y.md does not exist            -> layer 5
     |attempt 1   opencode · opencode/big-pickle (layer 2)   8s
     |  events       disagrees   429 "Rate limit exceeded", retry after 60s    -> layer 4
+    |
+    |how it moved
+    |  layer 2 -> 4 rate_limited, opencode rests 60s, until 12:01:16 UTC: 429 "Rate limit exceeded", retry after
+    |               60s; from opencode · big-pickle to cline · minimax-m2.1 after attempt 1
     |
     |what to do
     |  orchestrate logs T006 -f             what it prints

@@ -79,6 +79,20 @@ fn the_report_for_people() {
     |- `orchestrate why T006`: what blocks it
     |- `orchestrate retry T006`: again, and this one after it
     |
+    |## Moves and money
+    |
+    |### T004: Write the guide
+    |
+    |- attempt 1: opencode · opencode/big-pickle (layer 2): failed, rate\_limited
+    |- layer 2 -\> 4: rate\_limited, opencode rests 60s, until 12:01:08 UTC: 429 "Rate limit exceeded", retry after 60s; from opencode · big-pickle to cline · minimax-m2.1 after attempt 1
+    |- attempt 2: cline · minimax/minimax-m2.1 (layer 4): succeeded
+    |
+    |### T006: Accessibility audit
+    |
+    |- attempt 1: opencode · opencode/big-pickle (layer 2): failed, rate\_limited
+    |- layer 2 -\> 4: rate\_limited, opencode rests 60s, until 12:01:16 UTC: 429 "Rate limit exceeded", retry after 60s; from opencode · big-pickle to cline · minimax-m2.1 after attempt 1
+    |- attempt 2: cline · minimax/minimax-m2.1 (layer 4): failed, output\_missing
+    |
     |## Tasks
     |
     || task | title | status | attempts | by | time | cost |
