@@ -104,7 +104,30 @@ pub struct AttemptMoney {
     pub charged_model: Option<String>,
 }
 
+/// How well an amount is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// To the cent.
+    Exactly,
+    /// It is what was reserved: no more than that was used.
+    AtMost,
+    /// More may have been used.
+    Unknown,
+}
+
 impl AttemptMoney {
+    /// What was booked, and how well that is known; none: nothing was booked yet.
+    pub fn booked(&self) -> Option<(Money, Known)> {
+        let (spent, basis) = (self.spent_usd?, self.basis?);
+        let known = match basis {
+            SpendBasis::Free | SpendBasis::Reported | SpendBasis::Priced => Known::Exactly,
+            // The agent may have told of more than was reserved, and not of all.
+            SpendBasis::Bound if self.reserved_usd.is_some_and(|reserved| reserved >= spent) => Known::AtMost,
+            SpendBasis::Bound => Known::Unknown,
+        };
+        Some((spent, known))
+    }
+
     /// Whether nothing is known to have been asked of it: nothing reserved, nothing booked.
     pub fn is_nothing(&self) -> bool {
         self.reserved_usd.unwrap_or_default().is_zero()

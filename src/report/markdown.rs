@@ -26,7 +26,7 @@ pub fn markdown(spec: &RunSpec, view: &RunView, result: &RunResult) -> String {
     not_done(&mut out, spec, view, result);
     doubts(&mut out, result);
     moves(&mut out, result);
-    tasks(&mut out, result);
+    tasks(&mut out, view, result);
     gates(&mut out, view);
     warnings(&mut out, view);
     checks(&mut out, spec, view);
@@ -51,14 +51,20 @@ fn head(out: &mut String, spec: &RunSpec, view: &RunView, result: &RunResult) {
             text::duration(ended.since(view.started_at))
         ),
     );
-    push(
-        out,
-        &format!(
-            "- cost: {}, {}",
-            text::money_known(result.cost_usd, result.cost_unknown).replace('$', "\\$"),
-            Spent::of_run(view).tokens()
-        ),
-    );
+    if let Some(layers) = words::layers_used(view) {
+        push(out, &format!("- layers: {layers}"));
+    }
+    let spent = Spent::of_run(view);
+    push(out, &format!("- cost: {}, {}", spent.usd(), spent.tokens()));
+    let booked: Vec<String> = result
+        .spent_usd
+        .iter()
+        .filter(|(_, amount)| !amount.is_zero())
+        .map(|(provider, amount)| format!("{amount} at {}", prose(provider)))
+        .collect();
+    if !booked.is_empty() {
+        push(out, &format!("- booked: {}", booked.join(", ")));
+    }
     if let Some(code) = view.exit_code {
         let meaning = crate::model::exit::ExitCode::from_code(code).map_or("", |code| code.meaning());
         push(out, &format!("- exit code: {code} ({meaning})"));
@@ -194,11 +200,11 @@ fn moves(out: &mut String, result: &RunResult) {
     }
 }
 
-fn tasks(out: &mut String, result: &RunResult) {
+fn tasks(out: &mut String, view: &RunView, result: &RunResult) {
     push(out, "## Tasks\n");
     push(out, "| task | title | status | attempts | by | time | cost |");
     push(out, "| --- | --- | --- | --- | --- | --- | --- |");
-    for task in &result.tasks {
+    for (task, seen) in result.tasks.iter().zip(&view.tasks) {
         let status = match task.failure {
             Some(kind) => format!("{}: {}", task.status, prose(kind.as_str())),
             None => match (task.status, &task.why) {
@@ -234,7 +240,7 @@ fn tasks(out: &mut String, result: &RunResult) {
                 prose(&task.title),
                 task.attempts.len(),
                 last.map(place).unwrap_or_default(),
-                cost(task),
+                cost(seen),
             ),
         );
     }
@@ -242,14 +248,9 @@ fn tasks(out: &mut String, result: &RunResult) {
 }
 
 /// What a task cost; nothing is said where no model was asked.
-fn cost(task: &TaskResult) -> String {
-    let asked: Vec<&AttemptResult> = task.attempts.iter().filter(|attempt| attempt.model.is_some()).collect();
-    if asked.is_empty() {
-        return String::new();
-    }
-    let unknown = asked.iter().any(|attempt| attempt.cost_usd.is_none());
-    let usd = asked.iter().filter_map(|attempt| attempt.cost_usd).sum();
-    text::money_known(usd, unknown).replace('$', "\\$")
+fn cost(task: &TaskView) -> String {
+    let asked = task.attempts.iter().any(|attempt| attempt.rung.model.is_some());
+    if asked { Spent::of(task).usd() } else { String::new() }
 }
 
 fn place(attempt: &AttemptResult) -> String {

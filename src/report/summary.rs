@@ -25,8 +25,16 @@ pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) 
         lines.push(String::new());
     }
     doubted(&mut lines, view, style);
-    let counts = counts(spec, view, style);
-    lines.push(format!("  {}", style.bold(&counts)));
+    let (counts, used) = (counts(spec, view), used(spec, view, style));
+    let whole = format!("{counts}{}{used}", style.dot());
+    if used.is_empty() {
+        lines.push(format!("  {}", style.bold(&counts)));
+    } else if text::width(&whole) + 2 < style.width {
+        lines.push(format!("  {}", style.bold(&whole)));
+    } else {
+        lines.push(format!("  {}", style.bold(&counts)));
+        lines.push(format!("  used     {used}"));
+    }
     if let Some(branch) = &paths.branch {
         let commits = text::count_of(branch.commits as u64, "commit");
         let next = if branch.landed { "landed" } else { "(orchestrate land)" };
@@ -46,8 +54,8 @@ pub fn summary(spec: &RunSpec, view: &RunView, paths: &EndPaths, style: &Style) 
     out
 }
 
-/// `5 succeeded, 1 failed, 1 blocked in 12m 04s · $0.00 · 214k tokens`.
-fn counts(spec: &RunSpec, view: &RunView, style: &Style) -> String {
+/// `5 succeeded, 1 failed, 1 blocked in 12m 04s`.
+fn counts(spec: &RunSpec, view: &RunView) -> String {
     let standing = Standing::of(spec, view);
     if let Some(words) = standing.nothing_to_run() {
         return words;
@@ -59,14 +67,21 @@ fn counts(spec: &RunSpec, view: &RunView, style: &Style) -> String {
     if view.supervised_since != view.started_at {
         counts.push_str(" since it was resumed");
     }
-    let spent = Spent::of_run(view);
-    counts.push_str(style.dot());
-    counts.push_str(&spent.money());
-    if spent.tokens.total() > 0 {
-        counts.push_str(style.dot());
-        counts.push_str(&spent.tokens());
-    }
     counts
+}
+
+/// `4 at layer 2, 2 at layer 3 · 0.42 USD · 214k tokens`; nothing where there was nothing to run.
+fn used(spec: &RunSpec, view: &RunView, style: &Style) -> String {
+    if Standing::of(spec, view).nothing_to_run().is_some() {
+        return String::new();
+    }
+    let spent = Spent::of_run(view);
+    let mut used: Vec<String> = words::layers_used(view).into_iter().collect();
+    used.push(spent.usd());
+    if spent.tokens.total() > 0 {
+        used.push(spent.tokens());
+    }
+    used.join(style.dot())
 }
 
 fn not_done(lines: &mut Vec<String>, spec: &RunSpec, view: &RunView, open: &[&TaskView], style: &Style) {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::model::money::Money;
+
 /// The text without what looks like a secret.
 pub fn masked(text: &str) -> Cow<'_, str> {
     crate::masking::mask(text)
@@ -250,6 +252,15 @@ pub fn money_known(usd: f64, unknown: bool) -> String {
     }
 }
 
+/// The same with the name of the currency: `0.00 USD`, `? USD`, `1.27 USD + ?`.
+pub fn usd_known(usd: f64, unknown: bool) -> String {
+    if unknown && usd < 0.005 {
+        return "? USD".to_owned();
+    }
+    let more = if unknown { " + ?" } else { "" };
+    format!("{}{more}", Money::usd(usd))
+}
+
 /// A number of tokens: `214`, `214k`, `1.2M`.
 pub fn tokens(number: u64) -> String {
     match number {
@@ -357,6 +368,10 @@ mod tests {
         assert_eq!(money(Some(f64::NAN)), "$?");
         assert_eq!(money_known(0.0, true), "$?");
         assert_eq!(money_known(1.0, true), "$1.00 + $?");
+        assert_eq!(usd_known(0.0, false), "0.00 USD");
+        assert_eq!(usd_known(1.274, false), "1.27 USD");
+        assert_eq!(usd_known(0.0, true), "? USD");
+        assert_eq!(usd_known(1.0, true), "1.00 USD + ?");
         for (number, text) in
             [(0, "0"), (999, "999"), (1_000, "1k"), (214_300, "214k"), (999_499, "999k"), (1_249_999, "1.2M")]
         {

@@ -445,7 +445,7 @@ fn headline(view: &RunView, task: &TaskView, style: &Style) -> String {
         let spent = [
             text::count_of(task.attempts.len() as u64, "attempt"),
             text::duration(ended.since(first.started_at)),
-            Spent::of(&task.attempts).money(),
+            Spent::of(task).money(),
         ];
         facts.push_str("   ");
         facts.push_str(&spent.join(", "));

@@ -10,6 +10,7 @@ use crate::model::limits::{Peaks, size};
 use crate::model::reading::Tokens;
 use crate::model::run::{Isolation, RunSpec};
 use crate::model::status::{AttemptStatus, TaskStatus};
+use crate::model::story::{AttemptMoney, Known};
 use crate::model::task::{Entry, HeldReason, PlanStatus, TaskKind, TaskSpec};
 use crate::model::time::Timestamp;
 use crate::model::verdict::Doubt;
@@ -217,6 +218,14 @@ pub(super) fn attempt_time(attempt: &AttemptView, now: Timestamp) -> Duration {
     attempt.ended_at.unwrap_or(now).since(attempt.started_at)
 }
 
+/// `4 at layer 2`, `2 at layer 3`: where the tasks were last. What became of those that moved away is
+/// told by their stories.
+pub(super) fn layers_used(view: &RunView) -> Option<String> {
+    let used: Vec<String> =
+        view.layers_used().into_iter().map(|(layer, tasks)| format!("{tasks} at layer {layer}")).collect();
+    (!used.is_empty()).then(|| used.join(", "))
+}
+
 /// How an attempt ended, in a word or two.
 pub(super) const fn attempt_word(status: AttemptStatus) -> &'static str {
     match status {
@@ -235,6 +244,8 @@ pub(super) struct Spent {
     pub(super) usd: f64,
     /// Whether some attempt's cost is unknown.
     pub(super) unknown: bool,
+    /// Whether some attempt's cost is unknown, and what was reserved for it is counted.
+    pub(super) at_most: bool,
     /// Tokens.
     pub(super) tokens: Tokens,
     /// Whether more tokens were used than is known.
@@ -244,30 +255,43 @@ pub(super) struct Spent {
 impl Spent {
     /// What the attempts of the whole run spent.
     pub(super) fn of_run(view: &RunView) -> Self {
-        Self::of(view.tasks.iter().flat_map(|task| &task.attempts))
-    }
-
-    /// What these attempts spent. As in a run's result: an attempt without a model costs nothing;
-    /// here one that still runs is not unknown yet.
-    pub(super) fn of<'a>(attempts: impl IntoIterator<Item = &'a AttemptView>) -> Self {
         let mut spent = Self::default();
-        for attempt in attempts {
-            let reading = attempt.reading.as_ref();
-            match reading.and_then(|reading| reading.cost_usd) {
-                Some(usd) => spent.usd += usd,
-                None => {
-                    spent.unknown |= attempt.rung.model.is_some() && attempt.status != AttemptStatus::Running;
-                }
-            }
-            let at_least = reading.is_some_and(|reading| reading.at_least);
-            spent.at_least |= at_least;
-            spent.unknown |= at_least;
-            if let Some(used) = reading.and_then(|reading| reading.tokens) {
-                spent.tokens.input += used.input;
-                spent.tokens.output += used.output;
-            }
+        for task in &view.tasks {
+            spent.take(task);
         }
         spent
+    }
+
+    /// What the attempts of a task spent.
+    pub(super) fn of(task: &TaskView) -> Self {
+        let mut spent = Self::default();
+        spent.take(task);
+        spent
+    }
+
+    /// Adds a task. What was booked counts, and where nothing was, what the agents say, as in a run's
+    /// result: an attempt without a model costs nothing; here one that still runs is not unknown yet.
+    fn take(&mut self, task: &TaskView) {
+        for attempt in &task.attempts {
+            let reading = attempt.reading.as_ref();
+            let at_least = reading.is_some_and(|reading| reading.at_least);
+            let money = task.story.money.get(&attempt.attempt);
+            if let Some((booked, known)) = money.and_then(AttemptMoney::booked) {
+                self.usd += booked.as_usd();
+                self.unknown |= known == Known::Unknown;
+                self.at_most |= known == Known::AtMost;
+            } else {
+                let told = reading.and_then(|reading| reading.cost_usd);
+                self.usd += told.unwrap_or_default();
+                let is_over = attempt.rung.model.is_some() && attempt.status != AttemptStatus::Running;
+                self.unknown |= at_least || (told.is_none() && is_over);
+            }
+            self.at_least |= at_least;
+            if let Some(used) = reading.and_then(|reading| reading.tokens) {
+                self.tokens.input += used.input;
+                self.tokens.output += used.output;
+            }
+        }
     }
 
     /// `214k tokens`, `at least 214k tokens`.
@@ -276,9 +300,18 @@ impl Spent {
         if self.at_least { format!("at least {number} tokens") } else { format!("{number} tokens") }
     }
 
-    /// `$0.00`, `$1.27`, `$?`.
+    /// `$0.00`, `$1.27`, `$?`, `at most $1.27`.
     pub(super) fn money(&self) -> String {
-        text::money_known(self.usd, self.unknown)
+        self.at_most() + &text::money_known(self.usd, self.unknown)
+    }
+
+    /// `0.00 USD`, `1.27 USD`, `? USD`, `at most 1.27 USD`.
+    pub(super) fn usd(&self) -> String {
+        self.at_most() + &text::usd_known(self.usd, self.unknown)
+    }
+
+    fn at_most(&self) -> String {
+        if self.at_most && !self.unknown { "at most ".to_owned() } else { String::new() }
     }
 }
 

@@ -23,7 +23,8 @@ fn the_report_for_people() {
     |- run: `01JD8Q3ZK7V0N4M2E6T9QW5XRB`
     |- plan: `plans/phase3.md`
     |- time: 2026-11-24T12:00:00.000Z to 2026-11-24T12:12:04.000Z (12m 04s)
-    |- cost: \$0.00, 749k tokens
+    |- layers: 1 at layer 2, 2 at layer 3, 2 at layer 4
+    |- cost: 0.00 USD, 749k tokens
     |- exit code: 1 (the run ended and at least one task did not succeed)
     |- supervised by: `anvil:4711`
     |
@@ -98,11 +99,11 @@ fn the_report_for_people() {
     || task | title | status | attempts | by | time | cost |
     || --- | --- | --- | --- | --- | --- | --- |
     || T000 | Read the notes | skipped: done | 0 |  |  |  |
-    || T001 | Create the users table | succeeded | 1 | kilo · kilo/z-ai/glm-4.7 | 1m 12s | \$0.00 |
-    || T002 | Hash passwords | succeeded | 1 | opencode · opencode/big-pickle | 3m 08s | \$0.00 |
-    || T003 | Issue tokens | succeeded | 1 | kilo · kilo/z-ai/glm-4.7 | 6m 40s | \$0.00 |
-    || T004 | Write the guide | succeeded | 2 | cline · minimax/minimax-m2.1 | 9m 55s | \$0.00 |
-    || T006 | Accessibility audit | failed: output\_missing | 2 | cline · minimax/minimax-m2.1 | 2m 02s | \$0.00 |
+    || T001 | Create the users table | succeeded | 1 | kilo · kilo/z-ai/glm-4.7 | 1m 12s | 0.00 USD |
+    || T002 | Hash passwords | succeeded | 1 | opencode · opencode/big-pickle | 3m 08s | 0.00 USD |
+    || T003 | Issue tokens | succeeded | 1 | kilo · kilo/z-ai/glm-4.7 | 6m 40s | 0.00 USD |
+    || T004 | Write the guide | succeeded | 2 | cline · minimax/minimax-m2.1 | 9m 55s | 0.00 USD |
+    || T006 | Accessibility audit | failed: output\_missing | 2 | cline · minimax/minimax-m2.1 | 2m 02s | 0.00 USD |
     || T007 | Sum \| \*up\* \<b\>\[all\](x)\</b\> | blocked by T006 | 0 |  |  |  |
     |
     |## Gates

@@ -20,7 +20,8 @@ fn the_picture_of_an_end() {
     |          orchestrate why T006
     |  · T007  Summary report        blocked by T006
     |
-    |  4 succeeded, 1 failed, 1 blocked in 12m 04s · $0.00 · 749k tokens
+    |  4 succeeded, 1 failed, 1 blocked in 12m 04s
+    |  used     1 at layer 2, 2 at layer 3, 2 at layer 4 · 0.00 USD · 749k tokens
     |  branch   orchestrate/01JD8Q3ZK7V0N4M2E6T9QW5XRB   5 commits   (orchestrate land)
     |  report   plans/agent-shared/runs/01JD8Q3ZK7V0N4M2E6T9QW5XRB/report.md
     |  again    orchestrate retry
@@ -31,7 +32,8 @@ fn the_picture_of_an_end() {
     |          orchestrate why T006
     |  · T007  Summary r…   blocked by T006
     |
-    |  4 succeeded, 1 failed, 1 blocked in 12m 04s · $0.00 · 749k tokens
+    |  4 succeeded, 1 failed, 1 blocked in 12m 04s
+    |  used     1 at layer 2, 2 at layer 3, 2 at layer 4 · 0.00 USD · 749k tokens
     |  again    orchestrate retry
     "#);
 }
@@ -45,7 +47,7 @@ fn all_well_is_one_line_of_counts() {
     paths.branch.as_mut().unwrap().landed = true;
     paths.branch.as_mut().unwrap().commits = 1;
     assert_snapshot!(framed(&summary(&run.spec, &run.view, &paths, &SCREEN)), @r"
-    |  2 succeeded in 1m 00s · $0.00 · 214k tokens
+    |  2 succeeded in 1m 00s · 2 at layer 3 · 0.00 USD · 214k tokens
     |  branch   orchestrate/01JD8Q3ZK7V0N4M2E6T9QW5XRB   1 commit   landed
     |  report   plans/agent-shared/runs/01JD8Q3ZK7V0N4M2E6T9QW5XRB/report.md
     ");
@@ -62,7 +64,7 @@ fn a_run_that_waits_for_a_person_says_for_what() {
     |  · T004  What is this     held: unknown-marker `%`
     |  ‖ gate "approval"   waits for a person
     |
-    |  1 succeeded, 4 held in 30s · $0.00 · 107k tokens
+    |  1 succeeded, 4 held in 30s · 1 at layer 3 · 0.00 USD · 107k tokens
     |  again    orchestrate approve approval --resume
     "#);
 }
@@ -93,7 +95,8 @@ fn a_run_that_was_stopped_is_resumed() {
     |  · T004  Write the guide       stopped, put back
     |  · T007  Summary report        blocked by T006
     |
-    |  1 succeeded, 1 failed, 1 blocked, 3 not run in 2m 40s · $0.00 · 642k tokens
+    |  1 succeeded, 1 failed, 1 blocked, 3 not run in 2m 40s
+    |  used     1 at layer 2, 1 at layer 3, 2 at layer 4 · 0.00 USD · 642k tokens
     |  again    orchestrate resume
     "#);
 }

@@ -224,7 +224,8 @@ fn a_screen_has_lines_that_stay_above_a_region() {
     |          orchestrate why T006
     |  · T007  Summary report        blocked by T006
     |
-    |  4 succeeded, 1 failed, 1 blocked in 12m 04s · $0.00 · 749k tokens
+    |  4 succeeded, 1 failed, 1 blocked in 12m 04s
+    |  used     1 at layer 2, 2 at layer 3, 2 at layer 4 · 0.00 USD · 749k tokens
     |  branch   orchestrate/01JD8Q3ZK7V0N4M2E6T9QW5XRB   5 commits   (orchestrate land)
     |  report   plans/agent-shared/runs/01JD8Q3ZK7V0N4M2E6T9QW5XRB/report.md
     |  again    orchestrate retry
