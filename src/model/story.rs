@@ -15,8 +15,11 @@ use super::time::Timestamp;
 /// What is left alone because of a move.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resting {
-    /// The provider.
-    pub provider: String,
+    /// The provider; null: only the layer.
+    pub provider: Option<String>,
+    /// The layer, where that is off; null: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<u8>,
     /// Until when; null: for the rest of the run.
     pub until: Option<Timestamp>,
 }
@@ -38,9 +41,9 @@ pub struct Tried {
 pub struct Move {
     /// When it was decided.
     pub at: Timestamp,
-    /// Number of the attempt that ended before it.
+    /// Number of the attempt that ended before it; 0: none had been made yet.
     pub attempt: u32,
-    /// Where the task was.
+    /// Where the task was, or was to run.
     pub from: Rung,
     /// Where it goes.
     pub to: Rung,
@@ -48,10 +51,10 @@ pub struct Move {
     pub trigger: FailureKind,
     /// What was seen.
     pub evidence: String,
-    /// The provider it came from, where that is left alone; null: it is not.
+    /// What is left alone of where it came from; null: nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rests: Option<Resting>,
-    /// The attempts before the one that ended.
+    /// The attempts before the one that was made where it came from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
 }
@@ -153,22 +156,19 @@ impl Story {
         self.moves.is_empty() && self.decisions.is_empty() && self.money.is_empty()
     }
 
-    /// Takes in an event of the task; most are no part of this story. `rests` says until when a
-    /// provider is left alone (for the rest of the run: inner none), `tried` what was tried so far.
+    /// Takes in an event of the task; most are no part of this story. `rests` says what is left alone
+    /// of a rung, `tried` what was tried so far.
     pub fn take(
         &mut self,
         event: &Event,
-        rests: impl Fn(&str) -> Option<Option<Timestamp>>,
+        rests: impl Fn(&Rung) -> Option<Resting>,
         tried: impl Fn() -> Vec<Tried>,
     ) {
         if let EventBody::LayerMoved { attempt, from, to, trigger, evidence, .. } = &event.body {
-            let rests = from.provider.as_deref().and_then(|provider| {
-                let until = rests(provider)?;
-                let is_over = until.is_some_and(|until| until <= event.at);
-                (!is_over).then(|| Resting { provider: provider.to_owned(), until })
-            });
+            let rests = rests(from);
             let mut tried = tried();
-            tried.retain(|tried| tried.attempt < *attempt);
+            // A task may be sent elsewhere before it was ever tried where it was to go.
+            tried.retain(|tried| tried.attempt < *attempt || tried.rung != *from);
             self.moves.push(Move {
                 at: event.at,
                 attempt: *attempt,

@@ -12,7 +12,7 @@ use super::outcome::Outcome;
 use super::reading::Reading;
 use super::run::RunSpec;
 use super::status::{AttemptStatus, RunStatus, TaskStatus};
-use super::story::{Story, Tried};
+use super::story::{Resting, Story, Tried};
 use super::task::HeldReason;
 use super::time::Timestamp;
 use super::verdict::Verdict;
@@ -516,7 +516,19 @@ impl RunView {
             | EventBody::PaymentDecided { .. }
             | EventBody::SpendReserved { .. }
             | EventBody::SpendSettled { .. } => {
-                let rests = |provider: &str| self.rests.get(provider).map(|rest| rest.until);
+                let rests = |rung: &Rung| {
+                    let provider = rung.provider.as_ref().and_then(|provider| {
+                        let until = self.rests.get(provider)?.until;
+                        until.is_none_or(|until| until > event.at).then(|| (provider.clone(), until))
+                    });
+                    let layer = rung.layer.filter(|layer| self.layers_off.contains(layer));
+                    let until = provider.as_ref().and_then(|(_, until)| *until);
+                    (provider.is_some() || layer.is_some()).then(|| Resting {
+                        provider: provider.map(|(provider, _)| provider),
+                        layer,
+                        until: until.filter(|_| layer.is_none()),
+                    })
+                };
                 let tried = || {
                     let tried = task.attempts.iter().map(|attempt| Tried {
                         attempt: attempt.attempt,

@@ -53,15 +53,19 @@ fn of_move(known: &Move, style: &Style) -> Told {
         })
         .collect();
     let went = format!(
-        "from {} to {} after attempt {}",
+        "from {} to {} {}",
         words::agent_model(&known.from, style),
         words::agent_model(&known.to, style),
-        known.attempt
+        match known.attempt {
+            0 => "before its first attempt".to_owned(),
+            attempt => format!("after attempt {attempt}"),
+        }
     );
-    let mut parts = vec![words, went];
+    let mut parts = vec![words];
     if !tried.is_empty() {
         parts.push(format!("tried before: {}", tried.join(", ")));
     }
+    parts.push(went);
     Told { at: known.at, name, words: parts.join("; ") }
 }
 
@@ -69,14 +73,16 @@ fn place_of(rung: &Rung, style: &Style) -> String {
     words::layer_of(rung).unwrap_or_else(|| words::agent_model(rung, style))
 }
 
-/// `opencode rests 60s, until 12:01:08 UTC`.
+/// `opencode rests 60s, until 12:01:08 UTC`, `layer 3 is off for this run`.
 fn resting(rests: &Resting, at: Timestamp, style: &Style) -> String {
-    let provider = style.clean(&rests.provider);
+    let whose = match (&rests.provider, rests.layer) {
+        (_, Some(layer)) => format!("layer {layer}"),
+        (Some(provider), None) => style.clean(provider),
+        (None, None) => "its provider".to_owned(),
+    };
     match rests.until {
-        None => format!("{provider} is off for this run"),
-        Some(until) => {
-            format!("{provider} rests {}, until {}", text::wait(until.since(at)), clock(until, at))
-        }
+        None => format!("{whose} is off for this run"),
+        Some(until) => format!("{whose} rests {}, until {}", text::wait(until.since(at)), clock(until, at)),
     }
 }
 
@@ -93,20 +99,20 @@ fn of_decision(known: &Decided, style: &Style) -> Told {
         PaymentDecision::Wait => "waits",
         PaymentDecision::Pay => "pays",
     };
-    let left = match known.left_usd {
-        Some(left) => format!("{left} left"),
-        None => "no budget limits it".to_owned(),
-    };
+    let (expected, place) = (known.expected_usd, place_of(&known.paid, style));
     let mut parts = vec![
         style.clean(&known.why),
-        format!("{} costs about {} an attempt, {left}", place_of(&known.paid, style), known.expected_usd),
+        match known.left_usd {
+            Some(left) => format!("about {expected} of {left} left at {place}"),
+            None => format!("about {expected} at {place}, which no budget limits"),
+        },
         match known.free_at {
-            Some(at) => format!("a free layer is back in {}", text::wait(at.since(known.at))),
-            None => "no free layer is back in this run".to_owned(),
+            Some(at) => format!("free again in {}", text::wait(at.since(known.at))),
+            None => "no free layer in this run".to_owned(),
         },
     ];
     if let Some(deadline) = known.deadline_at {
-        parts.push(format!("the run has {} left", text::wait(deadline.since(known.at))));
+        parts.push(format!("{} to the deadline", text::wait(deadline.since(known.at))));
     }
     if known.waiting > 1 {
         parts.push(format!("{} in line", text::count_of(u64::from(known.waiting), "task")));

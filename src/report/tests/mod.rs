@@ -6,6 +6,7 @@ mod doctor;
 mod documents;
 mod ends;
 mod events;
+mod moves;
 mod screen;
 mod stories;
 
