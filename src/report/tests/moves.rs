@@ -264,13 +264,13 @@ fn moved_before_it_began(run: &mut Sample) {
 fn the_end_says_layers_and_money_and_how_well_it_is_known() {
     let end = |run: &Sample| {
         let told = summary(&run.spec, &run.view, &paths(), &SCREEN);
-        told.lines().filter(|line| line.contains("USD")).collect::<Vec<_>>().join("\n")
+        told.lines().filter(|line| line.contains("USD")).collect::<Vec<_>>().join("\n").trim().to_owned()
     };
     assert_snapshot!(end(&over_to_a_paid_layer(SpendBasis::Reported)), @r"
       1 succeeded, 5 not run in 2m 30s · 1 at layer 6 · 0.42 USD · 321k tokens
     ");
     let mut bound = over_to_a_paid_layer(SpendBasis::Bound);
-    assert_snapshot!(end(&bound), @r"  used     1 at layer 6 · at most 0.42 USD · 321k tokens");
+    assert_snapshot!(end(&bound), @r"used     1 at layer 6 · at most 0.42 USD · 321k tokens");
     // Told of more than was reserved, and not of all.
     settled(&mut bound, 3, &rung(6), Money(1_500_000), SpendBasis::Bound);
     assert_snapshot!(end(&bound), @r"
