@@ -5,7 +5,7 @@
 //!
 //! | failure | provider, layer | next attempt | counts as a retry |
 //! | --- | --- | --- | --- |
-//! | `rate_limited` | rests for `Retry-After`, else 60 s | next layer at once | no, once per layer |
+//! | `rate_limited` | rests for `Retry-After`, else 60 s | next layer at once | no, once per layer and ten times more |
 //! | `not_logged_in`, `out_of_credits` | provider off | next layer | no, once per layer |
 //! | `model_unknown`, `usage_error`, `agent_not_found`, `permission_rejected` | layer off | next layer | no, once per layer |
 //! | `provider_unreachable` | rests 5 min, after the agent's own timeout 2 min | next layer | no, once per layer |
@@ -45,6 +45,9 @@ const SLOW_REST: Duration = Duration::from_mins(2);
 const OVERLOAD_REST: Duration = Duration::from_secs(30);
 /// How often an attempt may be lost, or not begin, before that counts.
 const FREE_LOSSES: u32 = 3;
+/// How often a task may be refused for asking too much, beside once per layer: a provider that many
+/// share is busy, which is no fault of the task.
+const FREE_REFUSALS: u32 = 10;
 /// The first wait before the same is tried again: long enough for what was in the way to go, too
 /// short for a person to notice.
 const TASK_BACKOFF: Duration = Duration::from_millis(250);
@@ -96,6 +99,7 @@ pub struct Tally {
     pub spent: BTreeSet<u8>,
     /// How often each layer was overloaded.
     pub overloaded: BTreeMap<u8, u32>,
+    refused: u32,
     lost: u32,
     false_starts: u32,
     conflicts: u32,
@@ -142,6 +146,10 @@ impl Tally {
             }
             Remedy::NextLayer => {
                 let first = self.spent.insert(layer);
+                if kind == FailureKind::RateLimited && !first {
+                    self.refused += 1;
+                    return self.refused > FREE_REFUSALS;
+                }
                 let untried = ladder
                     .steps
                     .iter()

@@ -100,7 +100,10 @@ fn a_renumbered_plan_runs_nothing_twice_and_what_is_new() {
     let ran = project.run(["resume", "--replan", "--output", "json"]).expect(0);
     assert!(ran.stderr.contains("echo well >> log"), "{}", ran.stderr);
     let result = ran.json();
-    assert_eq!(lines(&project), ["ground", "walls", "roof", "well", "roof", "moved"]);
+    // The well and the roof wait for nothing but what was done, and are made at the same time.
+    let mut done = lines(&project);
+    done[3..5].sort();
+    assert_eq!(done, ["ground", "walls", "roof", "roof", "well", "moved"]);
     assert_eq!(task(&result, "Raise the walls")["id"], "2", "a run keeps its ids");
     assert_eq!(task(&result, "Dig a well")["id"], "2-2");
     assert_eq!(task(&result, "Put up the roof")["attempts"].as_array().unwrap().len(), 2);

@@ -25,7 +25,7 @@ pub(super) fn of_layers(spec: &RunSpec) -> Vec<Diagnostic> {
         found.extend(paid().flat_map(|layer| of_paid(layer, spec)));
     } else if paid().next().is_some() {
         let (noun, numbers, verb) = layers(paid());
-        let message = format!("{noun} {numbers} {verb} never used: they cost money, which is not approved");
+        let message = format!("{noun} {numbers} {verb} never used: paid use is not approved");
         let hint = "`--allow-paid --reason TEXT`, or `approve_paid` and `reason` in `[models]`";
         found.push(note("payment-not-approved", message).hint(hint));
     }
@@ -181,8 +181,9 @@ fn of_fallbacks(spec: &RunSpec) -> Vec<Diagnostic> {
 
 /// Where the tasks of a plan ask for what the hierarchy does not give.
 pub(super) fn of_tasks(spec: &RunSpec) -> Vec<Diagnostic> {
+    let asks = |task: &&TaskSpec| task.agent.is_some() || task.model.is_some() || task.layer.is_some();
     let open = spec.tasks.iter().filter(|task| !matches!(task.entry, Entry::Skip { .. }));
-    open.filter_map(|task| of_task(task, spec)).collect()
+    open.filter(asks).filter_map(|task| of_task(task, spec)).collect()
 }
 
 fn of_task(task: &TaskSpec, spec: &RunSpec) -> Option<Diagnostic> {

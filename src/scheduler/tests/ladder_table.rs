@@ -215,8 +215,24 @@ fn a_free_move_is_free_once_per_layer() {
     assert_eq!(world.status("T1"), TaskStatus::Retrying, "all rest: it waits");
     assert!(world.wake());
     assert_eq!(world.rung("T1").layer, Some(1), "the first that is back");
-    world.end_task("T1", |_| error(Kind::RateLimited));
+    world.end_task("T1", |_| error(Kind::Stalled));
     assert_eq!(world.status("T1"), TaskStatus::Failed);
+    assert_eq!(world.task("T1").failure.as_ref().unwrap().kind, Kind::Stalled);
+}
+
+#[test]
+fn a_busy_provider_is_no_fault_of_the_task_until_it_is_busy_for_ever() {
+    let mut world = World::start(spec(vec![task("T1").retries(0)]));
+    let mut refused = 0;
+    while world.status("T1") != TaskStatus::Failed {
+        if world.running("T1").is_some() {
+            refused += 1;
+            world.end_task("T1", |_| error(Kind::RateLimited));
+        } else {
+            assert!(world.wake());
+        }
+    }
+    assert_eq!(refused, 3 + 10 + 1, "each layer once, ten times more, and the one that counts");
     assert_eq!(world.task("T1").failure.as_ref().unwrap().kind, Kind::RateLimited);
 }
 
