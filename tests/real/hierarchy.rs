@@ -280,12 +280,15 @@ fn climbs(agent: &str, layers: &[Layer]) {
     climb.is_as(&server, layers);
     assert_eq!(climb.code, 0, "{}", climb.told);
     assert!(hierarchy.project.has("made.txt"));
+    // On the screen what is older gives way; the document has all of it.
+    let why = hierarchy.project.run(["why", "T001", "--output", "json"]).expect(0).json().to_string();
     let told: BTreeSet<&str> =
         climb.attempts().iter().filter_map(|attempt| attempt["failure"].as_str()).collect();
-    let why = hierarchy.project.run(["why", "T001"]).expect(0).stdout;
     for failure in told {
         assert!(why.contains(failure), "`why` does not tell of {failure}\n{why}");
     }
+    let shown = hierarchy.project.run(["why", "T001"]).expect(0).stdout;
+    assert!(shown.contains("how it moved"), "{shown}");
 }
 
 #[test]
