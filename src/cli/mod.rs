@@ -30,7 +30,6 @@ mod rights;
 pub mod run;
 pub mod settings;
 pub mod shared;
-pub mod simulate;
 pub mod small;
 pub mod start;
 pub mod state;

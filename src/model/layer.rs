@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::money::Money;
+
 /// Whether using a layer costs money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +49,16 @@ pub struct Layer {
     /// starts, and an attempt that passes it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_usd: Option<f64>,
+}
+
+impl Layer {
+    /// What an attempt may cost where the layer does not say.
+    const USUAL_BOUND: Money = Money(1_000_000);
+
+    /// What one attempt may cost at most.
+    pub fn bound(&self) -> Money {
+        self.max_usd.map_or(Self::USUAL_BOUND, Money::usd)
+    }
 }
 
 /// Where one attempt is to run: a layer, or an agent outside the hierarchy.

@@ -16,7 +16,7 @@ use crate::model::time::{Span, Timestamp};
 use crate::model::view::{Rest, TaskView};
 
 use super::bans::ban_of;
-use super::money::{Budget, bound, least};
+use super::money::{Budget, least};
 use super::names::Names;
 use super::pace::Paces;
 use super::payment::{Terms, is_to_wait};
@@ -145,7 +145,7 @@ impl Ladder {
         } else if layer.is_some() && paid && spec.settings.allow_paid.is_none() {
             self.unpaid.push(rung);
         } else {
-            let least = layer.filter(|_| paid).map_or(Money::ZERO, |layer| least(bound(layer)));
+            let least = layer.filter(|_| paid).map_or(Money::ZERO, |layer| least(layer.bound()));
             self.steps.push(Step { rung, paid, least, context: layer.and_then(|layer| layer.context) });
         }
     }

@@ -34,8 +34,6 @@ use super::answered::{Answered, answered};
 use super::effect::Effect;
 use super::{Phase, Scheduler};
 
-/// What an attempt at a paid layer may cost where the layer does not say.
-pub(super) const USUAL_BOUND: Money = Money(1_000_000);
 /// How long a provider rests of whose month nobody can say what is left.
 const UNKNOWN_REST: Duration = Duration::from_secs(30);
 /// How long it rests at first whose month is all reserved, by attempts that may cost less; twice as long
@@ -46,11 +44,6 @@ const LONGEST_RESERVED_REST: Duration = Duration::from_mins(1);
 /// The parts of a budget at which somebody is told, in hundredths.
 const ALMOST: u8 = 80;
 const ALL: u8 = 100;
-
-/// What an attempt at `layer` may cost at most.
-pub(super) fn bound(layer: &Layer) -> Money {
-    layer.max_usd.map_or(USUAL_BOUND, Money::usd)
-}
 
 /// The least of a bound with which starting is of use.
 pub(super) fn least(bound: Money) -> Money {
@@ -225,7 +218,7 @@ impl Scheduler {
         let Some(layer) = layer_of(&self.spec, rung).filter(|layer| layer.cost == Cost::Paid) else {
             return false;
         };
-        let bound = bound(layer);
+        let bound = layer.bound();
         let provider = layer.provider.clone();
         let amount = self.budget().map_or(bound, |budget| budget.left().min(bound));
         let month_budget = self.spec.providers.get(&provider).and_then(|known| known.budget_usd_per_month);
@@ -303,7 +296,7 @@ impl Scheduler {
         let month = &asked.month;
         let spec = self.spec.providers.get(&asked.provider);
         let whole = spec.and_then(|known| known.budget_usd_per_month).map_or(Money::ZERO, Money::usd);
-        let least = layer_of(&self.spec, &asked.rung).map_or(Money::ZERO, |layer| least(bound(layer)));
+        let least = layer_of(&self.spec, &asked.rung).map_or(Money::ZERO, |layer| least(layer.bound()));
         let may_come_back = Budget { whole, spent, reserved: used.less(spent) }.may_allow(least);
         let (until, evidence) = if may_come_back {
             let reserved = used.less(spent);
@@ -412,7 +405,7 @@ impl Scheduler {
     fn tell_of_run(&mut self) {
         if let Some(budget) = self.budget() {
             let paid = self.spec.layers.iter().filter(|layer| layer.cost == Cost::Paid);
-            let smallest = paid.map(|layer| least(bound(layer))).min().unwrap_or_default();
+            let smallest = paid.map(|layer| least(layer.bound())).min().unwrap_or_default();
             let all = budget.spent + smallest > budget.whole || budget.spent >= budget.whole;
             self.tell(None, budget.spent + budget.reserved, budget.whole, all);
         }

@@ -11,6 +11,7 @@ use crate::model::verdict::WitnessName;
 use crate::model::view::{AttemptView, TaskView};
 
 use super::sessions;
+use super::witnesses::one_line;
 
 /// So many attempts before the last one are told of.
 const EARLIER: usize = 4;
@@ -88,12 +89,14 @@ fn who(attempt: &AttemptView, tells_place: bool) -> String {
 fn say_what(task: &TaskView, last: &AttemptView, lines: &mut Vec<String>) {
     let blocked = last.failure().is_some_and(|failure| failure.kind == FailureKind::ReportedBlocked);
     if let Some(progress) = &task.progress {
-        lines.push(format!("- its progress: {}", short(progress)));
+        lines.push(format!("- its progress: {}", one_line(progress, LONGEST)));
     }
     let words = last.reading.as_ref().and_then(|reading| reading.last_words.as_ref());
     match (&last.summary, words) {
-        (Some(summary), _) if !blocked => lines.push(format!("- its summary: {}", short(summary))),
-        (None, Some(words)) => lines.push(format!("- its last words: {}", short(words))),
+        (Some(summary), _) if !blocked => {
+            lines.push(format!("- its summary: {}", one_line(summary, LONGEST)));
+        }
+        (None, Some(words)) => lines.push(format!("- its last words: {}", one_line(words, LONGEST))),
         (Some(_) | None, _) => {}
     }
     let witnesses = last.verdict.iter().flat_map(|verdict| &verdict.witnesses);
@@ -109,15 +112,4 @@ fn say_what(task: &TaskView, last: &AttemptView, lines: &mut Vec<String>) {
             lines.push(format!("- before it: {}: {}", who(attempt, true), failure.kind));
         }
     }
-}
-
-/// On one line, cut to what a prompt can bear.
-fn short(text: &str) -> String {
-    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if flat.chars().count() <= LONGEST {
-        return flat;
-    }
-    let mut cut: String = flat.chars().take(LONGEST - 1).collect();
-    cut.push('…');
-    cut
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::model::event::{Event, EventBody, PaymentDecision};
 use crate::model::hierarchy::PaymentPolicy;
 use crate::model::ids::{AttemptKey, TaskId};
-use crate::model::layer::Rung;
+use crate::model::layer::{Layer, Rung};
 use crate::model::ledger::month_of;
 use crate::model::money::Money;
 use crate::model::run::RunSpec;
@@ -34,7 +34,7 @@ use crate::model::status::{AttemptStatus, TaskStatus};
 use crate::model::time::{Span, Timestamp};
 
 use super::ladder::{Ladder, Sky, Standing, Step};
-use super::money::{Budget, bound, layer_of};
+use super::money::{Budget, layer_of};
 use super::{Phase, Scheduler};
 
 /// A free layer that is back so soon is always waited for.
@@ -250,7 +250,7 @@ impl<'a> Terms<'a> {
     /// reserved for it.
     fn expected(&self, step: &Step) -> Money {
         let settled = step.rung.layer.and_then(|layer| self.till.prices.get(&layer));
-        let reserved = || layer_of(self.spec, &step.rung).map(bound).unwrap_or_default();
+        let reserved = || layer_of(self.spec, &step.rung).map(Layer::bound).unwrap_or_default();
         settled.map_or_else(reserved, |(sum, count)| Money(sum.0 / count))
     }
 

@@ -14,6 +14,9 @@ use super::answered::answered;
 use super::judge::{Checks, Question};
 use super::names::Names;
 
+/// How many characters of what was seen fit a report.
+const LONGEST: usize = 400;
+
 /// A witness with the failure that its disagreement means.
 pub(super) struct Said {
     pub(super) witness: Witness,
@@ -26,7 +29,8 @@ impl Said {
     }
 
     pub(super) fn disagrees(name: WitnessName, kind: FailureKind, seen: impl Into<String>) -> Self {
-        let witness = Witness { name, agrees: Some(false), asked: true, seen: one_line(&seen.into()) };
+        let witness =
+            Witness { name, agrees: Some(false), asked: true, seen: one_line(&seen.into(), LONGEST) };
         Self { witness, kind: Some(kind) }
     }
 
@@ -173,7 +177,7 @@ pub(super) fn sign_text(sign: &Sign) -> String {
         text.push_str(&seconds.to_string());
         text.push('s');
     }
-    one_line(&text)
+    one_line(&text, LONGEST)
 }
 
 pub(super) fn completion(question: &Question<'_>) -> Said {
@@ -224,7 +228,7 @@ pub(super) fn completion(question: &Question<'_>) -> Said {
     };
     match completion.status {
         CompletionStatus::Succeeded => {
-            Said::agrees(Completion, format!("succeeded: \"{}\"", one_line(&completion.summary)))
+            Said::agrees(Completion, format!("succeeded: \"{}\"", one_line(&completion.summary, LONGEST)))
         }
         CompletionStatus::Failed => Said::disagrees(Completion, FailureKind::ReportedFailed, words),
         CompletionStatus::Blocked => Said::disagrees(Completion, FailureKind::ReportedBlocked, words),
@@ -400,14 +404,13 @@ pub(super) fn landing(question: &Question<'_>) -> [Said; 2] {
     }
 }
 
-/// A text on one line, cut to a length that fits a report.
-fn one_line(text: &str) -> String {
-    const LONGEST: usize = 400;
+/// A text on one line, cut to so many characters.
+pub(super) fn one_line(text: &str, longest: usize) -> String {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if flat.chars().count() <= LONGEST {
+    if flat.chars().count() <= longest {
         return flat;
     }
-    let mut cut: String = flat.chars().take(LONGEST - 1).collect();
+    let mut cut: String = flat.chars().take(longest - 1).collect();
     cut.push('…');
     cut
 }

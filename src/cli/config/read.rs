@@ -53,16 +53,7 @@ const ELSEWHERE: [(&str, &str); 27] = [
 /// All mistakes, in the order of the file.
 pub fn read(file: &str, text: &str) -> Result<Config, ConfigError> {
     let (config, notes) = read_all(file, text);
-    if notes.problems.is_empty() {
-        return Ok(config);
-    }
-    let mut problems = notes.problems;
-    problems.sort_by_key(|(start, _)| *start);
-    Err(ConfigError {
-        file: file.to_owned(),
-        text: text.to_owned(),
-        problems: problems.into_iter().map(|(_, problem)| problem).collect(),
-    })
+    notes.refusal().map_or(Ok(config), Err)
 }
 
 pub(super) fn read_all<'t>(file: &'t str, text: &'t str) -> (Config, Notes<'t>) {

@@ -41,16 +41,7 @@ pub fn read_scenario(file: &str, text: &str) -> Result<Scenario, ConfigError> {
         notes.problem(&error.span().unwrap_or(0..0), lower_first(error.message()), Vec::new());
     }
     let scenario = root(Section::root(table.into_inner()), &mut notes, broken);
-    if notes.problems.is_empty() {
-        return Ok(scenario);
-    }
-    let mut problems = notes.problems;
-    problems.sort_by_key(|(start, _)| *start);
-    Err(ConfigError {
-        file: file.to_owned(),
-        text: text.to_owned(),
-        problems: problems.into_iter().map(|(_, problem)| problem).collect(),
-    })
+    notes.refusal().map_or(Ok(scenario), Err)
 }
 
 fn root(mut top: Section<'_>, notes: &mut Notes<'_>, broken: bool) -> Scenario {

@@ -9,7 +9,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::problem::{ConfigProblem, place};
+use super::problem::{ConfigError, ConfigProblem, place};
 use super::words::{kind, one_of};
 use crate::cli::args::reading;
 use crate::diagnostics::suggest;
@@ -28,6 +28,20 @@ pub(super) struct Notes<'t> {
 impl<'t> Notes<'t> {
     pub(super) fn new(file: &'t str, text: &'t str) -> Self {
         Self { file, text, problems: Vec::new(), lines: BTreeMap::new(), known: BTreeMap::new() }
+    }
+
+    /// The error of all mistakes, in the order of the file; none: there is none.
+    pub(super) fn refusal(self) -> Option<ConfigError> {
+        if self.problems.is_empty() {
+            return None;
+        }
+        let mut problems = self.problems;
+        problems.sort_by_key(|(start, _)| *start);
+        Some(ConfigError {
+            file: self.file.to_owned(),
+            text: self.text.to_owned(),
+            problems: problems.into_iter().map(|(_, problem)| problem).collect(),
+        })
     }
 
     /// Keeps a mistake.

@@ -10,9 +10,9 @@ use crate::cli::args::run::{ReadingOptions, Selection};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::run;
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, Warning};
 use crate::cli::start;
-use crate::diagnostics::{self, Diagnostic};
+use crate::diagnostics::{self, Diagnostic, Place};
 use crate::masking;
 use crate::model::check::{CheckDiagnostic, Severity};
 use crate::model::exit::ExitCode;
@@ -55,12 +55,17 @@ pub(super) fn check(context: &Context, command: &ModelsCheckCommand) -> Result<E
     for plan in &command.plans {
         let file = run::plan_text(context, plan, &reading)?;
         let read = run::ReadPlan::of(file, &reading, &settings);
+        if read.has_errors() {
+            read.show_diagnostics(context);
+            read.refuse()?;
+        }
         let spec = run::spec_of(context, &settings, &read, reading.clone());
         let found = hierarchy::of_tasks(&spec);
         all.push(Remarks { file: read.file.shown.clone(), text: read.text().to_owned(), found });
         layers.get_or_insert_with(|| hierarchy::of_layers(&spec));
     }
-    let layers = layers.unwrap_or_else(|| hierarchy::of_layers(&without_plan(context, &settings)));
+    let mut layers = layers.unwrap_or_else(|| hierarchy::of_layers(&without_plan(context, &settings)));
+    layers.extend(settings.warnings.iter().map(of_warning));
     let own = context.root.join("orchestrate.toml").is_file();
     let file = if own { "orchestrate.toml" } else { "the built-in hierarchy" }.to_owned();
     all.insert(0, Remarks { file, text: String::new(), found: layers });
@@ -68,6 +73,12 @@ pub(super) fn check(context: &Context, command: &ModelsCheckCommand) -> Result<E
         all.extend(of_file(&context.root, name, read, &settings));
     }
     show(context, &all)
+}
+
+/// What the reading of the configuration found odd.
+fn of_warning(warning: &Warning) -> Diagnostic {
+    let remark = Diagnostic::warning(warning.code, Place::WHOLE, warning.message.clone());
+    warning.hint.iter().fold(remark, |remark, hint| remark.hint(hint.clone()))
 }
 
 /// A run of no task.

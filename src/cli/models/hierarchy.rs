@@ -17,7 +17,8 @@ use crate::scheduler::ladder::{Choice, Ladder};
 use crate::scheduler::names::{Names, same_model};
 use crate::scheduler::wishes::rung_of;
 
-/// Everything about the layers, names, providers and money of `spec`.
+/// Everything about the layers, names and money of `spec`. What means nothing in its configuration is
+/// told where that is read.
 pub(super) fn of_layers(spec: &RunSpec) -> Vec<Diagnostic> {
     let mut found = left_out(spec);
     let paid = || spec.layers.iter().filter(|layer| layer.cost == Cost::Paid);
@@ -31,12 +32,12 @@ pub(super) fn of_layers(spec: &RunSpec) -> Vec<Diagnostic> {
     }
     found.extend(banned(spec));
     found.extend(twice(&spec.layers));
-    found.extend(of_providers(spec));
     found.extend(of_aliases(spec));
-    found.extend(of_fallbacks(spec));
+    let names = Names::of(&spec.models);
     let usable = |layer: &Layer| {
+        let banned = ban_of(&spec.models.deny, &rung_of(layer), layer.cost, &names).is_some();
         let paid = layer.cost == Cost::Paid && spec.settings.allow_paid.is_none();
-        !paid && spec.agents.get(&layer.agent).is_some_and(AgentSpec::is_installed)
+        !banned && !paid && spec.agents.get(&layer.agent).is_some_and(AgentSpec::is_installed)
     };
     if !spec.layers.is_empty() && !spec.layers.iter().any(usable) {
         found.push(Diagnostic::error("no-layer", Place::WHOLE, "no layer can be used here"));
@@ -94,7 +95,7 @@ fn of_paid(layer: &Layer, spec: &RunSpec) -> Vec<Diagnostic> {
     if layer.price.is_none() {
         let message = format!(
             "layer {number} has no price: an attempt whose agent does not tell its cost is charged {}",
-            layer.max_usd.map_or_else(|| "1.00 USD".to_owned(), |usd| format!("{usd:.2} USD"))
+            layer.bound()
         );
         found.push(
             note("no-price", message).hint("`price = { input = …, output = … }` in USD a million tokens"),
@@ -120,17 +121,6 @@ fn twice(layers: &[Layer]) -> Vec<Diagnostic> {
         }
     }
     found
-}
-
-fn of_providers(spec: &RunSpec) -> Vec<Diagnostic> {
-    let used: BTreeSet<&str> = spec.layers.iter().map(|layer| layer.provider.as_str()).collect();
-    let unused = spec.providers.keys().filter(|name| !used.contains(name.as_str()));
-    unused
-        .map(|name| {
-            let message = format!("provider `{name}` is described, and no layer uses it");
-            near(warning("unused-provider", message), name, used.iter().copied())
-        })
-        .collect()
 }
 
 fn near<'a>(diagnostic: Diagnostic, name: &str, known: impl Iterator<Item = &'a str>) -> Diagnostic {
@@ -163,20 +153,6 @@ fn of_aliases(spec: &RunSpec) -> Vec<Diagnostic> {
         }
     }
     found
-}
-
-fn of_fallbacks(spec: &RunSpec) -> Vec<Diagnostic> {
-    let agents: BTreeSet<&str> = spec.agents.keys().map(String::as_str).collect();
-    let known = |name: &str| agents.contains(name) || models(spec).any(|model| same_model(model, name));
-    let names = spec.models.fallbacks.iter().flat_map(|(key, others)| std::iter::once(key).chain(others));
-    let unknown: BTreeSet<&String> = names.filter(|name| !known(name)).collect();
-    unknown
-        .into_iter()
-        .map(|name| {
-            let message = format!("`fallbacks` names `{name}`, which is neither an agent nor in a layer");
-            near(warning("unknown-fallback", message), name, agents.iter().copied().chain(models(spec)))
-        })
-        .collect()
 }
 
 /// Where the tasks of a plan ask for what the hierarchy does not give.
@@ -212,7 +188,6 @@ mod tests {
     use super::*;
     use crate::model::ids::{RunId, TaskId};
     use crate::model::layer::default_layers;
-    use crate::model::run::ProviderSpec;
     use crate::model::time::Timestamp;
 
     fn spec() -> RunSpec {
@@ -252,10 +227,8 @@ mod tests {
         let mut run = spec();
         run.agents.get_mut("gemini").unwrap().found = None;
         run.settings.allow_paid = Some("a test".to_owned());
-        run.providers.insert("opnai".to_owned(), ProviderSpec::default());
         run.models.aliases.insert("glm-5".to_owned(), vec!["x".to_owned()]);
         run.models.aliases.insert("openai/o3".to_owned(), vec!["x".to_owned()]);
-        run.models.fallbacks.insert("kilo".to_owned(), vec!["clien".to_owned()]);
         let mut again = run.layers[1].clone();
         again.layer = 8;
         run.layers.push(again);
@@ -265,10 +238,8 @@ mod tests {
             "no-budget: layer 6 may cost",
             "no-price: layer 6 has no price: an attempt whose agent does not tell its cost is charged 1.00 USD",
             "same-layer: layers 2 and 8",
-            "unused-provider: provider `opnai` is described, and no layer uses it (did you mean `openai`?)",
             "unknown-model: `aliases` names `glm-5`",
             "two-meanings: `x` means both",
-            "unknown-fallback: `fallbacks` names `clien`, which is neither an agent nor in a layer (did you mean `cline`?)",
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected}: {told:#?}");
         }

@@ -3,7 +3,6 @@
 use crate::cli::args::commands::{ModelsAction, ModelsCommand};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::simulate;
 use crate::model::exit::ExitCode;
 
 mod check;
@@ -11,6 +10,7 @@ mod foreign;
 mod foreign_text;
 mod hierarchy;
 mod list;
+mod simulate;
 mod spend;
 
 /// `orchestrate models [list|check|spend|simulate]`.

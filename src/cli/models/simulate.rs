@@ -32,7 +32,7 @@ const SHOWN_LEFT: usize = 20;
 const BEGIN: Timestamp = Timestamp(1_767_225_600_000);
 
 /// `orchestrate models simulate`.
-pub fn simulate(context: &Context, command: &SimulateCommand) -> Result<ExitCode, CliError> {
+pub(super) fn simulate(context: &Context, command: &SimulateCommand) -> Result<ExitCode, CliError> {
     let scenario = scenario(context, command)?;
     let mut settings = context.settings_for(&command.options)?;
     let reading = run::reading_of(&settings, &command.reading, &command.selection, command.options.force);
