@@ -289,6 +289,7 @@ pub fn refused_config(error: &ConfigError) -> CliError {
 
 fn diagnostic(problem: &ConfigProblem) -> Diagnostic {
     Diagnostic {
+        file: None,
         code: "configuration",
         severity: Severity::Error,
         place: Place { line: problem.line, column: problem.column, length: problem.length },

@@ -41,6 +41,9 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,
+    /// The file it is about, as shown, where that is not the text at hand: one of several plans, a file of
+    /// a folder.
+    pub file: Option<String>,
     /// Where it is.
     pub place: Place,
     /// One lower-case sentence without a full stop.
@@ -52,7 +55,14 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A mistake: nothing is run.
     pub fn error(code: &'static str, place: Place, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, place, message: message.into(), hints: Vec::new() }
+        Self {
+            code,
+            severity: Severity::Error,
+            file: None,
+            place,
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     /// Something to know before running.
@@ -72,6 +82,13 @@ impl Diagnostic {
         self
     }
 
+    /// Says which file it is about.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
     /// Whether it keeps the plan from being run.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -82,7 +99,7 @@ impl Diagnostic {
         CheckDiagnostic {
             code: self.code.to_owned(),
             severity: self.severity,
-            file: file.to_owned(),
+            file: self.file.as_deref().unwrap_or(file).to_owned(),
             line: self.place.line,
             column: self.place.column,
             message: self.message.clone(),

@@ -56,6 +56,9 @@ pub struct CheckTask {
     pub held: Vec<String>,
     /// The same with what each is about.
     pub held_by: Vec<HeldReason>,
+    /// The file it stands in, where that is not the plan itself: one of several plans, a file of a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// 1-based line of its box or heading.
     pub line: u32,
     /// Work, checkpoint or gate.

@@ -201,6 +201,9 @@ impl FileClaim {
 /// Where the box of a task stands, so that it can be ticked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BoxPlace {
+    /// The file it stands in, where that is not the plan itself: absolute, or as the plan was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// 1-based line.
     pub line: u32,
     /// Byte offset of the mark within its line.
@@ -220,6 +223,9 @@ pub struct TaskSpec {
     pub title: String,
     /// All that belongs to the task, verbatim.
     pub body: String,
+    /// The file it stands in, where that is not the plan itself: one of several plans, a file of a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// 1-based line in the plan.
     pub line: u32,
     /// Title of the innermost group.
@@ -270,6 +276,7 @@ impl TaskSpec {
             id,
             title: title.into(),
             body: String::new(),
+            file: None,
             line: 1,
             group: None,
             kind: TaskKind::Task,

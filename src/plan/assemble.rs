@@ -339,6 +339,7 @@ impl Maker<'_, '_> {
             TaskKind::Task
         };
         let tick = found.mark.map(|(line, mark)| BoxPlace {
+            file: None,
             line: number(line),
             column: u32::try_from(outline.lines.before(line) + mark.offset).unwrap_or(u32::MAX),
             line_hash: outline.lines.hash(line),
@@ -347,6 +348,7 @@ impl Maker<'_, '_> {
         PlanTask {
             id: TaskId::new(""),
             title,
+            file: None,
             body: outline.lines.slice(found.body.start, fact.body_end.max(found.body.start)).to_owned(),
             line: number(found.line),
             status,

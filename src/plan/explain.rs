@@ -47,6 +47,7 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
             status: task.status,
             held: held(&spec.entry).iter().map(HeldReason::code).collect(),
             held_by: held(&spec.entry),
+            file: task.file.clone(),
             line: task.line,
             kind: task.kind,
             agent: spec.agent.clone(),

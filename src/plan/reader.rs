@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use super::assemble;
 use super::fenced;
+use super::formats;
+use super::formats::Format;
 use super::found::Findings;
 use super::generic;
 use super::lines::number;
@@ -63,7 +65,11 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let outline = Outline::read(text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
-    let findings = findings(&outline, &matter.todos, options);
+    let (format, why) = match options.format.as_deref().map(Format::from_name) {
+        Some(Some(format)) => (format, "--format".to_owned()),
+        Some(None) | None => formats::recognise(&outline, options.path.as_deref()),
+    };
+    let findings = findings(&outline, format, &matter.todos, options);
     let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
@@ -81,11 +87,13 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         })
         .collect();
     let mut plan = assemble::plan(&outline, &findings, matter, options, diagnostics);
-    "generic".clone_into(&mut plan.format);
-    plan.format_reason = if none { "no rule finds a task".to_owned() } else { rule.to_owned() };
-    if let Some(format) = &options.format {
-        asked_for(format, &mut plan);
+    format.name().clone_into(&mut plan.format);
+    let rule = if none { "no rule finds a task" } else { rule };
+    plan.format_reason = if format == Format::Generic { rule.to_owned() } else { format!("{why}; {rule}") };
+    if let Some(name) = options.format.as_deref().filter(|name| Format::from_name(name).is_none()) {
+        plan.diagnostics.push(unknown_format(name));
     }
+    formats::finish(format, &outline, options, &mut plan);
     fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if in_matter {
@@ -127,47 +135,13 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     plan
 }
 
-/// The formats that `--format` may name.
-const FORMATS: &[&str] = &[
-    "generic",
-    "speckit",
-    "kiro",
-    "openspec",
-    "taskmaster",
-    "superpowers",
-    "ralphex",
-    "compound",
-    "swarm",
-    "cursor",
-    "antigravity",
-    "execplan",
-    "bmad",
-    "ralph",
-    "backlog",
-    "ito",
-    "humanlayer",
-];
-
-/// A format that was asked for: one without a reader of its own is read by the rules for any Markdown,
-/// and the plan says so.
-fn asked_for(format: &str, plan: &mut Plan) {
-    let known = FORMATS.iter().find(|known| known.eq_ignore_ascii_case(&format.replace('-', "")));
-    match known {
-        Some(&"generic") => {}
-        Some(known) => {
-            plan.format_reason = format!(
-                "{}; {known} was asked for and is read by the rules for any Markdown",
-                plan.format_reason
-            );
-        }
-        None => {
-            let diagnostic =
-                Diagnostic::error("unknown-format", Place::WHOLE, format!("there is no format `{format}`"));
-            plan.diagnostics.push(match crate::diagnostics::suggest(format, FORMATS.iter().copied()) {
-                Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-                None => diagnostic.hint(format!("formats: {}", FORMATS.join(", "))),
-            });
-        }
+fn unknown_format(name: &str) -> Diagnostic {
+    let names = || Format::ALL.into_iter().map(Format::name);
+    let diagnostic =
+        Diagnostic::error("unknown-format", Place::WHOLE, format!("there is no format `{name}`"));
+    match crate::diagnostics::suggest(name, names()) {
+        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+        None => diagnostic.hint(format!("formats: {}", names().collect::<Vec<_>>().join(", "))),
     }
 }
 
@@ -175,7 +149,7 @@ fn is_live(plan: &Plan, task: usize) -> bool {
     matches!(plan.tasks[task].status, PlanStatus::Open | PlanStatus::InProgress)
 }
 
-fn findings(outline: &Outline<'_>, todos: &[Todo], options: &ReadOptions) -> Findings {
+fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &ReadOptions) -> Findings {
     if options.as_one {
         return Findings {
             tasks: vec![generic::whole(outline)],
@@ -191,7 +165,9 @@ fn findings(outline: &Outline<'_>, todos: &[Todo], options: &ReadOptions) -> Fin
     if !todos.is_empty() {
         return Findings { tasks: todos::read(outline, todos), rule: TODOS };
     }
-    let findings = generic::read(outline);
+    let findings = formats::tasks(format, outline)
+        .filter(|findings| !findings.tasks.is_empty())
+        .unwrap_or_else(|| generic::read(outline));
     if options.granularity == Some(Granularity::Group) {
         generic::groups(outline, findings)
     } else {

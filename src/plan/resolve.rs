@@ -324,6 +324,7 @@ fn spec(
         id: task.id.clone(),
         title: task.title.clone(),
         body: task.body.clone(),
+        file: task.file.clone(),
         line: task.line,
         group: task.group.map(|group| plan.groups[group].title.clone()),
         kind: task.kind,

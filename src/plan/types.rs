@@ -135,6 +135,9 @@ pub struct PlanTask {
     pub title: String,
     /// All that belongs to it, verbatim.
     pub body: String,
+    /// The file it stands in, as shown, where that is not the plan itself: one of several plans, a file of
+    /// a folder.
+    pub file: Option<String>,
     /// 1-based line of its box or heading.
     pub line: u32,
     /// Box, field or steps.

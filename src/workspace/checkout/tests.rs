@@ -257,7 +257,7 @@ fn a_link_out_of_the_checkout_is_no_evidence() {
 }
 
 fn place(line: u32, text: &str) -> BoxPlace {
-    BoxPlace { line, column: 3, line_hash: line_hash(text.as_bytes()), tick: 'x' }
+    BoxPlace { file: None, line, column: 3, line_hash: line_hash(text.as_bytes()), tick: 'x' }
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn place(text: &[u8], line: usize) -> BoxPlace {
     let line_bytes = lines(text)[line - 1].bytes;
     let bracket = line_bytes.iter().position(|byte| *byte == b'[').unwrap();
     BoxPlace {
+        file: None,
         line: u32::try_from(line).unwrap(),
         column: u32::try_from(bracket + 1).unwrap(),
         line_hash: line_hash(line_bytes),
@@ -101,6 +102,7 @@ fn what_is_no_box_of_one_byte_is_refused() {
     let text = "- [☐] a\n- b\n";
     fs::write(&path, text).unwrap();
     let at = |line: u32, column: u32, tick: char| BoxPlace {
+        file: None,
         line,
         column,
         line_hash: line_hash(text.lines().nth(line as usize - 1).unwrap().as_bytes()),

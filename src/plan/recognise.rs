@@ -1,0 +1,13 @@
+//! Finding the format of a plan: by its path first, then by what stands in it.
+
+use super::formats::Format;
+use super::outline::Outline;
+
+/// The format of a text, and the signs that decided.
+pub(crate) fn recognise(_outline: &Outline<'_>, path: Option<&str>) -> (Format, String) {
+    let path = path.unwrap_or("").replace('\\', "/");
+    if path.contains(".kiro/") {
+        return (Format::Kiro, "its path has `.kiro/`".to_owned());
+    }
+    (Format::Generic, "no signs of another format".to_owned())
+}
