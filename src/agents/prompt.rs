@@ -12,6 +12,7 @@ use crate::model::completion::{
     Change, Completion, CompletionSource, CompletionStatus, CompletionVersion, Output, Verification,
 };
 use crate::model::ids::{RunId, TaskId};
+use crate::model::run::GroupContext;
 use crate::model::task::{FileVerb, TaskSpec};
 
 use super::cline;
@@ -27,6 +28,8 @@ pub struct PromptInput<'a> {
     pub task: &'a TaskSpec,
     /// What the plan says before its first task: goal and context.
     pub preamble: &'a str,
+    /// What it says of the groups around the task, outermost first.
+    pub contexts: &'a [&'a GroupContext],
     /// The plan's title.
     pub plan_title: &'a str,
     /// The run.
@@ -170,11 +173,14 @@ fn context(input: &PromptInput<'_>) -> Option<String> {
         Some(group) => format!("## The plan it belongs to: {title} ({})", one_line(group)),
         None => format!("## The plan it belongs to: {title}"),
     };
-    match (title.is_empty(), preamble.is_empty()) {
-        (true, true) => None,
-        (_, true) => Some(heading),
-        (_, false) => Some(format!("{heading}\n\n{preamble}")),
+    if title.is_empty() && preamble.is_empty() && input.contexts.is_empty() {
+        return None;
     }
+    let groups =
+        input.contexts.iter().map(|group| format!("### {}\n\n{}", one_line(&group.title), group.text));
+    let said = (!preamble.is_empty()).then(|| preamble.to_owned());
+    let parts: Vec<String> = std::iter::once(heading).chain(said).chain(groups).collect();
+    Some(parts.join("\n\n"))
 }
 
 fn dependencies(dependencies: &[(TaskId, String)]) -> Option<String> {

@@ -22,6 +22,7 @@ mod log;
 pub mod logs;
 pub mod look;
 pub mod models;
+pub mod plans;
 pub mod replan;
 pub mod requests;
 pub mod resume;

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::run::{ReadingOptions, Selection};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::run::{PlanText, ReadPlan, plan_text, reading_of, tasks_of};
-use crate::engine::prepare::write_private_file;
+use crate::cli::plans::{PlanText, ReadPlan, plan_text, reading_of};
+use crate::cli::run::tasks_of;
+use crate::engine::prepare::{make_private_folder, write_private_file};
 use crate::model::difference::PlanDifference;
 use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
@@ -18,10 +19,12 @@ use crate::model::run::{PlanReading, RunSpec};
 use crate::model::task::Entry;
 use crate::model::view::RunView;
 use crate::plan::{self, Pairing};
+use crate::workspace::checkout::kept_name;
 
-/// The plan as the run keeps it, and that of a replan that is not recorded yet.
-const KEPT: &str = "plan.md";
-const COMING: &str = "plan.next.md";
+/// The folder with the plans of a replan that is not recorded yet, as the run would keep them, and the
+/// file beside them that says which run they are for: the hash of its plan.
+const COMING: &str = "plan.next";
+const HASH: &str = "hash";
 
 /// A changed plan, and what the run becomes with it.
 pub struct Replanned {
@@ -51,20 +54,21 @@ impl Replanned {
 /// [`ExitCode::InvalidInput`] if it is gone or has mistakes, which are said; [`ExitCode::Usage`] if it
 /// never was a file.
 pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replanned, CliError> {
-    let Some(path) = &spec.plan_path else {
+    let paths: Vec<PathBuf> = spec.plan_files().cloned().collect();
+    if paths.is_empty() {
         return Err(CliError::new(
             ExitCode::Usage,
             format!("run {} read its plan from standard input: there is no file to read again", spec.run_id),
         )
         .hint("`orchestrate resume` goes on with it as it was"));
-    };
+    }
     let reading = match &spec.reading {
         Some(reading) => reading.clone(),
         // A run of an earlier version did not keep it: what holds here is the nearest to it.
         None => reading_of(&context.settings()?, &ReadingOptions::default(), &Selection::default(), false),
     };
-    if !path.is_file() {
-        let kept = context.folders(&spec.root, &spec.run_id).run().join(KEPT);
+    if let Some((number, path)) = paths.iter().enumerate().find(|(_, path)| !path.exists()) {
+        let kept = context.folders(&spec.root, &spec.run_id).run().join(kept_name(number));
         let mut error = CliError::new(
             ExitCode::InvalidInput,
             format!("the plan of run {} is gone: there is no `{}`", spec.run_id, context.shown(path)),
@@ -75,8 +79,8 @@ pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replann
         }
         return Err(error);
     }
-    let file = plan_text(context, path, &reading)?;
-    let replanned = of(spec, view, file, &reading);
+    let file = plan_text(context, &paths, &reading)?;
+    let replanned = of(context, spec, view, file, &reading);
     if replanned.read.has_errors() {
         replanned.read.show_diagnostics(context);
         return Err(match replanned.read.refuse() {
@@ -90,20 +94,21 @@ pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replann
 /// Whether the plan of `spec` is another one now than the run knows; where it cannot be read, that is
 /// not known.
 pub fn is_changed(context: &Context, spec: &RunSpec, view: &RunView) -> bool {
-    let (Some(path), Some(reading)) = (&spec.plan_path, &spec.reading) else { return false };
-    if !path.is_file() {
+    let paths: Vec<PathBuf> = spec.plan_files().cloned().collect();
+    let Some(reading) = spec.reading.as_ref().filter(|_| !paths.is_empty()) else { return false };
+    if paths.iter().any(|path| !path.exists()) {
         return false;
     }
-    let Ok(file) = plan_text(context, path, reading) else { return false };
+    let Ok(file) = plan_text(context, &paths, reading) else { return false };
     if file.hash() == spec.plan_hash {
         return false;
     }
-    let replanned = of(spec, view, file, reading);
+    let replanned = of(context, spec, view, file, reading);
     replanned.read.has_errors() || !replanned.difference.is_empty()
 }
 
-fn of(spec: &RunSpec, view: &RunView, file: PlanText, reading: &PlanReading) -> Replanned {
-    let read = file.plan(reading);
+fn of(context: &Context, spec: &RunSpec, view: &RunView, file: PlanText, reading: &PlanReading) -> Replanned {
+    let read = file.plan(context, reading);
     let pairing = plan::pair(spec, view, &read);
     let mut here = in_plan(reading, &pairing);
     if here.only.is_empty() && !reading.only.is_empty() {
@@ -117,6 +122,7 @@ fn of(spec: &RunSpec, view: &RunView, file: PlanText, reading: &PlanReading) -> 
         tasks,
         plan_title: read.plan.title.clone(),
         preamble: read.plan.preamble.clone(),
+        contexts: read.resolved.contexts.clone(),
         plan_hash: read.file.hash(),
         reading: Some(reading.clone()),
         replanned: spec.replanned.saturating_add(1),
@@ -142,31 +148,41 @@ fn in_plan(reading: &PlanReading, pairing: &Pairing) -> PlanReading {
     }
 }
 
-/// Puts the plan beside the one that the run keeps, until the run has been recorded with it.
+/// Puts the plans beside those that the run keeps, until the run has been recorded with them.
 ///
 /// # Errors
-/// If it cannot be written.
-pub fn lay_ready(folder: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    Ok(write_private_file(&folder.join(COMING), bytes)?)
+/// If they cannot be written.
+pub fn lay_ready(folder: &Path, read: &PlanText) -> Result<(), CliError> {
+    let coming = folder.join(COMING);
+    make_private_folder(&coming)?;
+    for (number, file) in read.files.iter().enumerate() {
+        write_private_file(&coming.join(kept_name(number)), &file.bytes)?;
+    }
+    // Written last: what has no hash was cut off.
+    Ok(write_private_file(&coming.join(HASH), read.hash().as_bytes())?)
 }
 
-/// Keeps the plan that was laid ready if the run was recorded with it, and drops it if not: the end of
-/// a replan, or of one that was cut off.
+/// Keeps the plans that were laid ready if the run was recorded with them, and drops them if not: the end
+/// of a replan, or of one that was cut off.
 ///
 /// # Errors
 /// If files cannot be renamed or removed.
 pub fn keep(folder: &Path, spec: &RunSpec) -> Result<(), CliError> {
-    let coming: PathBuf = folder.join(COMING);
-    let bytes = match std::fs::read(&coming) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let read = PlanText { path: None, shown: String::new(), bytes };
-    if read.hash() == spec.plan_hash {
-        std::fs::rename(&coming, folder.join(KEPT))?;
-    } else {
-        std::fs::remove_file(&coming)?;
+    let coming = folder.join(COMING);
+    if !coming.is_dir() {
+        return Ok(());
     }
-    Ok(())
+    let hash = std::fs::read_to_string(coming.join(HASH)).unwrap_or_default();
+    if hash == spec.plan_hash {
+        for number in 0..=spec.more_plans.len() {
+            let name = kept_name(number);
+            match std::fs::rename(coming.join(&name), folder.join(&name)) {
+                Ok(()) => {}
+                // An earlier try, cut off, has moved it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(std::fs::remove_dir_all(&coming)?)
 }

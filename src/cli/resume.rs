@@ -115,7 +115,7 @@ pub async fn go_on(context: &Context, run: KnownRun, going: Going) -> Result<Exi
     // Only what concerns no task may be different in a plan that is said to be the same: its lines.
     let adopted = replanned.as_ref().filter(|replanned| replanned.spec.plan_hash != before.plan_hash);
     if let Some(replanned) = adopted {
-        replan::lay_ready(folders.run(), &replanned.read.file.bytes)?;
+        replan::lay_ready(folders.run(), &replanned.read.file)?;
     }
     let spec = adopted.map_or_else(|| before.clone(), |replanned| replanned.spec.clone());
     let spec = Arc::new(changed(context, spec, &going)?);

@@ -1,150 +1,43 @@
 //! `run` and `check`: from a plan's name to its run, or to what would be run.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::agents;
 use crate::cli::args::OutputForm;
-use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, ReadingOptions, RunCommand, Selection};
-use crate::cli::asked;
+use crate::cli::args::run::{CheckCommand, RunCommand};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
-use crate::cli::locate::{self, PlanSource};
+use crate::cli::plans::{ReadPlan, plan_text, reading_of};
 use crate::cli::rights;
 use crate::cli::settings::Settings;
 use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim, Driven};
 use crate::cli::withheld;
-use crate::diagnostics::{self, Diagnostic};
-use crate::engine::folders::shown;
 use crate::engine::prepare::{make_private_folder, write_private_file};
 use crate::masking;
-use crate::model::check::Severity;
 use crate::model::exit::ExitCode;
-use crate::model::ids::{RunId, TaskId};
-use crate::model::run::{PlanReading, RoleChoice, RunSpec, TickMode};
+use crate::model::ids::RunId;
+use crate::model::run::{PlanReading, RunSpec, TickMode};
 use crate::model::task::{Entry, HeldReason, TaskSpec};
-use crate::plan::{self, CheckStyle, Plan, ReadOptions, ResolveOptions, Resolved, Role};
-use crate::report::{self, text::count_of};
+use crate::plan::{self, CheckStyle};
+use crate::report;
 use crate::scheduler::ladder::{Choice, Ladder};
 use crate::scheduler::{Input, Scheduler};
 use crate::store::{Mirror, Store};
 use crate::workspace;
-
-/// The words for how finely a plan is cut, as a run keeps them.
-const LEAF: &str = "leaf";
-const TASK: &str = "task";
-const GROUP: &str = "group";
-
-/// A plan's bytes, and what it is called.
-pub struct PlanText {
-    /// Absolute; none: standard input.
-    pub path: Option<PathBuf>,
-    /// Relative to the working directory where it lies below it: for people.
-    pub shown: String,
-    /// As they are.
-    pub bytes: Vec<u8>,
-}
-
-impl PlanText {
-    /// Reads it.
-    pub fn plan(&self, reading: &PlanReading) -> Plan {
-        plan::read(&self.bytes, &read_options(self, reading))
-    }
-
-    /// Its SHA-256, hexadecimal.
-    pub fn hash(&self) -> String {
-        let digest = Sha256::digest(&self.bytes);
-        digest.iter().fold(String::with_capacity(64), |hash, byte| hash + &format!("{byte:02x}"))
-    }
-}
-
-/// A plan that was read, with what was made of it.
-pub struct ReadPlan {
-    /// Where it is from.
-    pub file: PlanText,
-    /// Its text.
-    text: String,
-    /// What it says.
-    pub plan: Plan,
-    /// What of it a run is made of.
-    pub resolved: Resolved,
-}
-
-impl ReadPlan {
-    /// Reads a plan, and looks whether what it asks for is to be had.
-    pub fn of(file: PlanText, reading: &PlanReading, settings: &Settings) -> Self {
-        let plan = file.plan(reading);
-        let agents = settings.agents.keys().cloned().collect();
-        let mut read = Self::resolved(file, plan, reading, agents);
-        read.resolved.diagnostics.extend(asked::not_to_be_had(&read.resolved.tasks, settings));
-        read
-    }
-
-    /// The plan as it was read, resolved for `agents`.
-    pub fn resolved(file: PlanText, plan: Plan, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
-        let resolved = plan::resolve(&plan, &resolve_options(reading, agents));
-        let text = String::from_utf8_lossy(&file.bytes).into_owned();
-        Self { file, text, plan, resolved }
-    }
-
-    /// Its text.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.plan.diagnostics.iter().chain(&self.resolved.diagnostics)
-    }
-
-    /// Whether it cannot be run.
-    pub fn has_errors(&self) -> bool {
-        self.diagnostics().any(|diagnostic| diagnostic.severity == Severity::Error)
-    }
-
-    /// Says everything that is wrong or odd, on stderr.
-    pub fn show_diagnostics(&self, context: &Context) {
-        let all: Vec<Diagnostic> = self.diagnostics().cloned().collect();
-        if all.is_empty() || (context.ui.quiet && !self.has_errors()) {
-            return;
-        }
-        let shown = diagnostics::render(&self.file.shown, &self.text, &all, context.ui.stderr.color);
-        context.ui.say(&masking::mask(&shown));
-    }
-
-    /// The error that ends the command where the plan has mistakes.
-    pub fn refuse(&self) -> Result<(), CliError> {
-        if !self.has_errors() {
-            return Ok(());
-        }
-        let documents =
-            self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown)).collect();
-        let errors = || self.diagnostics().filter(|known| known.severity == Severity::Error);
-        // An option that names what the plan does not have is wrong use, and no mistake of the plan.
-        let exit = if errors().all(|known| known.code == "unknown-task") {
-            ExitCode::Usage
-        } else {
-            ExitCode::InvalidInput
-        };
-        let mistakes = errors().count();
-        let count = count_of(u64::try_from(mistakes).unwrap_or(u64::MAX), "mistake");
-        Err(CliError::new(exit, format!("`{}` has {count}: nothing was run", self.file.shown))
-            .with_diagnostics(documents))
-    }
-}
+use crate::workspace::checkout::kept_name;
 
 /// `orchestrate run`.
 pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, CliError> {
     let mut settings = context.settings_for(&command.options)?;
     let (reading, selection) = (&command.reading, &command.selection);
     let reading = reading_of(&settings, reading, selection, command.options.force);
-    let file = plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, &settings);
+    let file = plan_text(context, &command.plan.all(), &reading)?;
+    let read = ReadPlan::of(context, file, &reading, &settings);
     if command.options.dry_run {
         return show_check(context, &settings, &read, false);
     }
@@ -167,7 +60,9 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     let claim = Claim::begin(context, &mut store, &spec)?;
     let folders = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folders.run())?;
-    write_private_file(&folders.run().join("plan.md"), &read.file.bytes)?;
+    for (number, file) in read.file.files.iter().enumerate() {
+        write_private_file(&folders.run().join(kept_name(number)), &file.bytes)?;
+    }
     context.ui.say(&format!("run {}", spec.run_id));
     read.show_diagnostics(context);
     let mut first =
@@ -233,8 +128,8 @@ pub fn share(store: &mut Store, found: Found<Mirror>) -> Option<Input> {
 pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
     let settings = context.settings()?;
     let reading = reading_of(&settings, &command.reading, &command.selection, false);
-    let file = plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, &settings);
+    let file = plan_text(context, &command.plan.all(), &reading)?;
+    let read = ReadPlan::of(context, file, &reading, &settings);
     show_check(context, &settings, &read, command.explain)
 }
 
@@ -244,7 +139,7 @@ fn show_check(
     read: &ReadPlan,
     explain: bool,
 ) -> Result<ExitCode, CliError> {
-    let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown);
+    let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown());
     check.withheld =
         withheld::withheld(&context.environment, &shared::secrets(context), settings, &read.resolved.tasks);
     let doubts = rights::looked_at(context).unwrap_or_default();
@@ -272,129 +167,10 @@ fn show_check(
     Ok(ExitCode::Success)
 }
 
-/// How the plan is to be read, and what of it is run: by options and configuration.
-pub fn reading_of(
-    settings: &Settings,
-    reading: &ReadingOptions,
-    selection: &Selection,
-    force: bool,
-) -> PlanReading {
-    let roles = settings.roles.iter().filter_map(|(name, role)| {
-        Some((name.clone(), RoleChoice { agent: role.agent.clone()?, layer: role.layer }))
-    });
-    PlanReading {
-        format: reading.format.clone(),
-        granularity: reading.granularity.map(|size| {
-            match size {
-                Granularity::Leaf => LEAF,
-                Granularity::Task => TASK,
-                Granularity::Group => GROUP,
-            }
-            .to_owned()
-        }),
-        boxes_all: reading.boxes == Some(BoxRule::All),
-        as_one: reading.as_one,
-        max_size: reading.max_plan_size,
-        assume_done: reading.assume_done.clone(),
-        only: selection.only.clone(),
-        with_deps: selection.with_deps,
-        skip: selection.skip.clone(),
-        force,
-        agent: settings.agent.clone(),
-        agent_for: settings.agent_for.clone(),
-        roles: roles.collect(),
-        timeout: settings.timeout,
-        retries: settings.retries,
-    }
-}
-
-fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
-    ReadOptions {
-        path: Some(file.shown.clone()),
-        format: reading.format.clone(),
-        granularity: reading.granularity.as_deref().and_then(|size| match size {
-            LEAF => Some(plan::Granularity::Leaf),
-            TASK => Some(plan::Granularity::Task),
-            GROUP => Some(plan::Granularity::Group),
-            _ => None,
-        }),
-        boxes_all: reading.boxes_all,
-        as_one: reading.as_one,
-        max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),
-        assume_done: texts(&reading.assume_done),
-    }
-}
-
-fn resolve_options(reading: &PlanReading, agents: BTreeSet<String>) -> ResolveOptions {
-    let role = |role: &RoleChoice| Role { agent: role.agent.clone(), layer: role.layer };
-    ResolveOptions {
-        agents,
-        roles: reading.roles.iter().map(|(name, known)| (name.clone(), role(known))).collect(),
-        default_agent: reading.agent.clone(),
-        agent_for: reading
-            .agent_for
-            .iter()
-            .map(|(task, agent)| (task.as_str().to_owned(), agent.clone()))
-            .collect(),
-        timeout: reading.timeout,
-        retries: reading.retries,
-        only: texts(&reading.only),
-        with_deps: reading.with_deps,
-        skip: texts(&reading.skip),
-        assume_done: texts(&reading.assume_done),
-        force: reading.force,
-        ..ResolveOptions::default()
-    }
-}
-
-fn texts(ids: &[TaskId]) -> Vec<String> {
-    ids.iter().map(|id| id.as_str().to_owned()).collect()
-}
-
-/// Finds the plan and reads its bytes, at most one more than may be read of them.
-pub fn plan_text(context: &Context, name: &Path, reading: &PlanReading) -> Result<PlanText, CliError> {
-    let found = locate::find_plan(name, &context.directory, &context.root).map_err(|error| {
-        let mut cli = CliError::new(ExitCode::InvalidInput, error.to_string());
-        cli.hints = error.hints();
-        cli
-    })?;
-    let limit = reading.max_size.unwrap_or(ReadOptions::MAX_SIZE).saturating_add(1);
-    let mut bytes = Vec::new();
-    let (path, shown) = match found.source {
-        PlanSource::Stdin => {
-            std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(|error| {
-                CliError::new(
-                    ExitCode::InvalidInput,
-                    format!("cannot read the plan from standard input: {error}"),
-                )
-            })?;
-            (None, "-".to_owned())
-        }
-        PlanSource::File(path) => {
-            let shown = context.shown(&path);
-            std::fs::File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(
-                |error| CliError::new(ExitCode::InvalidInput, format!("cannot read `{shown}`: {error}")),
-            )?;
-            (Some(path), shown)
-        }
-        PlanSource::Folder(path) => {
-            return Err(CliError::new(
-                ExitCode::InvalidInput,
-                format!("`{}` is a folder of tasks, which this version does not read", context.shown(&path)),
-            )
-            .hint("name one of its files"));
-        }
-    };
-    if found.searched {
-        context.ui.note(&format!("plan {shown}"));
-    }
-    Ok(PlanText { path, shown, bytes })
-}
-
 /// The tasks of the plan, without boxes where none is to be ticked.
 pub fn tasks_of(read: &ReadPlan, tick: TickMode) -> Vec<TaskSpec> {
     let mut tasks = read.resolved.tasks.clone();
-    if tick == TickMode::Never || read.file.path.is_none() {
+    if tick == TickMode::Never || read.file.path().is_none() {
         for task in &mut tasks {
             task.tick = None;
         }
@@ -410,11 +186,13 @@ pub fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading:
         prefix: settings.prefix.clone(),
         root: context.root.clone(),
         state_dir: Some(context.state_dir.clone()),
-        plan: read.file.path.as_ref().map_or_else(|| "-".to_owned(), |path| shown(&context.root, path)),
-        plan_path: read.file.path.clone(),
+        plan: read.file.name(),
+        plan_path: read.file.path(),
+        more_plans: read.file.more_paths(),
         plan_title: read.plan.title.clone(),
         plan_hash: read.file.hash(),
         preamble: read.plan.preamble.clone(),
+        contexts: read.resolved.contexts.clone(),
         created_at: context.clock.now(),
         host: context.host.clone(),
         settings: settings.run.clone(),

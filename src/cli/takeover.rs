@@ -12,6 +12,7 @@ use crate::model::run::RunSpec;
 use crate::scheduler::Input;
 use crate::store::Store;
 use crate::workspace;
+use crate::workspace::checkout::kept_name;
 
 /// A run of another machine as it is to go on here.
 #[derive(Debug)]
@@ -27,18 +28,14 @@ pub struct Moved {
 /// # Errors
 /// If the repository is not here, or what is to be run was not told whole.
 pub fn moved(context: &Context, spec: RunSpec, host: &str) -> Result<Moved, CliError> {
-    let plan = plan_here(context, &spec, host)?;
-    let text = match &plan {
-        Some(path) => std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(
-            |error| {
-                CliError::new(
-                    ExitCode::Environment,
-                    format!("cannot read `{}`: {error}", context.shown(path)),
-                )
-            },
-        )?,
-        None => String::new(),
-    };
+    let mut plans = plans_here(context, &spec, host)?;
+    let mut text = String::new();
+    for path in &plans {
+        let bytes = std::fs::read(path).map_err(|error| {
+            CliError::new(ExitCode::Environment, format!("cannot read `{}`: {error}", context.shown(path)))
+        })?;
+        text.push_str(&String::from_utf8_lossy(&bytes));
+    }
     let mut spec = spec;
     if spec.agents.values().any(|agent| is_masked_anywhere(agent, &text)) {
         // Where a secret stands in the configuration, the one here has it too.
@@ -77,7 +74,8 @@ pub fn moved(context: &Context, spec: RunSpec, host: &str) -> Result<Moved, CliE
             hint: Some("`orchestrate report --as FORM` prints it".to_owned()),
         });
     }
-    spec.plan_path = plan;
+    spec.more_plans = if plans.is_empty() { Vec::new() } else { plans.split_off(1) };
+    spec.plan_path = plans.pop();
     spec.state_dir = Some(context.state_dir.clone());
     Ok(Moved { spec, told })
 }
@@ -103,29 +101,35 @@ pub fn settle(context: &Context, spec: &RunSpec) -> Result<(), CliError> {
     workspace::git::keep_out_of_commits(&context.state_dir, git.as_deref()).map_err(anyhow::Error::from)?;
     let folder = context.folders(&spec.root, &spec.run_id);
     make_private_folder(folder.run())?;
-    if let Some(plan) = &spec.plan_path {
-        write_private_file(&folder.run().join("plan.md"), &std::fs::read(plan)?)?;
+    for (number, plan) in spec.plan_files().enumerate() {
+        write_private_file(&folder.run().join(kept_name(number)), &std::fs::read(plan)?)?;
     }
     Ok(())
 }
 
-/// The plan's file here; none: it was read from standard input.
-fn plan_here(context: &Context, spec: &RunSpec, host: &str) -> Result<Option<PathBuf>, CliError> {
+/// The plans' files here; none: it was read from standard input.
+fn plans_here(context: &Context, spec: &RunSpec, host: &str) -> Result<Vec<PathBuf>, CliError> {
     if spec.plan_path.is_none() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
+    // The name of a single plan may hold anything.
+    let names: Vec<&str> =
+        if spec.more_plans.is_empty() { vec![&spec.plan] } else { spec.plan.split(" + ").collect() };
+    names.into_iter().map(|name| plan_here(context, spec, name, host)).collect()
+}
+
+fn plan_here(context: &Context, spec: &RunSpec, name: &str, host: &str) -> Result<PathBuf, CliError> {
     // One outside of the project is told with its whole path, which `join` leaves as it is.
-    let here = context.root.join(Path::new(&spec.plan));
+    let here = context.root.join(Path::new(name));
     if here.is_file() {
-        return Ok(Some(here));
+        return Ok(here);
     }
     Err(CliError::new(
         ExitCode::Environment,
         format!(
-            "run {} goes on only in its repository, and `{}` has no `{}`",
+            "run {} goes on only in its repository, and `{}` has no `{name}`",
             spec.run_id,
             context.shown(&context.root),
-            spec.plan
         ),
     )
     .hint(format!(

@@ -89,6 +89,12 @@ impl Diagnostic {
         self
     }
 
+    /// Says which file it is about, where that is another than the text at hand.
+    #[must_use]
+    pub fn in_optional_file(self, file: Option<&str>) -> Self {
+        Self { file: file.map(str::to_owned), ..self }
+    }
+
     /// Whether it keeps the plan from being run.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::agents::AdapterError;
 use crate::engine::Engine;
-use crate::engine::drive::file_state;
+use crate::engine::drive::plan_states;
 use crate::engine::facts::checked;
 use crate::engine::prepare::{self, AttemptOrder};
 use crate::model::ids::{AttemptKey, TaskId};
@@ -157,10 +157,11 @@ impl Engine {
 
     fn tick(&mut self, task: &TaskId) -> Option<String> {
         let spec = Arc::clone(&self.parts.spec);
-        let (plan, place) = (spec.plan_path.as_deref()?, self.task(&spec, task).tick.as_ref()?);
-        let problem = self.parts.workspace.tick(plan, place).err().map(|problem| problem.to_string());
+        let place = self.task(&spec, task).tick.as_ref()?;
+        let plan = spec.plan_file(place.file.as_deref())?;
+        let problem = self.parts.workspace.tick(&plan, place).err().map(|problem| problem.to_string());
         // Our own change is no change of the plan.
-        self.plan_state = file_state(plan);
+        self.plan_state = plan_states(&spec);
         problem
     }
 }

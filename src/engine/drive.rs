@@ -104,7 +104,7 @@ pub struct Engine {
     pub(super) hearing: Hearing,
     /// Attempts that have no user of their own in the Redis where others have one, and why.
     pub(super) ungranted: BTreeMap<AttemptKey, String>,
-    pub(super) plan_state: Option<(SystemTime, u64)>,
+    pub(super) plan_state: Vec<Option<(SystemTime, u64)>>,
     pub(super) attempt_events: AttemptEvents,
     pub(super) tails: Tails,
     /// Our entry in the register of live supervisors.
@@ -123,7 +123,7 @@ impl Engine {
         let supervisor = Supervisor::new(sender).context("cannot supervise processes")?;
         let tasks =
             parts.spec.tasks.iter().enumerate().map(|(place, task)| (task.id.clone(), place)).collect();
-        let plan_state = parts.spec.plan_path.as_deref().and_then(file_state);
+        let plan_state = plan_states(&parts.spec);
         let sessions = Sessions::new(&parts.folders);
         let agent_reports = AgentReports::new(&parts.store);
         let hearing = Hearing::new(&parts.spec, parts.clock.wall());
@@ -342,8 +342,7 @@ impl Engine {
 
     /// Looks whether the plan was changed since it was looked at last.
     pub(super) fn look_at_plan(&mut self) -> Vec<Input> {
-        let Some(plan) = self.parts.spec.plan_path.as_deref() else { return Vec::new() };
-        let state = file_state(plan);
+        let state = plan_states(&self.parts.spec);
         if state == self.plan_state {
             return Vec::new();
         }
@@ -415,8 +414,13 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
     }
 }
 
+/// The states of the run's plans, in order.
+pub(super) fn plan_states(spec: &RunSpec) -> Vec<Option<(SystemTime, u64)>> {
+    spec.plan_files().map(|plan| file_state(plan)).collect()
+}
+
 /// When a file was written and how long it is; none: it is not there.
-pub(super) fn file_state(path: &Path) -> Option<(SystemTime, u64)> {
+fn file_state(path: &Path) -> Option<(SystemTime, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

@@ -13,7 +13,7 @@ use crate::engine::folders::RunFolders;
 use crate::model::agent::{AdapterKind, AgentSpec};
 use crate::model::ids::{AttemptKey, RunId, TaskId};
 use crate::model::layer::Rung;
-use crate::model::run::RunSpec;
+use crate::model::run::{GroupContext, RunSpec};
 use crate::model::task::TaskSpec;
 use crate::model::time::Span;
 use crate::model::view::RunView;
@@ -84,9 +84,12 @@ pub fn prepare(
     if agent.kind != AdapterKind::Command {
         let dependencies = dependency_reports(view, order.task);
         let verify: Vec<String> = checks_of(spec, order.task);
+        let place = |place: &u32| spec.contexts.get(usize::try_from(*place).ok()?);
+        let contexts: Vec<&GroupContext> = order.task.contexts.iter().filter_map(place).collect();
         let prompt = agents::prompt::build(&PromptInput {
             task: order.task,
             preamble: &spec.preamble,
+            contexts: &contexts,
             plan_title: &spec.plan_title,
             run_id: &spec.run_id,
             attempt: *attempt,

@@ -103,6 +103,9 @@ pub struct CheckEdge {
 /// A box that is no task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ignored {
+    /// The file it stands in, where that is not the plan itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// 1-based.
     pub line: u32,
     /// Why it is none.
@@ -112,6 +115,9 @@ pub struct Ignored {
 /// A command that a run would execute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckCommand {
+    /// The file it stands in, where that is not the plan itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// 1-based line.
     pub line: u32,
     /// The task it belongs to.

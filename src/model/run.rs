@@ -174,6 +174,15 @@ pub struct PlanReading {
     pub retries: u32,
 }
 
+/// What a plan says of a group of tasks: what stands between its heading and its first task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupContext {
+    /// The group's title.
+    pub title: String,
+    /// Verbatim.
+    pub text: String,
+}
+
 /// Everything that a run is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSpec {
@@ -191,7 +200,10 @@ pub struct RunSpec {
     pub state_dir: Option<PathBuf>,
     /// The plan file, absolute; none: it was read from standard input.
     pub plan_path: Option<PathBuf>,
-    /// The plan as shown: relative to the root with `/`, or `-`.
+    /// Further plans that are run with it as one, absolute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_plans: Vec<PathBuf>,
+    /// The plan as shown: relative to the root with `/`, or `-`; several are joined by ` + `.
     pub plan: String,
     /// The plan's title.
     pub plan_title: String,
@@ -199,6 +211,9 @@ pub struct RunSpec {
     pub plan_hash: String,
     /// What stands before the tasks and applies to all of them.
     pub preamble: String,
+    /// What the plan says of groups of tasks: goal and context, which tasks name by their place here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<GroupContext>,
     /// When it was made.
     pub created_at: Timestamp,
     /// The host on which it was made.
@@ -227,6 +242,19 @@ pub struct RunSpec {
 }
 
 impl RunSpec {
+    /// The files of its plans, the first one first; none: it was read from standard input.
+    pub fn plan_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.plan_path.iter().chain(&self.more_plans)
+    }
+
+    /// The file that a task's box stands in; `named` is how the box names it, where that is not the plan.
+    pub fn plan_file(&self, named: Option<&str>) -> Option<PathBuf> {
+        match named {
+            Some(named) => Some(self.root.join(named)),
+            None => self.plan_path.clone(),
+        }
+    }
+
     /// A run of nothing, in the project `project`: the rest is for the caller to say.
     pub fn new(run_id: RunId, project: &str) -> Self {
         Self {
@@ -236,10 +264,12 @@ impl RunSpec {
             root: PathBuf::new(),
             state_dir: None,
             plan_path: None,
+            more_plans: Vec::new(),
             plan: "-".to_owned(),
             plan_title: String::new(),
             plan_hash: String::new(),
             preamble: String::new(),
+            contexts: Vec::new(),
             created_at: Timestamp(0),
             host: String::new(),
             settings: RunSettings::default(),

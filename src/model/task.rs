@@ -230,6 +230,9 @@ pub struct TaskSpec {
     pub line: u32,
     /// Title of the innermost group.
     pub group: Option<String>,
+    /// What the plan says of the groups around it, outermost first: places in the run's contexts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<u32>,
     /// Work, checkpoint or gate.
     pub kind: TaskKind,
     /// What the plan says of it.
@@ -279,6 +282,7 @@ impl TaskSpec {
             file: None,
             line: 1,
             group: None,
+            contexts: Vec::new(),
             kind: TaskKind::Task,
             plan_status: PlanStatus::Open,
             entry: Entry::Run,

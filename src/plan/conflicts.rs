@@ -169,7 +169,9 @@ fn tell(tasks: &[TaskSpec], pairs: &BTreeMap<(usize, usize), String>, diagnostic
         let (a, b) = (&tasks[*first], &tasks[*second]);
         let message =
             format!("tasks `{}` and `{}` both name `{path}`: they will not run together", a.id, b.id);
-        diagnostics.push(Diagnostic::note("same-file", Place::line(b.line), message));
+        diagnostics.push(
+            Diagnostic::note("same-file", Place::line(b.line), message).in_optional_file(b.file.as_deref()),
+        );
     }
     if pairs.len() > MOST_TOLD {
         let message = format!("{} more pairs of tasks name the same files", pairs.len() - MOST_TOLD);

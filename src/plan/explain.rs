@@ -35,6 +35,7 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         let with_lines = resolve::commands_of(plan, task, spec);
         if runs {
             commands.extend(with_lines.into_iter().map(|(role, command)| CheckCommand {
+                file: task.file.clone(),
                 line: command.line,
                 task: task.id.clone(),
                 role: role.to_owned(),

@@ -219,6 +219,7 @@ impl Maker<'_, '_> {
                             )
                             .hint(hint),
                         );
+                        held.push(id);
                     }
                     Named::Elsewhere(id) if !assumed.contains(&names::folded(&id)) => {
                         self.plan.diagnostics.push(

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use super::assemble::ancestors;
+use super::lines::number;
 use super::stated::Stated;
 use super::types::Dependency;
 use super::types::Plan;
@@ -104,6 +105,35 @@ impl Frontier {
     }
 }
 
+/// Where tasks and groups stand among each other: by line, and where they stand in several files, by the
+/// order in which they were read.
+pub(crate) struct Places {
+    /// Of each task.
+    pub(crate) tasks: Vec<u32>,
+    /// Of each group.
+    groups: Vec<u32>,
+}
+
+impl Places {
+    /// Looks where everything stands.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        if plan.tasks.iter().all(|task| task.file.is_none()) {
+            return Self {
+                tasks: plan.tasks.iter().map(|task| task.line).collect(),
+                groups: plan.groups.iter().map(|group| group.line).collect(),
+            };
+        }
+        let tasks: Vec<u32> = (0..plan.tasks.len()).map(number).collect();
+        let mut groups = vec![u32::MAX; plan.groups.len()];
+        for (task, place) in plan.tasks.iter().zip(&tasks) {
+            for group in ancestors(&plan.groups, task.group) {
+                groups[group] = groups[group].min(*place);
+            }
+        }
+        Self { tasks, groups }
+    }
+}
+
 struct Walk<'p> {
     plan: &'p Plan,
     live: &'p dyn Fn(usize) -> bool,
@@ -185,8 +215,9 @@ impl Walk<'_> {
         let mut children: Vec<Vec<Child>> = (0..=self.plan.groups.len()).map(|_| Vec::new()).collect();
         let top = self.plan.groups.len();
         let mut all: Vec<(u32, bool, usize)> = Vec::with_capacity(self.plan.tasks.len() + top);
-        all.extend(self.plan.tasks.iter().enumerate().map(|(task, found)| (found.line, true, task)));
-        all.extend(self.plan.groups.iter().enumerate().map(|(group, found)| (found.line, false, group)));
+        let places = Places::new(self.plan);
+        all.extend(places.tasks.iter().enumerate().map(|(task, place)| (*place, true, task)));
+        all.extend(places.groups.iter().enumerate().map(|(group, place)| (*place, false, group)));
         all.sort_unstable();
         for (_, is_task, index) in all {
             if is_task {

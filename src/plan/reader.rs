@@ -118,10 +118,17 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             );
         }
     }
-    let found = order::order(&plan, &|task| is_live(&plan, task), &|task| plan.tasks[task].optional);
-    if let Some(diagnostic) = order::ring_diagnostic(&plan, &found.ring) {
+    let ring = draw_edges(&mut plan);
+    if let Some(diagnostic) = order::ring_diagnostic(&plan, &ring) {
         plan.diagnostics.push(diagnostic);
     }
+    plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
+    plan
+}
+
+/// Works out what waits for what among the tasks that are still to be done. Returns the tasks of a ring.
+pub(crate) fn draw_edges(plan: &mut Plan) -> Vec<usize> {
+    let found = order::order(plan, &|task| is_live(plan, task), &|task| plan.tasks[task].optional);
     plan.edges = found
         .edges
         .into_iter()
@@ -131,8 +138,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             rule,
         })
         .collect();
-    plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
-    plan
+    found.ring
 }
 
 fn unknown_format(name: &str) -> Diagnostic {
@@ -204,7 +210,7 @@ fn ignored(
             open += usize::from(mark.status() != Some(PlanStatus::Done));
             "belongs to no task".to_owned()
         };
-        plan.ignored.push(Ignored { line: number(item.line), reason });
+        plan.ignored.push(Ignored { file: None, line: number(item.line), reason });
     }
     if open > 0 && !plan.tasks.is_empty() {
         let noun =

@@ -19,6 +19,7 @@ use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
 use crate::model::ids::TaskId;
+use crate::model::run::GroupContext;
 use crate::model::task::Entry;
 use crate::model::task::FileVerb;
 use crate::model::task::HeldReason;
@@ -93,6 +94,8 @@ impl Default for ResolveOptions {
 pub struct Resolved {
     /// In plan order.
     pub tasks: Vec<TaskSpec>,
+    /// What the plan says of the groups, for those whose tasks are in the run.
+    pub contexts: Vec<GroupContext>,
     /// Besides those of the plan.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -159,10 +162,15 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
     }
     let entries = spread(plan, entries, &order.edges);
     let mut names = Names { options, diagnostics: &mut diagnostics, unknown: BTreeMap::new() };
+    let (contexts, context_of) = contexts(plan);
     let mut tasks: Vec<TaskSpec> = Vec::with_capacity(plan.tasks.len());
     for (index, (task, entry)) in plan.tasks.iter().zip(entries).enumerate() {
         let pinned = agent_for.get(&index).copied();
-        tasks.push(spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names));
+        let mut task = spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names);
+        task.contexts =
+            ancestors(&plan.groups, plan.tasks[index].group).filter_map(|group| context_of[group]).collect();
+        task.contexts.reverse();
+        tasks.push(task);
     }
     names.tell();
     let pairs = conflicts::find(&tasks, &mut diagnostics);
@@ -171,7 +179,26 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
         tasks[first].conflicts.push(b);
         tasks[second].conflicts.push(a);
     }
-    Resolved { tasks, diagnostics }
+    Resolved { tasks, contexts, diagnostics }
+}
+
+/// The most of a group's context that its tasks are given, in bytes: it goes into every prompt.
+const MOST_CONTEXT: usize = 16 * 1024;
+
+/// The contexts that say something, and for each group which of them is its own.
+fn contexts(plan: &Plan) -> (Vec<GroupContext>, Vec<Option<u32>>) {
+    let mut contexts: Vec<GroupContext> = Vec::new();
+    let of_group = |group: &super::types::Group| {
+        let text = group.context.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let text = text[..text.floor_char_boundary(MOST_CONTEXT)].to_owned();
+        contexts.push(GroupContext { title: group.title.clone(), text });
+        u32::try_from(contexts.len() - 1).ok()
+    };
+    let of_groups = plan.groups.iter().map(of_group).collect();
+    (contexts, of_groups)
 }
 
 /// The tasks that the run is about.
@@ -304,7 +331,8 @@ fn spec(
                 Place::line(task.line),
                 format!("task `{}` is for the agent `command`, and says no command", task.id),
             )
-            .hint("add `- **Command**: ` with one code span, or one shell fence"),
+            .hint("add `- **Command**: ` with one code span, or one shell fence")
+            .in_optional_file(task.file.as_deref()),
         );
     }
     let verify =
@@ -327,6 +355,7 @@ fn spec(
         file: task.file.clone(),
         line: task.line,
         group: task.group.map(|group| plan.groups[group].title.clone()),
+        contexts: Vec::new(),
         kind: task.kind,
         plan_status: task.status,
         entry,
@@ -370,8 +399,8 @@ pub(crate) fn commands_of(plan: &Plan, task: &PlanTask, spec: &TaskSpec) -> Vec<
 struct Names<'o, 'd> {
     options: &'o ResolveOptions,
     diagnostics: &'d mut Vec<Diagnostic>,
-    /// Names that nobody knows: line and id of the first task, and how many there are.
-    unknown: BTreeMap<String, (u32, TaskId, usize)>,
+    /// Names that nobody knows: file, line and id of the first task, and how many there are.
+    unknown: BTreeMap<String, (Option<String>, u32, TaskId, usize)>,
 }
 
 impl Names<'_, '_> {
@@ -389,8 +418,8 @@ impl Names<'_, '_> {
             let diagnostic = self.hints(bare, Diagnostic::error("unknown-agent", Place::WHOLE, message));
             self.diagnostics.push(diagnostic);
         } else {
-            let first = (task.line, task.id.clone(), 0);
-            self.unknown.entry(bare.to_owned()).or_insert(first).2 += 1;
+            let first = (task.file.clone(), task.line, task.id.clone(), 0);
+            self.unknown.entry(bare.to_owned()).or_insert(first).3 += 1;
         }
         (self.options.default_agent.clone(), None)
     }
@@ -399,14 +428,15 @@ impl Names<'_, '_> {
     fn tell(&mut self) {
         let instead = self.options.default_agent.as_deref();
         let instead = instead.map_or("any agent".to_owned(), |agent| format!("`{agent}`"));
-        for (name, (line, id, count)) in std::mem::take(&mut self.unknown) {
+        for (name, (file, line, id, count)) in std::mem::take(&mut self.unknown) {
             let others = match count {
                 0 | 1 => "goes".to_owned(),
                 2 => "and 1 other go".to_owned(),
                 _ => format!("and {} others go", count - 1),
             };
             let message = format!("there is no agent `{name}`: task `{id}` {others} to {instead}");
-            let diagnostic = Diagnostic::warning("unknown-agent", Place::line(line), message);
+            let diagnostic = Diagnostic::warning("unknown-agent", Place::line(line), message)
+                .in_optional_file(file.as_deref());
             let diagnostic = self.hints(&name, diagnostic);
             self.diagnostics.push(diagnostic);
         }

@@ -3,15 +3,20 @@
 //! Several attempts may work in it at once. A declared path can be observed all the same; what a
 //! completion claims beyond that is looked at by its time of writing.
 
+mod plans;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plans::Plans;
+pub use plans::kept_name;
+
 use super::paths::{Ours, inside};
 use super::safeguards::Safeguards;
 use super::snapshot::{Snapshot, look_at_glob};
-use super::stamp::{Budget, ContentHash, HashKeeper, Stamp, any_differs, written_since};
-use super::tick::{self, TickProblem};
+use super::stamp::{Budget, Stamp, any_differs, written_since};
+use super::tick::TickProblem;
 use super::{PathFacts, Workspace, WorkspaceError};
 use crate::model::completion::{Change, Completion};
 use crate::model::ids::TaskId;
@@ -26,37 +31,26 @@ pub struct Checkout {
     root: PathBuf,
     run_folder: PathBuf,
     ours: Ours,
-    plan: Option<PathBuf>,
+    plans: Plans,
     before: BTreeMap<TaskId, Snapshot>,
-    /// The plan as it was read, once a box is to be ticked.
-    as_read: Option<Vec<u8>>,
-    plan_hash: HashKeeper,
     /// The latest beginning of a task: that time has come.
     now: Timestamp,
-    /// Hash of the plan when a task's attempt under way began.
-    plan_at_start: BTreeMap<TaskId, Option<ContentHash>>,
-    /// Hashes of the plan before and after each tick of ours, in order.
-    own_ticks: Vec<(Option<ContentHash>, Option<ContentHash>)>,
     safeguards: Option<Arc<Safeguards>>,
 }
 
 impl Checkout {
     /// The checkout at `root`, for the run whose folder (`runs/<id>`) is `run_folder` and whose
-    /// plan file is `plan`. The plan as read is expected at `plan.md` in the run's folder; without
-    /// it a box among equal lines cannot be told from the others.
-    pub fn new(root: &Path, run_folder: &Path, plan: Option<&Path>) -> Self {
+    /// plan files are `plans`. The plans as read are expected in the run's folder ([`kept_name`]); without
+    /// them a box among equal lines cannot be told from the others.
+    pub fn new(root: &Path, run_folder: &Path, plans: &[PathBuf]) -> Self {
         let run_folder = dunce::canonicalize(run_folder).unwrap_or_else(|_| run_folder.to_path_buf());
         Self {
             root: dunce::canonicalize(root).unwrap_or_else(|_| root.to_path_buf()),
             ours: Ours::of_run(&run_folder),
+            plans: Plans::new(&run_folder, plans),
             run_folder,
-            plan: plan.map(Path::to_path_buf),
             before: BTreeMap::new(),
-            as_read: None,
-            plan_hash: HashKeeper::default(),
             now: Timestamp(0),
-            plan_at_start: BTreeMap::new(),
-            own_ticks: Vec::new(),
             safeguards: None,
         }
     }
@@ -72,29 +66,6 @@ impl Checkout {
     fn snapshot_file(&self, task: &TaskId) -> PathBuf {
         self.run_folder.join("tasks").join(task.code()).join("before.json")
     }
-
-    fn plan_hash(&mut self) -> Option<ContentHash> {
-        self.plan.as_deref().and_then(|plan| self.plan_hash.hash(plan, self.now))
-    }
-
-    fn plan_changed(&mut self, task: &TaskId) -> bool {
-        if self.plan.is_none() || !self.plan_at_start.contains_key(task) {
-            return false;
-        }
-        let found = self.plan_hash();
-        let Some(mut expected) = self.plan_at_start.get(task) else {
-            return false;
-        };
-        if *expected == found {
-            return false;
-        }
-        for (before, after) in &self.own_ticks {
-            if before == expected {
-                expected = after;
-            }
-        }
-        *expected != found
-    }
 }
 
 impl Workspace for Checkout {
@@ -104,8 +75,7 @@ impl Workspace for Checkout {
 
     fn begin(&mut self, task: &TaskSpec, began: Timestamp) -> Result<(), WorkspaceError> {
         self.now = self.now.max(began);
-        let plan_hash = self.plan_hash();
-        self.plan_at_start.insert(task.id.clone(), plan_hash);
+        self.plans.begin(&task.id, self.now);
         if self.before.contains_key(&task.id) {
             return Ok(());
         }
@@ -156,7 +126,7 @@ impl Workspace for Checkout {
             }
         }
         let doubts = task.outputs.iter().filter_map(|path| empty_output(&self.root, path)).collect();
-        PathFacts { outputs, claims, plan_changed: self.plan_changed(&task.id), doubts }
+        PathFacts { outputs, claims, plan_changed: self.plans.changed(&task.id, self.now), doubts }
     }
 
     fn safeguards(&self, _task: &TaskId) -> Option<Arc<Safeguards>> {
@@ -164,17 +134,7 @@ impl Workspace for Checkout {
     }
 
     fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem> {
-        let is_ours = self.plan.as_deref() == Some(plan);
-        let before = if is_ours { self.plan_hash() } else { None };
-        if self.as_read.is_none() {
-            self.as_read = std::fs::read(self.run_folder.join("plan.md")).ok();
-        }
-        let written = tick::tick(plan, place, self.as_read.as_deref())?;
-        if is_ours && written {
-            let after = self.plan_hash();
-            self.own_ticks.push((before, after));
-        }
-        Ok(())
+        self.plans.tick(plan, place, self.now)
     }
 }
 

@@ -34,6 +34,7 @@ fn input<'a>(words: &Words<'a>) -> PromptInput<'a> {
     PromptInput {
         task: words.task,
         preamble: "Goal: people can log in.\n\nAll code is Rust.\n",
+        contexts: &[],
         plan_title: "Phase 3",
         run_id: &RUN,
         attempt: 2,

@@ -119,6 +119,7 @@ fn run_against(server: &ModelServer, name: &str, model: &str, body: &str, files:
         goes_on: false,
         task: &task,
         preamble: "Goal: greet.",
+        contexts: &[],
         plan_title: "Greetings",
         run_id: &RunId("01JRUN".to_owned()),
         attempt: 1,

@@ -58,6 +58,7 @@ mod reports;
 mod resuming;
 #[cfg(unix)]
 mod sessions;
+mod several_plans;
 mod simulations;
 mod spending;
 #[cfg(unix)]

@@ -72,16 +72,16 @@ Examples:
 pub struct PlanName {
     /// The plan: a file, a folder, a bare name, or `-` for standard input
     #[arg(value_name = "PLAN")]
-    pub place: Option<PathBuf>,
-    /// The same as PLAN
+    pub place: Vec<PathBuf>,
+    /// The same as PLAN; several plans are run as one
     #[arg(long, value_name = "PLAN")]
-    pub plan: Option<PathBuf>,
+    pub plan: Vec<PathBuf>,
 }
 
 impl PlanName {
-    /// The name, wherever it stood.
-    pub fn get(&self) -> PathBuf {
-        self.place.clone().or_else(|| self.plan.clone()).unwrap_or_default()
+    /// The names, wherever they stood.
+    pub fn all(&self) -> Vec<PathBuf> {
+        self.place.iter().chain(&self.plan).cloned().collect()
     }
 }
 

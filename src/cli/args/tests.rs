@@ -49,10 +49,10 @@ fn a_plan_is_run_by_option_or_by_command() {
         &["--only", "status", "--plan", "p.md"],
     ] {
         let (_, command) = run(line);
-        assert_eq!(command.plan.get(), PathBuf::from("p.md"), "{line:?}");
+        assert_eq!(command.plan.all(), [PathBuf::from("p.md")], "{line:?}");
     }
-    assert_eq!(run(&["--plan", "-"]).1.plan.get(), PathBuf::from("-"));
-    assert_eq!(run(&["run", "-"]).1.plan.get(), PathBuf::from("-"));
+    assert_eq!(run(&["--plan", "-"]).1.plan.all(), [PathBuf::from("-")]);
+    assert_eq!(run(&["run", "-"]).1.plan.all(), [PathBuf::from("-")]);
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn words_that_are_not_utf_8_are_paths() {
         let mut line = words(&["run"]);
         line.push(OsString::from_vec(b"p\xff.md".to_vec()));
         let cli = parse(line).expect("a path may hold any bytes");
-        assert!(matches!(cli.command, Command::Run(run) if run.plan.get().to_str().is_none()));
+        assert!(matches!(cli.command, Command::Run(run) if run.plan.all()[0].to_str().is_none()));
     }
 }
 

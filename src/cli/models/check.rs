@@ -9,6 +9,7 @@ use crate::cli::args::commands::ModelsCheckCommand;
 use crate::cli::args::run::{ReadingOptions, Selection};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::plans;
 use crate::cli::run;
 use crate::cli::settings::{Settings, Warning};
 use crate::cli::start;
@@ -51,17 +52,17 @@ pub(super) fn check(context: &Context, command: &ModelsCheckCommand) -> Result<E
     start::find_agents(context, &mut settings.agents, &settings.layers);
     let mut all = Vec::new();
     let mut layers: Option<Vec<Diagnostic>> = None;
-    let reading = run::reading_of(&settings, &ReadingOptions::default(), &Selection::default(), false);
+    let reading = plans::reading_of(&settings, &ReadingOptions::default(), &Selection::default(), false);
     for plan in &command.plans {
-        let file = run::plan_text(context, plan, &reading)?;
-        let read = run::ReadPlan::of(file, &reading, &settings);
+        let file = plans::plan_text(context, std::slice::from_ref(plan), &reading)?;
+        let read = plans::ReadPlan::of(context, file, &reading, &settings);
         if read.has_errors() {
             read.show_diagnostics(context);
             read.refuse()?;
         }
         let spec = run::spec_of(context, &settings, &read, reading.clone());
         let found = hierarchy::of_tasks(&spec);
-        all.push(Remarks { file: read.file.shown.clone(), text: read.text().to_owned(), found });
+        all.push(Remarks { file: read.file.shown(), text: read.text(), found });
         layers.get_or_insert_with(|| hierarchy::of_layers(&spec));
     }
     let mut layers = layers.unwrap_or_else(|| hierarchy::of_layers(&without_plan(context, &settings)));

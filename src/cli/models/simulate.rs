@@ -9,7 +9,8 @@ use crate::cli::args::simulate::SimulateCommand;
 use crate::cli::config::read_scenario;
 use crate::cli::context::{Context, refused_config};
 use crate::cli::exit::CliError;
-use crate::cli::run::{self, ReadPlan};
+use crate::cli::plans::{self, ReadPlan};
+use crate::cli::run;
 use crate::cli::start;
 use crate::masking;
 use crate::model::exit::ExitCode;
@@ -35,9 +36,9 @@ const BEGIN: Timestamp = Timestamp(1_767_225_600_000);
 pub(super) fn simulate(context: &Context, command: &SimulateCommand) -> Result<ExitCode, CliError> {
     let scenario = scenario(context, command)?;
     let mut settings = context.settings_for(&command.options)?;
-    let reading = run::reading_of(&settings, &command.reading, &command.selection, command.options.force);
-    let file = run::plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, &settings);
+    let reading = plans::reading_of(&settings, &command.reading, &command.selection, command.options.force);
+    let file = plans::plan_text(context, &command.plan.all(), &reading)?;
+    let read = ReadPlan::of(context, file, &reading, &settings);
     read.show_diagnostics(context);
     read.refuse()?;
     if command.installed {

@@ -288,7 +288,8 @@ fn dependencies_that_are_not_there() {
     );
     assert!(plan.diagnostics[0].is_error() && !plan.diagnostics[1].is_error());
     assert_eq!(plan.diagnostics[0].place.column, 21);
-    assert_eq!(plan.tasks[1].held, [HeldReason::MissingDependency("BACK-5".to_owned())]);
+    let missing = |id: &str| HeldReason::MissingDependency(id.to_owned());
+    assert_eq!(plan.tasks[1].held, [missing("T009"), missing("BACK-5")]);
     let assumed = ReadOptions { assume_done: vec!["T009".to_owned()], ..ReadOptions::default() };
     assert_eq!(codes(&read(b"- [ ] T001 a (depends on T009)\n", &assumed)), [""; 0]);
 }

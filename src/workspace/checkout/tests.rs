@@ -36,11 +36,11 @@ impl Project {
     }
 
     fn checkout(&self) -> Checkout {
-        Checkout::new(&self.root, &self.run_folder, None)
+        Checkout::new(&self.root, &self.run_folder, &[])
     }
 
     fn checkout_with_plan(&self) -> Checkout {
-        Checkout::new(&self.root, &self.run_folder, Some(&self.root.join("plan.md")))
+        Checkout::new(&self.root, &self.run_folder, &[self.root.join("plan.md")])
     }
 }
 
@@ -217,7 +217,7 @@ fn a_file_claimed_afterwards_is_judged_by_its_times() {
     let claimed = completion(&[("a.rs", Change::Modified)]);
     for (began, expected) in [(PAST, true), (FUTURE, false)] {
         let task = task(&[], &[]);
-        let mut checkout = Checkout::new(&project.root, &project.run_folder.join(began.0.to_string()), None);
+        let mut checkout = Checkout::new(&project.root, &project.run_folder.join(began.0.to_string()), &[]);
         checkout.begin(&task, began).unwrap();
         assert_eq!(checkout.facts(&task, Some(&claimed)).claims, [fact("a.rs", true, Some(expected))]);
     }

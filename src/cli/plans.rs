@@ -1,0 +1,377 @@
+//! Plans as they are named on the command line: their files, what is read from them, what is wrong with
+//! them. Several plans are read as one.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::args::run::{BoxRule, Granularity, ReadingOptions, Selection};
+use crate::cli::asked;
+use crate::cli::context::Context;
+use crate::cli::exit::CliError;
+use crate::cli::locate::{self, PlanSource};
+use crate::cli::settings::Settings;
+use crate::diagnostics::{self, Diagnostic};
+use crate::engine::folders::shown;
+use crate::masking;
+use crate::model::check::Severity;
+use crate::model::exit::ExitCode;
+use crate::model::ids::TaskId;
+use crate::model::run::{PlanReading, RoleChoice};
+use crate::plan::{self, Plan, PlanState, ReadOptions, ResolveOptions, Resolved, Role};
+use crate::report::text::count_of;
+
+/// The words for how finely a plan is cut, as a run keeps them.
+const LEAF: &str = "leaf";
+const TASK: &str = "task";
+const GROUP: &str = "group";
+
+/// A plan's bytes, and what it is called.
+pub struct PlanFile {
+    /// Absolute; none: standard input.
+    pub path: Option<PathBuf>,
+    /// Relative to the working directory where it lies below it: for people.
+    pub shown: String,
+    /// Relative to the project's root, with `/`; absolute outside of it: for documents.
+    pub name: String,
+    /// As they are.
+    pub bytes: Vec<u8>,
+}
+
+/// The plans of a command: one, or several that are run as one.
+pub struct PlanText {
+    /// In the order in which they were named.
+    pub files: Vec<PlanFile>,
+}
+
+impl PlanText {
+    /// Reads them, and looks for the plans that they name as their dependencies.
+    pub fn plan(&self, context: &Context, reading: &PlanReading) -> Plan {
+        let plans = self.files.iter().map(|file| {
+            let mut plan = plan::read(&file.bytes, &read_options(file, reading));
+            let said = self.waited_for(context, file, &plan.depends_on_plans, reading);
+            plan.diagnostics.extend(said);
+            (self.label(file), plan)
+        });
+        plan::join(plans.collect())
+    }
+
+    /// As a run and documents name it: the names of its files.
+    pub fn name(&self) -> String {
+        self.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(" + ")
+    }
+
+    /// As people see it.
+    pub fn shown(&self) -> String {
+        self.files.iter().map(|file| file.shown.as_str()).collect::<Vec<_>>().join(" + ")
+    }
+
+    /// The plan's file, the first of several.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.files.first().and_then(|file| file.path.clone())
+    }
+
+    /// The files of the further plans.
+    pub fn more_paths(&self) -> Vec<PathBuf> {
+        self.files.iter().skip(1).filter_map(|file| file.path.clone()).collect()
+    }
+
+    /// SHA-256 of its bytes, hexadecimal; of several plans that of their hashes.
+    pub fn hash(&self) -> String {
+        match self.files.as_slice() {
+            [one] => sha256(&one.bytes),
+            several => sha256(several.iter().map(|file| sha256(&file.bytes)).collect::<String>().as_bytes()),
+        }
+    }
+
+    /// How tasks and mistakes name one of several plans; boxes are found by it, too.
+    fn label(&self, file: &PlanFile) -> String {
+        file.name.clone()
+    }
+
+    /// The text of the plan that a diagnostic is about, with its name as shown.
+    fn of(&self, named: Option<&str>) -> Option<&PlanFile> {
+        match named {
+            Some(named) => self.files.iter().find(|file| file.name == named),
+            None => self.files.first(),
+        }
+    }
+
+    /// What there is to say of plans that a plan names as its dependencies.
+    fn waited_for(
+        &self,
+        context: &Context,
+        from: &PlanFile,
+        names: &[String],
+        reading: &PlanReading,
+    ) -> Vec<Diagnostic> {
+        let said = |name: &String| {
+            let state = if self.files.iter().any(|other| plan::is_named(name, &from.name, &other.name)) {
+                PlanState::Here
+            } else {
+                state_of(context, from, name, reading)
+            };
+            plan::dependency_plan(name, &from.shown, state)
+        };
+        names.iter().filter_map(said).collect()
+    }
+}
+
+/// How far a plan is that another one names.
+fn state_of(context: &Context, from: &PlanFile, name: &str, reading: &PlanReading) -> PlanState {
+    let folder = from.path.as_deref().and_then(Path::parent).unwrap_or(&context.directory);
+    let endings = ["", ".md", ".plan.md"];
+    let places = [folder, &context.root].into_iter().flat_map(|folder| {
+        endings.iter().map(move |ending| folder.join(format!("{}{ending}", name.replace('\\', "/"))))
+    });
+    let Some(path) = places.into_iter().find(|path| path.is_file()) else { return PlanState::Missing };
+    let Ok(bytes) = read_bounded(&path, reading) else { return PlanState::Unknown };
+    let other =
+        plan::read(&bytes, &ReadOptions { path: Some(context.shown(&path)), ..ReadOptions::default() });
+    if other.over {
+        return PlanState::Open(0);
+    }
+    if other.has_errors() {
+        return PlanState::Unknown;
+    }
+    PlanState::Open(other.tasks.iter().filter(|task| !task.status.is_met() && !task.optional).count())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |hash, byte| hash + &format!("{byte:02x}"))
+}
+
+/// A plan that was read, with what was made of it.
+pub struct ReadPlan {
+    /// Where it is from.
+    pub file: PlanText,
+    /// What it says.
+    pub plan: Plan,
+    /// What of it a run is made of.
+    pub resolved: Resolved,
+}
+
+impl ReadPlan {
+    /// Reads a plan, and looks whether what it asks for is to be had.
+    pub fn of(context: &Context, file: PlanText, reading: &PlanReading, settings: &Settings) -> Self {
+        let plan = file.plan(context, reading);
+        let agents = settings.agents.keys().cloned().collect();
+        let mut read = Self::resolved(file, plan, reading, agents);
+        read.resolved.diagnostics.extend(asked::not_to_be_had(&read.resolved.tasks, settings));
+        read
+    }
+
+    /// The plan as it was read, resolved for `agents`.
+    pub fn resolved(file: PlanText, plan: Plan, reading: &PlanReading, agents: BTreeSet<String>) -> Self {
+        let resolved = plan::resolve(&plan, &resolve_options(reading, agents));
+        Self { file, plan, resolved }
+    }
+
+    /// The text of the plan, the first of several.
+    pub fn text(&self) -> String {
+        self.file.of(None).map_or(String::new(), |file| String::from_utf8_lossy(&file.bytes).into_owned())
+    }
+
+    fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.plan.diagnostics.iter().chain(&self.resolved.diagnostics)
+    }
+
+    /// Whether it cannot be run.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Says everything that is wrong or odd, on stderr.
+    pub fn show_diagnostics(&self, context: &Context) {
+        let all: Vec<Diagnostic> = self.diagnostics().cloned().collect();
+        if all.is_empty() || (context.ui.quiet && !self.has_errors()) {
+            return;
+        }
+        let mut about: Vec<Option<&str>> = all.iter().map(|known| known.file.as_deref()).collect();
+        about.sort_unstable();
+        about.dedup();
+        let mut shown = String::new();
+        for named in about {
+            let here: Vec<Diagnostic> =
+                all.iter().filter(|known| known.file.as_deref() == named).cloned().collect();
+            let file = self.file.of(named);
+            let text = file.map_or(String::new(), |file| String::from_utf8_lossy(&file.bytes).into_owned());
+            let several = named.is_none() && self.file.files.len() > 1;
+            let name =
+                if several { self.file.shown() } else { file.map_or("", |file| &file.shown).to_owned() };
+            shown.push_str(&diagnostics::render(&name, &text, &here, context.ui.stderr.color));
+        }
+        context.ui.say(&masking::mask(&shown));
+    }
+
+    /// The error that ends the command where the plan has mistakes.
+    pub fn refuse(&self) -> Result<(), CliError> {
+        if !self.has_errors() {
+            return Ok(());
+        }
+        let documents =
+            self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown())).collect();
+        let errors = || self.diagnostics().filter(|known| known.severity == Severity::Error);
+        // An option that names what the plan does not have is wrong use, and no mistake of the plan.
+        let exit = if errors().all(|known| known.code == "unknown-task") {
+            ExitCode::Usage
+        } else {
+            ExitCode::InvalidInput
+        };
+        let mistakes = errors().count();
+        let count = count_of(u64::try_from(mistakes).unwrap_or(u64::MAX), "mistake");
+        Err(CliError::new(exit, format!("`{}` has {count}: nothing was run", self.file.shown()))
+            .with_diagnostics(documents))
+    }
+}
+
+/// How the plan is to be read, and what of it is run: by options and configuration.
+pub fn reading_of(
+    settings: &Settings,
+    reading: &ReadingOptions,
+    selection: &Selection,
+    force: bool,
+) -> PlanReading {
+    let roles = settings.roles.iter().filter_map(|(name, role)| {
+        Some((name.clone(), RoleChoice { agent: role.agent.clone()?, layer: role.layer }))
+    });
+    PlanReading {
+        format: reading.format.clone(),
+        granularity: reading.granularity.map(|size| {
+            match size {
+                Granularity::Leaf => LEAF,
+                Granularity::Task => TASK,
+                Granularity::Group => GROUP,
+            }
+            .to_owned()
+        }),
+        boxes_all: reading.boxes == Some(BoxRule::All),
+        as_one: reading.as_one,
+        max_size: reading.max_plan_size,
+        assume_done: reading.assume_done.clone(),
+        only: selection.only.clone(),
+        with_deps: selection.with_deps,
+        skip: selection.skip.clone(),
+        force,
+        agent: settings.agent.clone(),
+        agent_for: settings.agent_for.clone(),
+        roles: roles.collect(),
+        timeout: settings.timeout,
+        retries: settings.retries,
+    }
+}
+
+fn read_options(file: &PlanFile, reading: &PlanReading) -> ReadOptions {
+    ReadOptions {
+        path: Some(file.shown.clone()),
+        format: reading.format.clone(),
+        granularity: reading.granularity.as_deref().and_then(|size| match size {
+            LEAF => Some(plan::Granularity::Leaf),
+            TASK => Some(plan::Granularity::Task),
+            GROUP => Some(plan::Granularity::Group),
+            _ => None,
+        }),
+        boxes_all: reading.boxes_all,
+        as_one: reading.as_one,
+        max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),
+        assume_done: texts(&reading.assume_done),
+    }
+}
+
+fn resolve_options(reading: &PlanReading, agents: BTreeSet<String>) -> ResolveOptions {
+    let role = |role: &RoleChoice| Role { agent: role.agent.clone(), layer: role.layer };
+    ResolveOptions {
+        agents,
+        roles: reading.roles.iter().map(|(name, known)| (name.clone(), role(known))).collect(),
+        default_agent: reading.agent.clone(),
+        agent_for: reading
+            .agent_for
+            .iter()
+            .map(|(task, agent)| (task.as_str().to_owned(), agent.clone()))
+            .collect(),
+        timeout: reading.timeout,
+        retries: reading.retries,
+        only: texts(&reading.only),
+        with_deps: reading.with_deps,
+        skip: texts(&reading.skip),
+        assume_done: texts(&reading.assume_done),
+        force: reading.force,
+        ..ResolveOptions::default()
+    }
+}
+
+fn texts(ids: &[TaskId]) -> Vec<String> {
+    ids.iter().map(|id| id.as_str().to_owned()).collect()
+}
+
+/// Finds the plans and reads their bytes.
+///
+/// # Errors
+/// [`ExitCode::InvalidInput`] if one is not there or cannot be read; [`ExitCode::Usage`] if one is named
+/// twice, or standard input beside others.
+pub fn plan_text(context: &Context, names: &[PathBuf], reading: &PlanReading) -> Result<PlanText, CliError> {
+    let mut files: Vec<PlanFile> = Vec::with_capacity(names.len());
+    for name in names {
+        let file = one(context, name, reading)?;
+        if file.path.is_none() && names.len() > 1 {
+            return Err(CliError::new(ExitCode::Usage, "a plan from standard input stands alone")
+                .hint("put it into a file to run it with others"));
+        }
+        if files.iter().any(|known| known.path == file.path) {
+            return Err(CliError::new(ExitCode::Usage, format!("the plan `{}` is named twice", file.shown)));
+        }
+        files.push(file);
+    }
+    Ok(PlanText { files })
+}
+
+/// Finds a plan and reads its bytes, at most one more than may be read of them.
+fn one(context: &Context, name: &Path, reading: &PlanReading) -> Result<PlanFile, CliError> {
+    let found = locate::find_plan(name, &context.directory, &context.root).map_err(|error| {
+        let mut cli = CliError::new(ExitCode::InvalidInput, error.to_string());
+        cli.hints = error.hints();
+        cli
+    })?;
+    let file = match found.source {
+        PlanSource::Stdin => {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().take(limit(reading)).read_to_end(&mut bytes).map_err(|error| {
+                CliError::new(
+                    ExitCode::InvalidInput,
+                    format!("cannot read the plan from standard input: {error}"),
+                )
+            })?;
+            PlanFile { path: None, shown: "-".to_owned(), name: "-".to_owned(), bytes }
+        }
+        PlanSource::File(path) => {
+            let seen = context.shown(&path);
+            let bytes = read_bounded(&path, reading).map_err(|error| {
+                CliError::new(ExitCode::InvalidInput, format!("cannot read `{seen}`: {error}"))
+            })?;
+            PlanFile { name: shown(&context.root, &path), shown: seen, path: Some(path), bytes }
+        }
+        PlanSource::Folder(path) => {
+            return Err(CliError::new(
+                ExitCode::InvalidInput,
+                format!("`{}` is a folder of tasks, which this version does not read", context.shown(&path)),
+            )
+            .hint("name one of its files"));
+        }
+    };
+    if found.searched {
+        context.ui.note(&format!("plan {}", file.shown));
+    }
+    Ok(file)
+}
+
+fn limit(reading: &PlanReading) -> u64 {
+    reading.max_size.unwrap_or(ReadOptions::MAX_SIZE).saturating_add(1)
+}
+
+fn read_bounded(path: &Path, reading: &PlanReading) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit(reading)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
