@@ -68,7 +68,7 @@ fn they_run_as_one_and_each_is_ticked_in_its_own_file() {
 fn one_of_them_that_was_changed_is_read_again() {
     let project = project();
     let begun = project.run(["--plan", "plans/first.md", "--plan", "plans/second.md"]).expect(1);
-    assert!(begun.stdout.contains("second/T001"), "{}", begun.stdout);
+    assert!(begun.stderr.contains("second/T001"), "{} {}", begun.stdout, begun.stderr);
     let more = "- [ ] T003 Hang pictures\n  - Agent: command\n  - Command: `echo hang >> log`\n";
     let changed = project.read("plans/second.md").replace("; test -e ladder", "") + more;
     project.write("plans/second.md", &changed);
