@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::agents::AdapterError;
 use crate::engine::Engine;
-use crate::engine::drive::plan_states;
 use crate::engine::facts::checked;
 use crate::engine::prepare::{self, AttemptOrder};
 use crate::model::ids::{AttemptKey, TaskId};
@@ -153,16 +152,6 @@ impl Engine {
                 vec![checked(ticket, results)]
             }
         }
-    }
-
-    fn tick(&mut self, task: &TaskId) -> Option<String> {
-        let spec = Arc::clone(&self.parts.spec);
-        let place = self.task(&spec, task).tick.as_ref()?;
-        let plan = spec.plan_file(place.file.as_deref())?;
-        let problem = self.parts.workspace.tick(&plan, place).err().map(|problem| problem.to_string());
-        // Our own change is no change of the plan.
-        self.plan_state = plan_states(&spec);
-        problem
     }
 }
 

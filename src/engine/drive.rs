@@ -104,6 +104,8 @@ pub struct Engine {
     pub(super) hearing: Hearing,
     /// Attempts that have no user of their own in the Redis where others have one, and why.
     pub(super) ungranted: BTreeMap<AttemptKey, String>,
+    /// Tasks whose boxes show that somebody is at them.
+    pub(super) begun: BTreeSet<TaskId>,
     pub(super) plan_state: Vec<Option<(SystemTime, u64)>>,
     pub(super) attempt_events: AttemptEvents,
     pub(super) tails: Tails,
@@ -147,6 +149,7 @@ impl Engine {
             agent_reports,
             hearing,
             ungranted: BTreeMap::new(),
+            begun: BTreeSet::new(),
             plan_state,
             attempt_events: AttemptEvents::default(),
             tails: Tails::default(),
@@ -288,6 +291,7 @@ impl Engine {
                 )
                 .collect();
             self.record(&events)?;
+            queue.extend(self.show_progress(&events));
             for effect in effects {
                 queue.extend(self.carry_out(effect));
             }

@@ -16,6 +16,7 @@
 mod acts;
 mod alerts;
 mod attempt_events;
+mod boxes;
 pub mod clock;
 mod drive;
 pub mod ending;

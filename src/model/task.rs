@@ -212,6 +212,9 @@ pub struct BoxPlace {
     pub line_hash: String,
     /// The mark that means done in this plan: `x` or `X`.
     pub tick: char,
+    /// The mark that means that somebody is at it, where this plan has one; none: it is left open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<char>,
 }
 
 /// A task of a run.

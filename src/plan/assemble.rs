@@ -344,6 +344,7 @@ impl Maker<'_, '_> {
             column: u32::try_from(outline.lines.before(line) + mark.offset).unwrap_or(u32::MAX),
             line_hash: outline.lines.hash(line),
             tick: done_mark,
+            progress: None,
         });
         PlanTask {
             id: TaskId::new(""),

@@ -94,6 +94,11 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
+    let progress =
+        format.progress_mark(outline.items.iter().filter_map(|item| item.mark).map(|mark| mark.sign));
+    for tick in plan.tasks.iter_mut().filter_map(|task| task.tick.as_mut()) {
+        tick.progress = progress;
+    }
     fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if in_matter {

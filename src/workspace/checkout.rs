@@ -16,7 +16,7 @@ use super::paths::{Ours, inside};
 use super::safeguards::Safeguards;
 use super::snapshot::{Snapshot, look_at_glob};
 use super::stamp::{Budget, Stamp, any_differs, written_since};
-use super::tick::TickProblem;
+use super::tick::{BoxMark, TickProblem};
 use super::{PathFacts, Workspace, WorkspaceError};
 use crate::model::completion::{Change, Completion};
 use crate::model::ids::TaskId;
@@ -133,8 +133,8 @@ impl Workspace for Checkout {
         self.safeguards.clone()
     }
 
-    fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem> {
-        self.plans.tick(plan, place, self.now)
+    fn tick(&mut self, plan: &Path, place: &BoxPlace, show: BoxMark) -> Result<(), TickProblem> {
+        self.plans.tick(plan, place, show, self.now)
     }
 }
 

@@ -31,7 +31,7 @@ use crate::model::verdict::Doubt;
 pub use checkout::Checkout;
 pub use replace::put_in_place;
 pub use safeguards::Safeguards;
-pub use tick::TickProblem;
+pub use tick::{BoxMark, TickProblem};
 
 /// What became of a task's paths.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,9 +96,9 @@ pub trait Workspace: Send {
     /// Who watches over the tests and checks of the folder in which the task works; none: nobody.
     fn safeguards(&self, task: &TaskId) -> Option<Arc<Safeguards>>;
 
-    /// Ticks the box of a task that succeeded.
+    /// Shows in the plan how far a task is: ticks the box of one that succeeded.
     ///
     /// # Errors
     /// If the box is not found exactly once, or the plan cannot be written. Nothing was changed.
-    fn tick(&mut self, plan: &Path, place: &BoxPlace) -> Result<(), TickProblem>;
+    fn tick(&mut self, plan: &Path, place: &BoxPlace, show: BoxMark) -> Result<(), TickProblem>;
 }

@@ -52,17 +52,40 @@ pub enum TickProblem {
     Restless,
 }
 
-/// Ticks a box of the plan at `path`. `as_read` is the plan as it was read.
+/// What a box is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxMark {
+    /// The task is done.
+    Done,
+    /// Somebody is at it.
+    InProgress,
+    /// Nobody is at it any more, and it is not done.
+    Open,
+}
+
+/// Marks a box of the plan at `path`. `as_read` is the plan as it was read.
 ///
-/// Returns whether a byte was written: a box that is ticked already is left alone.
+/// Returns whether a byte was written: a box that shows it already is left alone, and so is one that
+/// somebody has ticked, or marked in another way than this run does.
 ///
 /// # Errors
 /// See [`TickProblem`]; then nothing was written.
-pub fn tick(path: &Path, place: &BoxPlace, as_read: Option<&[u8]>) -> Result<bool, TickProblem> {
+pub fn tick(
+    path: &Path,
+    place: &BoxPlace,
+    as_read: Option<&[u8]>,
+    show: BoxMark,
+) -> Result<bool, TickProblem> {
     let failed = |source| TickProblem::Io { path: path.to_path_buf(), source };
-    let mark = u8::try_from(place.tick)
+    let wanted = match show {
+        BoxMark::Done => Some(place.tick),
+        BoxMark::InProgress => place.progress,
+        BoxMark::Open => Some(' '),
+    };
+    let Some(wanted) = wanted else { return Ok(false) };
+    let mark = u8::try_from(wanted)
         .ok()
-        .filter(u8::is_ascii_graphic)
+        .filter(|mark| (b' '..=b'~').contains(mark))
         .ok_or(TickProblem::NoBox { line: place.line })?;
     for _ in 0..ROUNDS {
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
@@ -71,6 +94,15 @@ pub fn tick(path: &Path, place: &BoxPlace, as_read: Option<&[u8]>) -> Result<boo
         let Target::Open(offset) = find(&text, place, as_read)? else {
             return Ok(false);
         };
+        let there = char::from(text[offset]);
+        let may = match show {
+            BoxMark::Done => true,
+            BoxMark::InProgress => there == ' ',
+            BoxMark::Open => Some(there) == place.progress,
+        };
+        if !may {
+            return Ok(false);
+        }
         if write_byte(&mut file, offset, text[offset], mark, path).map_err(failed)? {
             return Ok(true);
         }
@@ -149,7 +181,10 @@ fn find(text: &[u8], place: &BoxPlace, as_read: Option<&[u8]>) -> Result<Target,
     let unmoved = as_read.is_some_and(|as_read| differ_in_marks_only(as_read, text));
     let range = if unmoved { old..old + 1 } else { old.saturating_sub(NEAR)..old + NEAR + 1 };
     let near = || lines.iter().enumerate().filter(|(number, _)| range.contains(number)).map(|(_, line)| line);
-    let fitting: Vec<&Line<'_>> = near().filter(|line| line_hash(line.bytes) == place.line_hash).collect();
+    let same: Vec<&Line<'_>> = near().filter(|line| line_hash(line.bytes) == place.line_hash).collect();
+    let begun: Vec<&Line<'_>> = near().filter(|line| is_begun(line.bytes, place)).collect();
+    // A line that is begun may be the one as well as an equal one that is not.
+    let fitting = if same.is_empty() { begun } else { [same, begun].concat() };
     match fitting.as_slice() {
         [only] => mark_of(only, place).map(|mark| Target::Open(only.start + mark)),
         [] if near().any(|line| is_ticked(line.bytes, place)) => Ok(Target::Ticked),
@@ -171,17 +206,27 @@ fn is_mark(line: &[u8], column: usize) -> bool {
         && line.get(column + 1) == Some(&b']')
 }
 
-/// Whether a line is the wanted one with its box ticked: with one of the open marks it would have
-/// the hash.
+/// Whether a line is the wanted one with its box ticked.
 fn is_ticked(line: &[u8], place: &BoxPlace) -> bool {
     let column = place.column as usize;
-    if !is_mark(line, column) || !matches!(line[column], b'x' | b'X') {
-        return false;
-    }
-    let mut open = line.to_vec();
-    (b' '..=b'~').any(|mark| {
-        open[column] = mark;
-        line_hash(&open) == place.line_hash
+    is_mark(line, column) && matches!(line[column], b'x' | b'X') && is_with_another_mark(line, place)
+}
+
+/// Whether a line is the wanted one with a mark that says that somebody is at it, or that nobody is any
+/// more, where it was read with another.
+fn is_begun(line: &[u8], place: &BoxPlace) -> bool {
+    let column = place.column as usize;
+    let begun = |mark: u8| matches!(mark, b' ' | b'/') || Some(char::from(mark)) == place.progress;
+    is_mark(line, column) && begun(line[column]) && is_with_another_mark(line, place)
+}
+
+/// Whether a line would have the wanted hash with another mark in its box.
+fn is_with_another_mark(line: &[u8], place: &BoxPlace) -> bool {
+    let column = place.column as usize;
+    let mut other = line.to_vec();
+    (b' '..=b'~').filter(|mark| *mark != line[column]).any(|mark| {
+        other[column] = mark;
+        line_hash(&other) == place.line_hash
     })
 }
 

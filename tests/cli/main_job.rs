@@ -182,6 +182,23 @@ fn said_twice_quiet_leaves_errors_alone() {
 }
 
 #[test]
+fn a_plan_with_a_mark_for_it_shows_what_is_under_way() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "# P\n\n- [/] T001 Begun by hand\n  - Agent: command\n  - Command: `cp plan.md first.md`\n\
+         - [ ] T002 Looks\n  - Agent: command\n  - Command: `cp plan.md second.md; exit 1`\n  - Retries: 0\n",
+    );
+    let ran = project.run(["--plan", "plan.md", "--output", "json"]).expect(1);
+    assert_eq!(ran.json()["tasks"][0]["status"], "succeeded");
+    assert!(project.read("first.md").contains("[/] T001") && project.read("first.md").contains("[ ] T002"));
+    assert!(project.read("second.md").contains("[x] T001") && project.read("second.md").contains("[/] T002"));
+    let after = project.read("plan.md");
+    assert!(after.contains("[x] T001") && after.contains("[ ] T002"), "{after}");
+    assert_eq!(ran.json()["tasks"][1]["attempts"][0]["failure"], "exited");
+}
+
+#[test]
 fn no_tick_leaves_the_plan_as_it_is() {
     let project = Project::new();
     let plan = "- [ ] One\n  - Agent: command\n  - Command: `true`\n";

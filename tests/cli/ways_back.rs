@@ -1,6 +1,7 @@
 //! A plan that was changed, read again; a task tried again in another way.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::project::{Project, Ran};
 
@@ -335,12 +336,17 @@ fn what_a_replan_left_that_was_cut_off_is_not_taken_for_the_plan() {
     let project = Project::new();
     let ran = begun(&project);
     let folder = project.root().join("plans/agent-shared/runs").join(ran.run_id());
-    std::fs::write(folder.join("plan.next.md"), "# Another\n").unwrap();
+    let coming = folder.join("plan.next");
+    std::fs::create_dir(&coming).unwrap();
+    std::fs::write(coming.join("plan.md"), "# Another\n").unwrap();
     let _ = project.run(["resume"]).expect(1);
-    assert!(!folder.join("plan.next.md").exists());
+    assert!(!coming.exists());
     assert_eq!(std::fs::read_to_string(folder.join("plan.md")).unwrap(), STEPS);
     // Cut off after it was recorded: the plan that was laid ready is the run's.
-    std::fs::rename(folder.join("plan.md"), folder.join("plan.next.md")).unwrap();
+    std::fs::create_dir(&coming).unwrap();
+    std::fs::rename(folder.join("plan.md"), coming.join("plan.md")).unwrap();
+    let hash: String = Sha256::digest(STEPS).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(coming.join("hash"), hash).unwrap();
     std::fs::write(folder.join("plan.md"), "# Older\n").unwrap();
     let _ = project.run(["resume"]).expect(1);
     assert_eq!(std::fs::read_to_string(folder.join("plan.md")).unwrap(), STEPS);

@@ -141,6 +141,16 @@ impl Format {
         }
     }
 
+    /// The mark of a task that somebody is at: what the format has for it, or `/` where the file has it
+    /// already. `marks` are those of the file.
+    pub(crate) fn progress_mark(self, mut marks: impl Iterator<Item = char>) -> Option<char> {
+        match self {
+            Self::Kiro => Some('-'),
+            Self::Antigravity => Some('/'),
+            _ => marks.any(|mark| mark == '/').then_some('/'),
+        }
+    }
+
     /// What a mark between the brackets of a box means here; none: nobody knows it, and it is never done.
     pub(crate) fn mark(self, sign: char) -> Option<PlanStatus> {
         match (self, sign) {

@@ -24,7 +24,14 @@ use super::world::World;
 fn run_of(plan: &SmallPlan) -> RunSpec {
     let mut run = plan.spec();
     for (task, line) in run.tasks.iter_mut().zip(1..) {
-        task.tick = Some(BoxPlace { file: None, line, column: 3, line_hash: String::new(), tick: 'x' });
+        task.tick = Some(BoxPlace {
+            file: None,
+            line,
+            column: 3,
+            line_hash: String::new(),
+            tick: 'x',
+            progress: None,
+        });
     }
     run
 }

@@ -193,7 +193,14 @@ fn a_shutdown_does_not_wait_for_checks() {
 #[test]
 fn a_box_is_ticked_before_the_run_ends_and_once() {
     let boxed = |id: &str| TaskSpec {
-        tick: Some(BoxPlace { file: None, line: 1, column: 3, line_hash: String::new(), tick: 'x' }),
+        tick: Some(BoxPlace {
+            file: None,
+            line: 1,
+            column: 3,
+            line_hash: String::new(),
+            tick: 'x',
+            progress: None,
+        }),
         ..task(id)
     };
     let mut world = World::start(spec(vec![boxed("T1")]));

@@ -7,7 +7,7 @@ use crate::model::ids::TaskId;
 use crate::model::task::BoxPlace;
 use crate::model::time::Timestamp;
 use crate::workspace::stamp::{ContentHash, HashKeeper};
-use crate::workspace::tick::{self, TickProblem};
+use crate::workspace::tick::{self, BoxMark, TickProblem};
 
 /// The name under which a run's folder keeps its plan number `number` (from 0) as it was read.
 pub fn kept_name(number: usize) -> String {
@@ -75,17 +75,23 @@ impl Plans {
     }
 
     /// Ticks a box of the plan at `path`.
-    pub(super) fn tick(&mut self, path: &Path, place: &BoxPlace, now: Timestamp) -> Result<(), TickProblem> {
+    pub(super) fn tick(
+        &mut self,
+        path: &Path,
+        place: &BoxPlace,
+        show: BoxMark,
+        now: Timestamp,
+    ) -> Result<(), TickProblem> {
         let known = self.plans.iter_mut().enumerate().find(|(_, plan)| plan.path == path);
         let Some((number, plan)) = known else {
             let as_read = std::fs::read(self.run_folder.join(kept_name(0))).ok();
-            return tick::tick(path, place, as_read.as_deref()).map(|_| ());
+            return tick::tick(path, place, as_read.as_deref(), show).map(|_| ());
         };
         let before = plan.hash.hash(&plan.path, now);
         if plan.as_read.is_none() {
             plan.as_read = std::fs::read(self.run_folder.join(kept_name(number))).ok();
         }
-        let written = tick::tick(path, place, plan.as_read.as_deref())?;
+        let written = tick::tick(path, place, plan.as_read.as_deref(), show)?;
         if written {
             let after = plan.hash.hash(&plan.path, now);
             plan.own_ticks.push((before, after));

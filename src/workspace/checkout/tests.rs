@@ -257,7 +257,7 @@ fn a_link_out_of_the_checkout_is_no_evidence() {
 }
 
 fn place(line: u32, text: &str) -> BoxPlace {
-    BoxPlace { file: None, line, column: 3, line_hash: line_hash(text.as_bytes()), tick: 'x' }
+    BoxPlace { file: None, line, column: 3, line_hash: line_hash(text.as_bytes()), tick: 'x', progress: None }
 }
 
 #[test]
@@ -269,14 +269,14 @@ fn our_own_ticks_are_no_change_of_the_plan_and_others_are() {
     let mut checkout = project.checkout_with_plan();
     checkout.begin(&task, PAST).unwrap();
     assert!(!checkout.facts(&task, None).plan_changed);
-    checkout.tick(&plan, &place(2, "- [ ] b")).unwrap();
-    checkout.tick(&plan, &place(3, "- [ ] c")).unwrap();
+    checkout.tick(&plan, &place(2, "- [ ] b"), BoxMark::Done).unwrap();
+    checkout.tick(&plan, &place(3, "- [ ] c"), BoxMark::Done).unwrap();
     assert_eq!(fs::read_to_string(&plan).unwrap(), "- [ ] a\n- [x] b\n- [x] c\n");
     assert!(!checkout.facts(&task, None).plan_changed);
     project.write("plan.md", "- [x] a\n- [x] b\n- [x] c\n", 0);
     assert!(checkout.facts(&task, None).plan_changed);
     // The agent did our work: nothing is left to be done.
-    checkout.tick(&plan, &place(1, "- [ ] a")).unwrap();
+    checkout.tick(&plan, &place(1, "- [ ] a"), BoxMark::Done).unwrap();
     assert!(checkout.facts(&task, None).plan_changed);
     checkout.begin(&task, PAST).unwrap();
     assert!(!checkout.facts(&task, None).plan_changed);
@@ -292,11 +292,11 @@ fn equal_lines_are_told_apart_by_the_plan_as_read() {
     let plan = project.root.join("plan.md");
     let mut checkout = project.checkout_with_plan();
     assert!(matches!(
-        checkout.tick(&plan, &place(2, "- [ ] test")),
+        checkout.tick(&plan, &place(2, "- [ ] test"), BoxMark::Done),
         Err(TickProblem::Ambiguous { line: 2, count: 2 })
     ));
     fs::write(project.run_folder.join("plan.md"), text).unwrap();
-    checkout.tick(&plan, &place(2, "- [ ] test")).unwrap();
+    checkout.tick(&plan, &place(2, "- [ ] test"), BoxMark::Done).unwrap();
     assert_eq!(fs::read_to_string(&plan).unwrap(), "- [ ] test\n- [x] test\n");
 }
 

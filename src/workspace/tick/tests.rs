@@ -14,6 +14,7 @@ fn place(text: &[u8], line: usize) -> BoxPlace {
         column: u32::try_from(bracket + 1).unwrap(),
         line_hash: line_hash(line_bytes),
         tick: 'x',
+        progress: None,
     }
 }
 
@@ -21,7 +22,7 @@ fn ticked(as_read: &[u8], line: usize, on_disk: &[u8]) -> Result<Vec<u8>, TickPr
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.md");
     fs::write(&path, on_disk).unwrap();
-    tick(&path, &place(as_read, line), Some(as_read))?;
+    tick(&path, &place(as_read, line), Some(as_read), BoxMark::Done)?;
     Ok(fs::read(&path).unwrap())
 }
 
@@ -107,13 +108,17 @@ fn what_is_no_box_of_one_byte_is_refused() {
         column,
         line_hash: line_hash(text.lines().nth(line as usize - 1).unwrap().as_bytes()),
         tick,
+        progress: None,
     };
     for place in [at(1, 3, 'x'), at(2, 0, 'x'), at(2, 3, 'x'), at(2, 999, 'x'), at(1, 3, '✓')] {
-        assert!(matches!(tick(&path, &place, None), Err(TickProblem::NoBox { .. })), "{place:?}");
+        assert!(
+            matches!(tick(&path, &place, None, BoxMark::Done), Err(TickProblem::NoBox { .. })),
+            "{place:?}"
+        );
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     let gone = folder.path().join("gone.md");
-    assert!(matches!(tick(&gone, &at(2, 1, 'x'), None), Err(TickProblem::Io { .. })));
+    assert!(matches!(tick(&gone, &at(2, 1, 'x'), None, BoxMark::Done), Err(TickProblem::Io { .. })));
     assert!(!gone.exists());
 }
 
@@ -128,7 +133,7 @@ fn the_file_stays_the_same_one() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let before = fs::metadata(&path).unwrap();
-    assert!(tick(&link, &place(text, 1), None).unwrap());
+    assert!(tick(&link, &place(text, 1), None, BoxMark::Done).unwrap());
     let after = fs::metadata(&path).unwrap();
     assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
     assert!(link.is_symlink());
@@ -171,7 +176,7 @@ proptest! {
             let path = folder.path().join("plan.md");
             fs::write(&path, &on_disk).unwrap();
             let place = place(as_read.as_bytes(), line);
-            let result = tick(&path, &place, Some(as_read.as_bytes()));
+            let result = tick(&path, &place, Some(as_read.as_bytes()), BoxMark::Done);
             let now = fs::read(&path).unwrap();
             let differing: Vec<usize> =
                 (0..now.len()).filter(|at| now[*at] != on_disk.as_bytes()[*at]).collect();
@@ -197,4 +202,49 @@ proptest! {
             }
         }
     }
+}
+
+fn shown(as_read: &[u8], line: usize, on_disk: &[u8], show: BoxMark) -> Result<Vec<u8>, TickProblem> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.md");
+    fs::write(&path, on_disk).unwrap();
+    let place = BoxPlace { progress: Some('/'), ..place(as_read, line) };
+    tick(&path, &place, Some(as_read), show)?;
+    Ok(fs::read(&path).unwrap())
+}
+
+#[test]
+fn a_box_shows_that_somebody_is_at_it_and_no_more_than_that() {
+    let read = b"# P\n- [ ] a\n- [/] b\n";
+    assert_eq!(shown(read, 2, read, BoxMark::InProgress).unwrap(), b"# P\n- [/] a\n- [/] b\n");
+    let begun = b"# P\n- [/] a\n- [/] b\n";
+    assert_eq!(shown(read, 2, begun, BoxMark::Open).unwrap(), read);
+    assert_eq!(shown(read, 2, begun, BoxMark::Done).unwrap(), b"# P\n- [x] a\n- [/] b\n");
+    // Lines that have moved are found with either mark.
+    assert_eq!(shown(read, 2, b"new\n# P\n- [/] a\n", BoxMark::Done).unwrap(), b"new\n# P\n- [x] a\n");
+    // What somebody else has said stays.
+    for there in [&b"# P\n- [x] a\n- [/] b\n"[..], b"# P\n- [/] a\n- [/] b\n"] {
+        assert_eq!(shown(read, 2, there, BoxMark::InProgress).unwrap(), there);
+    }
+    assert_eq!(shown(read, 2, read, BoxMark::Open).unwrap(), read);
+    assert!(shown(read, 2, b"# P\n- [-] a\n- [/] b\n", BoxMark::Done).is_err());
+}
+
+#[test]
+fn a_line_that_is_begun_may_be_the_one_as_well_as_an_equal_one() {
+    let read = b"- [ ] test\n- [ ] test\n";
+    assert!(matches!(
+        shown(read, 1, b"new\n- [/] test\n- [ ] test\n", BoxMark::Done),
+        Err(TickProblem::Ambiguous { count: 2, .. })
+    ));
+}
+
+#[test]
+fn a_plan_without_such_a_mark_shows_no_progress() {
+    let read = b"- [ ] a\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.md");
+    fs::write(&path, read).unwrap();
+    assert!(!tick(&path, &place(read, 1), Some(read), BoxMark::InProgress).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), read);
 }
