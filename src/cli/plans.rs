@@ -20,7 +20,7 @@ use crate::model::check::Severity;
 use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
 use crate::model::run::{PlanReading, RoleChoice};
-use crate::plan::{self, Plan, PlanState, ReadOptions, ResolveOptions, Resolved, Role};
+use crate::plan::{self, BriefText, Plan, PlanState, ReadOptions, ResolveOptions, Resolved, Role};
 use crate::report::text::count_of;
 
 /// The words for how finely a plan is cut, as a run keeps them.
@@ -44,18 +44,36 @@ pub struct PlanFile {
 pub struct PlanText {
     /// In the order in which they were named.
     pub files: Vec<PlanFile>,
+    /// SHA-256 of each document that their tasks refer to.
+    briefs: Vec<String>,
+    /// What they say.
+    plan: Plan,
 }
 
 impl PlanText {
-    /// Reads them, and looks for the plans that they name as their dependencies.
-    pub fn plan(&self, context: &Context, reading: &PlanReading) -> Plan {
-        let plans = self.files.iter().map(|file| {
+    fn new(context: &Context, files: Vec<PlanFile>, reading: &PlanReading) -> Self {
+        let mut text = Self { files, briefs: Vec::new(), plan: Plan::default() };
+        let plans = text.files.iter().map(|file| {
             let mut plan = plan::read(&file.bytes, &read_options(file, reading));
-            let said = self.waited_for(context, file, &plan.depends_on_plans, reading);
+            let said = text.waited_for(context, file, &plan.depends_on_plans, reading);
             plan.diagnostics.extend(said);
-            (self.label(file), plan)
+            (file.name.clone(), plan)
         });
-        plan::join(plans.collect())
+        let mut plan = plan::join(plans.collect());
+        let mut briefs = Vec::new();
+        plan::attach(&mut plan, |path, file| {
+            let (found, hash) = brief(context, text.of(file), path, reading);
+            briefs.extend(hash);
+            found
+        });
+        text.plan = plan;
+        text.briefs = briefs;
+        text
+    }
+
+    /// What they say, once.
+    pub fn take_plan(&mut self) -> Plan {
+        std::mem::take(&mut self.plan)
     }
 
     /// As a run and documents name it: the names of its files.
@@ -78,17 +96,17 @@ impl PlanText {
         self.files.iter().skip(1).filter_map(|file| file.path.clone()).collect()
     }
 
-    /// SHA-256 of its bytes, hexadecimal; of several plans that of their hashes.
+    /// SHA-256 of its bytes, hexadecimal; of several files, and of documents that tasks refer to, that of
+    /// their hashes.
     pub fn hash(&self) -> String {
         match self.files.as_slice() {
-            [one] => sha256(&one.bytes),
-            several => sha256(several.iter().map(|file| sha256(&file.bytes)).collect::<String>().as_bytes()),
+            [one] if self.briefs.is_empty() => sha256(&one.bytes),
+            several => {
+                let hashes =
+                    several.iter().map(|file| sha256(&file.bytes)).chain(self.briefs.iter().cloned());
+                sha256(hashes.collect::<String>().as_bytes())
+            }
         }
-    }
-
-    /// How tasks and mistakes name one of several plans; boxes are found by it, too.
-    fn label(&self, file: &PlanFile) -> String {
-        file.name.clone()
     }
 
     /// The text of the plan that a diagnostic is about, with its name as shown.
@@ -116,6 +134,41 @@ impl PlanText {
             plan::dependency_plan(name, &from.shown, state)
         };
         names.iter().filter_map(said).collect()
+    }
+}
+
+/// The document that a task refers to, from the folder of its plan or the project's root, and its hash.
+fn brief(
+    context: &Context,
+    from: Option<&PlanFile>,
+    path: &str,
+    reading: &PlanReading,
+) -> (BriefText, Option<String>) {
+    let folder = from.and_then(|file| file.path.as_deref()).and_then(Path::parent);
+    let path = path.replace('\\', "/");
+    let places =
+        [Some(context.root.as_path()), folder].into_iter().flatten().map(|folder| folder.join(&path));
+    let Some(found) = places.into_iter().find(|place| place.is_file()) else {
+        return (BriefText::Missing, None);
+    };
+    // A plan is text that anybody may have written: what it has read into prompts stays in the project.
+    let is_inside = dunce::canonicalize(&found)
+        .is_ok_and(|real| dunce::canonicalize(&context.root).is_ok_and(|root| real.starts_with(root)));
+    if !is_inside {
+        return (BriefText::Unreadable("it is outside of the project".to_owned()), None);
+    }
+    match read_bounded(&found, reading) {
+        Err(error) => (BriefText::Unreadable(error.to_string()), None),
+        Ok(bytes) if bytes.len() as u64 >= limit(reading) => {
+            (BriefText::Unreadable("it is larger than a plan may be".to_owned()), None)
+        }
+        Ok(bytes) => match std::str::from_utf8(&bytes) {
+            Ok(text) => {
+                let text = text.trim_start_matches('\u{feff}').to_owned();
+                (BriefText::Read(text), Some(sha256(&bytes)))
+            }
+            Err(_) => (BriefText::Unreadable("it is not UTF-8".to_owned()), None),
+        },
     }
 }
 
@@ -155,8 +208,8 @@ pub struct ReadPlan {
 
 impl ReadPlan {
     /// Reads a plan, and looks whether what it asks for is to be had.
-    pub fn of(context: &Context, file: PlanText, reading: &PlanReading, settings: &Settings) -> Self {
-        let plan = file.plan(context, reading);
+    pub fn of(mut file: PlanText, reading: &PlanReading, settings: &Settings) -> Self {
+        let plan = file.take_plan();
         let agents = settings.agents.keys().cloned().collect();
         let mut read = Self::resolved(file, plan, reading, agents);
         read.resolved.diagnostics.extend(asked::not_to_be_had(&read.resolved.tasks, settings));
@@ -324,7 +377,7 @@ pub fn plan_text(context: &Context, names: &[PathBuf], reading: &PlanReading) ->
         }
         files.push(file);
     }
-    Ok(PlanText { files })
+    Ok(PlanText::new(context, files, reading))
 }
 
 /// Finds a plan and reads its bytes, at most one more than may be read of them.

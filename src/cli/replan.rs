@@ -80,7 +80,7 @@ pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replann
         return Err(error);
     }
     let file = plan_text(context, &paths, &reading)?;
-    let replanned = of(context, spec, view, file, &reading);
+    let replanned = of(spec, view, file, &reading);
     if replanned.read.has_errors() {
         replanned.read.show_diagnostics(context);
         return Err(match replanned.read.refuse() {
@@ -103,12 +103,12 @@ pub fn is_changed(context: &Context, spec: &RunSpec, view: &RunView) -> bool {
     if file.hash() == spec.plan_hash {
         return false;
     }
-    let replanned = of(context, spec, view, file, reading);
+    let replanned = of(spec, view, file, reading);
     replanned.read.has_errors() || !replanned.difference.is_empty()
 }
 
-fn of(context: &Context, spec: &RunSpec, view: &RunView, file: PlanText, reading: &PlanReading) -> Replanned {
-    let read = file.plan(context, reading);
+fn of(spec: &RunSpec, view: &RunView, mut file: PlanText, reading: &PlanReading) -> Replanned {
+    let read = file.take_plan();
     let pairing = plan::pair(spec, view, &read);
     let mut here = in_plan(reading, &pairing);
     if here.only.is_empty() && !reading.only.is_empty() {

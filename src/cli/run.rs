@@ -37,7 +37,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     let (reading, selection) = (&command.reading, &command.selection);
     let reading = reading_of(&settings, reading, selection, command.options.force);
     let file = plan_text(context, &command.plan.all(), &reading)?;
-    let read = ReadPlan::of(context, file, &reading, &settings);
+    let read = ReadPlan::of(file, &reading, &settings);
     if command.options.dry_run {
         return show_check(context, &settings, &read, false);
     }
@@ -129,7 +129,7 @@ pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliE
     let settings = context.settings()?;
     let reading = reading_of(&settings, &command.reading, &command.selection, false);
     let file = plan_text(context, &command.plan.all(), &reading)?;
-    let read = ReadPlan::of(context, file, &reading, &settings);
+    let read = ReadPlan::of(file, &reading, &settings);
     show_check(context, &settings, &read, command.explain)
 }
 

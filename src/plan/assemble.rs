@@ -371,6 +371,7 @@ impl Maker<'_, '_> {
             outputs: fact.outputs.clone(),
             acceptance: fact.acceptance.clone(),
             requirements: fact.requirements.clone(),
+            brief: None,
             tick,
         }
     }

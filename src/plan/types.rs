@@ -78,6 +78,15 @@ pub struct PlanCommand {
     pub text: String,
 }
 
+/// A document that says what a task is: it becomes part of the task's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// Relative to the root, or to the plan's folder.
+    pub path: String,
+    /// 1-based line that names it.
+    pub line: u32,
+}
+
 /// Values that hold for a task unless something nearer to it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
@@ -174,6 +183,8 @@ pub struct PlanTask {
     pub acceptance: Vec<String>,
     /// Back references, never dependencies.
     pub requirements: Vec<String>,
+    /// A document that says more of it.
+    pub brief: Option<Brief>,
     /// Its box.
     pub tick: Option<BoxPlace>,
 }

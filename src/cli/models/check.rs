@@ -55,7 +55,7 @@ pub(super) fn check(context: &Context, command: &ModelsCheckCommand) -> Result<E
     let reading = plans::reading_of(&settings, &ReadingOptions::default(), &Selection::default(), false);
     for plan in &command.plans {
         let file = plans::plan_text(context, std::slice::from_ref(plan), &reading)?;
-        let read = plans::ReadPlan::of(context, file, &reading, &settings);
+        let read = plans::ReadPlan::of(file, &reading, &settings);
         if read.has_errors() {
             read.show_diagnostics(context);
             read.refuse()?;

@@ -38,7 +38,7 @@ pub(super) fn simulate(context: &Context, command: &SimulateCommand) -> Result<E
     let mut settings = context.settings_for(&command.options)?;
     let reading = plans::reading_of(&settings, &command.reading, &command.selection, command.options.force);
     let file = plans::plan_text(context, &command.plan.all(), &reading)?;
-    let read = ReadPlan::of(context, file, &reading, &settings);
+    let read = ReadPlan::of(file, &reading, &settings);
     read.show_diagnostics(context);
     read.refuse()?;
     if command.installed {
