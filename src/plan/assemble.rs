@@ -16,6 +16,7 @@ use super::matter::Matter;
 use super::outline::Outline;
 use super::steps::Steps;
 use super::titles;
+use super::types::Defaults;
 use super::types::Group;
 use super::types::Plan;
 use super::types::PlanTask;
@@ -93,6 +94,8 @@ impl Maker<'_, '_> {
         let header_end = if first_task > after { end.min(first_task) } else { end.max(after) };
         let header = fields::read(outline, after..header_end, None);
         let status_limit = after + 15;
+        let is_card =
+            header.iter().any(|field| field.key == fields::Key::Agent && generic::is_executor(&field.name));
         let mut status = matter.status;
         for field in &header {
             let value = titles::clean(outline.lines.text.get(field.value.clone()).unwrap_or(""));
@@ -102,6 +105,14 @@ impl Maker<'_, '_> {
                 }
                 fields::Key::Agent if generic::is_executor(&field.name) => {
                     self.plan.defaults.agent.get_or_insert(facts::agent_name(&value));
+                }
+                // What a header says of who does the work, it says of how, too.
+                fields::Key::Model if is_card => {
+                    self.plan.defaults.model.get_or_insert(value);
+                }
+                fields::Key::Priority if is_card => {
+                    let priority = words::priority(&value);
+                    self.plan.defaults.priority = self.plan.defaults.priority.or(priority);
                 }
                 fields::Key::Status
                 | fields::Key::Agent
@@ -333,7 +344,7 @@ impl Maker<'_, '_> {
         let title = found.title.text.clone();
         let kind = if fact.by_person {
             TaskKind::Gate
-        } else if words::begins_with(&title, "checkpoint") {
+        } else if is_checkpoint(&title) {
             TaskKind::Checkpoint
         } else {
             TaskKind::Task
@@ -364,7 +375,10 @@ impl Maker<'_, '_> {
             optional: fact.optional.unwrap_or(false)
                 || found.title.optional
                 || found.mark.is_some_and(|(_, mark)| mark.star),
-            own: fact.defaults.clone(),
+            own: Defaults {
+                priority: fact.defaults.priority.or(found.title.priority),
+                ..fact.defaults.clone()
+            },
             command: fact.command.clone(),
             shell: fact.shell.clone(),
             files: fact.files.clone(),
@@ -375,6 +389,14 @@ impl Maker<'_, '_> {
             tick,
         }
     }
+}
+
+/// Whether a title is that of a checkpoint: `Checkpoint: all tests pass`, `Final checkpoint - …`.
+fn is_checkpoint(title: &str) -> bool {
+    let end = [" - ", " — ", " – ", ":", "："].iter().filter_map(|sign| title.find(sign)).min();
+    let name = title[..end.unwrap_or(title.len())].trim().to_lowercase();
+    let last = name.rsplit(' ').next() == Some("checkpoint");
+    words::begins_with(title, "checkpoint") || (last && name.split(' ').count() <= 3)
 }
 
 /// A group and those around it, innermost first.

@@ -127,6 +127,14 @@ fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)
     })
 }
 
+/// The field that a column is: by its name, or by the last word of it, as in `BMAD Priority`.
+fn column_key(name: &str) -> Option<Key> {
+    fields::key_of(name).or_else(|| {
+        let last = fields::key_of(name.rsplit(' ').next()?);
+        last.filter(|key| matches!(key, Key::Priority | Key::Agent | Key::Model))
+    })
+}
+
 /// The cells whose columns are named like fields.
 fn field_cells(names: &[String], row: &[Cell], title: usize) -> Vec<(Key, Cell)> {
     names
@@ -134,7 +142,7 @@ fn field_cells(names: &[String], row: &[Cell], title: usize) -> Vec<(Key, Cell)>
         .zip(row)
         .enumerate()
         .filter(|(column, _)| *column != title)
-        .filter_map(|(_, (name, cell))| match fields::key_of(name) {
+        .filter_map(|(_, (name, cell))| match column_key(name) {
             Some(
                 key @ (Key::DependsOn
                 | Key::Agent

@@ -26,6 +26,8 @@ pub(crate) struct Title {
     pub(crate) status: Option<PlanStatus>,
     /// `{agent=kilo}` at its end.
     pub(crate) attributes: Option<String>,
+    /// ` - CRITICAL` and the like at its end.
+    pub(crate) priority: Option<u8>,
     /// `(optional)` at its end, or `Optional:` at its start.
     pub(crate) optional: bool,
 }
@@ -84,6 +86,7 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     }
     for weight in [" - CRITICAL", " - HIGH", " - MEDIUM", " - LOW"] {
         if let Some(before) = rest.strip_suffix(weight) {
+            title.priority = words::priority(&weight[3..]);
             return before;
         }
     }
