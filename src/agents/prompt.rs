@@ -176,8 +176,10 @@ fn context(input: &PromptInput<'_>) -> Option<String> {
     if title.is_empty() && preamble.is_empty() && input.contexts.is_empty() {
         return None;
     }
-    let groups =
-        input.contexts.iter().map(|group| format!("### {}\n\n{}", one_line(&group.title), group.text));
+    let groups = input
+        .contexts
+        .iter()
+        .map(|group| format!("### {}\n\n{}", one_line(&group.title), group.text.trim_end()));
     let said = (!preamble.is_empty()).then(|| preamble.to_owned());
     let parts: Vec<String> = std::iter::once(heading).chain(said).chain(groups).collect();
     Some(parts.join("\n\n"))

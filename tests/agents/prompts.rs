@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use orchestrate::agents::prompt::{PromptInput, build};
 use orchestrate::model::agent::{AgentSpec, CompletionRule};
 use orchestrate::model::ids::{RunId, TaskId};
+use orchestrate::model::run::GroupContext;
 use orchestrate::model::task::{FileClaim, FileVerb, TaskSpec};
 
 use crate::sample;
@@ -243,4 +244,20 @@ fn no_prompt_holds_a_nul() {
         goes_on: false,
     });
     assert!(text.contains("c\u{fffd}d\r\n\u{1b}[1m\n") && !text.contains('\0'));
+}
+
+#[test]
+fn what_the_plan_says_of_the_groups_around_a_task_stands_with_the_plan() {
+    let task = full_task();
+    let agent = sample::agent("opencode");
+    let words =
+        Words { task: &task, agent: &agent, note: None, rule: CompletionRule::Required, goes_on: false };
+    let context = |title: &str, text: &str| GroupContext { title: title.to_owned(), text: text.to_owned() };
+    let (phase, part) = (context("Phase 2: Server", "Only the server.\n"), context("Tokens", "They expire."));
+    let text = build(&PromptInput { contexts: &[&phase, &part], ..input(&words) });
+    let whole =
+        "All code is Rust.\n\n### Phase 2: Server\n\nOnly the server.\n\n### Tokens\n\nThey expire.\n\n";
+    assert!(text.contains(whole), "{text}");
+    let without = build(&PromptInput { contexts: &[&part], preamble: "", plan_title: "", ..input(&words) });
+    assert!(without.contains("### Tokens\n\nThey expire."), "{without}");
 }
