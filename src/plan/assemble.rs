@@ -31,7 +31,7 @@ use crate::model::task::PlanStatus;
 use crate::model::task::TaskKind;
 
 /// The most text that every task is given, in bytes: it goes into every prompt.
-const MOST_PREAMBLE: usize = 64 * 1024;
+pub(crate) const MOST_PREAMBLE: usize = 64 * 1024;
 
 /// Makes the plan.
 pub(crate) fn plan(

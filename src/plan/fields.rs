@@ -196,7 +196,7 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
             let range = start..outline.lines.end(line);
             if push_fields(outline, &mut fields, range.clone(), line) > 0 {
                 collecting = true;
-            } else if collecting && !blank {
+            } else if collecting && !blank && !is_label(&outline.visible(line)) {
                 if let Some(field) = fields.last_mut() {
                     field.more.push(range);
                 }
@@ -209,6 +209,12 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
         line = next;
     }
     fields
+}
+
+/// Whether a line is a field whose key means nothing here: it is text, and ends the field before it.
+fn is_label(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("**") && split(line).is_some_and(|(name, _)| key_of(name).is_none())
 }
 
 /// Adds the field, or the several that `|` keeps apart, that stand in some bytes; returns how many.
@@ -305,6 +311,14 @@ mod tests {
         {
             assert_eq!(pairs(text), [], "{text}");
         }
+    }
+
+    #[test]
+    fn a_label_that_means_nothing_ends_the_field_before_it() {
+        assert_eq!(
+            pairs("**Depends on**: T1\n**Colour**: red\nmore\n**Depends on**: T2\nand T3\n"),
+            [(Key::DependsOn, "T1".to_owned(), 0), (Key::DependsOn, "T2".to_owned(), 1)]
+        );
     }
 
     #[test]

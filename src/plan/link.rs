@@ -233,6 +233,9 @@ impl Maker<'_, '_> {
                         held.push(id);
                     }
                     Named::Known(_) | Named::Missing(_) | Named::Elsewhere(_) => {}
+                    // `Phase 0 types + core interfaces`: more of a reason.
+                    Named::Words(_)
+                        if !edges.is_empty() && value[..range.start].trim_end().ends_with('+') => {}
                     Named::Words(words) => self.plan.diagnostics.push(
                         Diagnostic::warning(
                             "free-text-dependency",

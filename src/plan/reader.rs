@@ -62,7 +62,8 @@ fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
 }
 
 fn read_text(text: &str, options: &ReadOptions) -> Plan {
-    let outline = Outline::read(text);
+    let text = formats::execplan::unfenced(text);
+    let outline = Outline::read(&text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
     let (format, why) = match options.format.as_deref().map(Format::from_name) {
@@ -107,7 +108,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         }
         plan.diagnostics.retain(|diagnostic| diagnostic.code != "boxes-ignored");
     }
-    if none {
+    if none && plan.diagnostics.iter().all(|diagnostic| diagnostic.code != "no-tasks") {
         plan.diagnostics.push(no_tasks(&plan));
     }
     if plan.over {

@@ -4,10 +4,13 @@ use super::formats::Format;
 use super::outline::Outline;
 
 /// The format of a text, and the signs that decided.
-pub(crate) fn recognise(_outline: &Outline<'_>, path: Option<&str>) -> (Format, String) {
+pub(crate) fn recognise(outline: &Outline<'_>, path: Option<&str>) -> (Format, String) {
     let path = path.unwrap_or("").replace('\\', "/");
     if path.contains(".kiro/") {
         return (Format::Kiro, "its path has `.kiro/`".to_owned());
+    }
+    if let Some(found) = super::formats::signs(outline, &path) {
+        return found;
     }
     (Format::Generic, "no signs of another format".to_owned())
 }

@@ -4,7 +4,19 @@
 //! A format may find the tasks itself ([`tasks`]), and it may change the plan that was made of them
 //! before its edges are drawn ([`finish`]): what waits for what, gates, checks, held tasks.
 
+mod agents;
+mod antigravity;
+mod cursor;
+pub(crate) mod execplan;
+mod gsd;
+mod humanlayer;
+mod ito;
+mod jack;
+
+use std::collections::BTreeMap;
+
 use super::found::Findings;
+use super::lines::number;
 use super::outline::Outline;
 use super::types::Plan;
 use super::types::ReadOptions;
@@ -173,13 +185,73 @@ pub(crate) fn recognise(outline: &Outline<'_>, path: Option<&str>) -> (Format, S
 
 /// The tasks as the format itself finds them; none: the rules for any Markdown find them.
 pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
-    let _ = (format, outline);
-    None
+    match format {
+        Format::Ito => ito::tasks(outline),
+        Format::Antigravity => antigravity::tasks(outline),
+        Format::Humanlayer => humanlayer::tasks(outline),
+        Format::Gsd => gsd::tasks(outline),
+        Format::Jack => jack::tasks(outline),
+        Format::Cursor => cursor::tasks(outline),
+        Format::Execplan => execplan::tasks(outline),
+        Format::Generic
+        | Format::Speckit
+        | Format::Kiro
+        | Format::Openspec
+        | Format::Taskmaster
+        | Format::Superpowers
+        | Format::Ralphex
+        | Format::Pdd
+        | Format::Compound
+        | Format::Swarm
+        | Format::Sdd
+        | Format::Bmad
+        | Format::Ralph
+        | Format::Backlog => None,
+    }
 }
 
 /// Changes a plan before its edges are drawn, where the format says more than the rules for any Markdown.
 pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOptions, plan: &mut Plan) {
-    let _ = (format, outline, options, plan);
+    match format {
+        Format::Generic => agents::finish(outline, plan),
+        Format::Ito => ito::finish(outline, plan),
+        Format::Antigravity => antigravity::finish(outline, options, plan),
+        Format::Humanlayer => humanlayer::finish(outline, plan),
+        Format::Gsd => gsd::finish(outline, plan),
+        Format::Jack => jack::finish(outline, plan),
+        Format::Execplan => execplan::finish(outline, options, plan),
+        Format::Cursor
+        | Format::Speckit
+        | Format::Kiro
+        | Format::Openspec
+        | Format::Taskmaster
+        | Format::Superpowers
+        | Format::Ralphex
+        | Format::Pdd
+        | Format::Compound
+        | Format::Swarm
+        | Format::Sdd
+        | Format::Bmad
+        | Format::Ralph
+        | Format::Backlog => {}
+    }
+}
+
+/// The headings of a text by their 1-based lines.
+fn headings_by_line(outline: &Outline<'_>) -> BTreeMap<u32, usize> {
+    outline.headings.iter().enumerate().map(|(index, heading)| (number(heading.line), index)).collect()
+}
+
+/// The signs of the formats that are read here, strongest first.
+pub(crate) fn signs(outline: &Outline<'_>, path: &str) -> Option<(Format, String)> {
+    let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign.to_owned()));
+    found(Format::Jack, jack::sign(outline))
+        .or_else(|| found(Format::Gsd, gsd::sign(outline)))
+        .or_else(|| found(Format::Cursor, cursor::sign(outline, path)))
+        .or_else(|| found(Format::Ito, ito::sign(outline, path)))
+        .or_else(|| found(Format::Execplan, execplan::sign(outline, path)))
+        .or_else(|| found(Format::Antigravity, antigravity::sign(outline, path)))
+        .or_else(|| found(Format::Humanlayer, humanlayer::sign(outline)))
 }
 
 #[cfg(test)]

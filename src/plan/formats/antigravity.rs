@@ -1,0 +1,355 @@
+//! Antigravity: `task.md`, a nested list, and `implementation_plan.md`, changes file by file.
+//!
+//! In the list the outermost items are tasks. In the plan a component under "Proposed Changes" is one,
+//! and the headings below it are its files; where there are no components, each file is a task. Both go in
+//! order.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+use crate::model::task::FileClaim;
+use crate::model::task::FileVerb;
+use crate::model::task::HeldReason;
+use crate::plan::assemble::MOST_PREAMBLE;
+use crate::plan::blocks::LineKind;
+use crate::plan::found::Findings;
+use crate::plan::found::Found;
+use crate::plan::found::Holder;
+use crate::plan::found::heading_task;
+use crate::plan::found::item_task;
+use crate::plan::lines::number;
+use crate::plan::names;
+use crate::plan::outline::Outline;
+use crate::plan::titles;
+use crate::plan::types::Plan;
+use crate::plan::types::ReadOptions;
+use crate::plan::values;
+use crate::plan::words;
+
+/// The section that a person is to look at before anything is changed.
+const REVIEW: &str = "User Review Required";
+
+/// The most roots that links are compared with.
+const MOST_ROOTS: usize = 8;
+
+/// What says that a plan is one of Antigravity's.
+pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
+    if outline.headings.iter().any(|heading| change(outline, &heading.text).is_some()) {
+        return Some("headings that say [NEW], [MODIFY] or [DELETE]");
+    }
+    let name = path.rsplit('/').next().unwrap_or("");
+    if name == "implementation_plan.md" && proposed(outline).is_some() {
+        return Some("`implementation_plan.md` with Proposed Changes");
+    }
+    let ticked = |mark: usize, line: usize| {
+        let text = outline.lines.get(line).as_bytes();
+        mark >= 2 && text.get(mark - 1) == Some(&b'[') && text.get(mark - 2) == Some(&b'`')
+    };
+    let marks = || outline.items.iter().filter_map(|item| item.mark.map(|mark| (item.line, mark)));
+    if marks().any(|(line, mark)| ticked(mark.offset, line)) {
+        return Some("boxes in backticks");
+    }
+    (name == "task.md" && marks().any(|(line, mark)| mark.sign == '/' || comment_id(outline, line).is_some()))
+        .then_some("`task.md` with `[/]` or numbered comments")
+}
+
+/// The tasks of either document.
+pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
+    let files: Vec<usize> = (0..outline.headings.len())
+        .filter(|heading| {
+            let heading = &outline.headings[*heading];
+            change(outline, &heading.text).is_some()
+        })
+        .collect();
+    if !files.is_empty() || proposed(outline).is_some() {
+        let tasks = components(outline, &files);
+        return (!tasks.is_empty()).then_some(Findings { tasks, rule: "components of the proposed changes" });
+    }
+    let tasks = outermost(outline);
+    (!tasks.is_empty()).then_some(Findings { tasks, rule: "outermost boxes" })
+}
+
+/// The items of the list that stand in no other item with a box.
+fn outermost(outline: &Outline<'_>) -> Vec<Found> {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut tasks: Vec<Found> = Vec::new();
+    for (index, item) in outline.items.iter().enumerate() {
+        if item.mark.is_none() || item.below_box || item.closed_label || outline.is_closed(item.heading) {
+            continue;
+        }
+        let start = item.text.start - outline.lines.start(item.line);
+        let visible = outline.visible(item.line);
+        let written = visible.get(start..).and_then(names::written).filter(|written| written.ends);
+        let mut task = item_task(outline, index, written.map(|written| (written.id, written.after)));
+        let id = task.id.take().or_else(|| comment_id(outline, item.line));
+        task.id = id.filter(|id| taken.insert(names::folded(id)));
+        task.ordered = true;
+        if let Some(parent) = item.parent {
+            task.holder = Some(Holder::Item(parent));
+        }
+        tasks.push(task);
+    }
+    tasks
+}
+
+/// The number in `<!-- id: 3 -->` on a line.
+fn comment_id(outline: &Outline<'_>, line: usize) -> Option<String> {
+    let text = outline.lines.get(line);
+    let comment = &text[text.rfind("<!--")? + 4..];
+    let id = comment.split("-->").next()?.trim().strip_prefix("id")?.trim_start().strip_prefix(':')?.trim();
+    let good =
+        !id.is_empty() && id.len() <= 32 && id.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    good.then(|| id.to_owned())
+}
+
+/// The heading over the changes.
+fn proposed(outline: &Outline<'_>) -> Option<usize> {
+    outline
+        .headings
+        .iter()
+        .position(|heading| words::begins_with(words::without_number(&heading.title), "proposed changes"))
+}
+
+/// Components, and files that stand in none.
+fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
+    let section = proposed(outline);
+    let top = |heading: usize| Some(heading) == section || outline.headings[heading].level == 1;
+    let within = |heading: usize| {
+        section.is_none_or(|section| {
+            let line = outline.headings[heading].line;
+            (outline.headings[section].after..outline.headings[section].end).contains(&line)
+        })
+    };
+    // What holds a file directly is a component, unless it is the section itself.
+    let mut found: BTreeSet<usize> = files
+        .iter()
+        .copied()
+        .filter(|heading| within(*heading))
+        .map(|heading| outline.headings[heading].parent.filter(|parent| !top(*parent)).unwrap_or(heading))
+        .collect();
+    // A component may do without headings of files, and describe its changes in a list.
+    let is_file: BTreeSet<usize> = files.iter().copied().collect();
+    let mut groups: BTreeSet<usize> = BTreeSet::new();
+    for heading in &found {
+        groups.extend(ancestors(outline, *heading));
+    }
+    if let Some(section) = section {
+        for (index, heading) in outline.headings.iter().enumerate() {
+            if heading.parent == Some(section) && !is_file.contains(&index) && !groups.contains(&index) {
+                found.insert(index);
+            }
+        }
+    }
+    // A component inside a component: the outer one holds both, and the files of its own stand alone.
+    let outer: Vec<usize> = found.iter().copied().filter(|heading| groups.contains(heading)).collect();
+    for heading in outer {
+        found.remove(&heading);
+        found.extend(files.iter().copied().filter(|file| outline.headings[*file].parent == Some(heading)));
+    }
+    found
+        .into_iter()
+        .map(|heading| {
+            let mut task = heading_task(outline, heading, None);
+            if is_file.contains(&heading) {
+                let line = &outline.headings[heading];
+                if let Some((verb, rest)) = change(outline, &line.text) {
+                    let read = titles::read(rest);
+                    task.title = titles::read(&format!("{} {}", verb_word(verb), read.raw));
+                }
+            }
+            task
+        })
+        .collect()
+}
+
+fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
+    std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent)
+        .collect()
+}
+
+const fn verb_word(verb: FileVerb) -> &'static str {
+    match verb {
+        FileVerb::Create => "Create",
+        FileVerb::Modify => "Modify",
+        FileVerb::Delete => "Delete",
+        FileVerb::Test => "Test",
+        FileVerb::Read => "Read",
+    }
+}
+
+/// `[NEW] path`: what is done, and the rest of the heading.
+fn change<'t>(outline: &'t Outline<'_>, text: &Range<usize>) -> Option<(FileVerb, &'t str)> {
+    let text = outline.lines.text.get(text.clone())?.trim_start_matches(['*', '`', ' ']);
+    let (word, rest) = text.strip_prefix('[')?.split_once(']')?;
+    let verb = match word.trim().to_ascii_uppercase().as_str() {
+        "NEW" | "CREATE" | "ADD" => FileVerb::Create,
+        "MODIFY" | "UPDATE" | "EDIT" => FileVerb::Modify,
+        "DELETE" | "REMOVE" => FileVerb::Delete,
+        _ => return None,
+    };
+    Some((verb, rest.trim_start_matches(['*', '`', ':', ' '])))
+}
+
+/// Files with their verbs, criteria, and the gate before all of it.
+pub(crate) fn finish(outline: &Outline<'_>, options: &ReadOptions, plan: &mut Plan) {
+    for task in &mut plan.tasks {
+        task.ordered = true;
+    }
+    if options.as_one {
+        return;
+    }
+    let by_line = super::headings_by_line(outline);
+    let paths = Paths::new(outline);
+    for task in &mut plan.tasks {
+        let Some(heading) = by_line.get(&task.line).map(|index| &outline.headings[*index]) else { continue };
+        let first = outline.headings.partition_point(|other| other.line < heading.line);
+        for file in outline.headings[first..]
+            .iter()
+            .take_while(|other| other.line < heading.end.max(heading.line + 1))
+        {
+            let Some((verb, rest)) = change(outline, &file.text) else { continue };
+            match paths.read(rest) {
+                Some(path) => task.files.push(FileClaim { verb: Some(verb), path }),
+                None => plan.diagnostics.push(
+                    Diagnostic::warning(
+                        "path-outside",
+                        Place::line(number(file.line)),
+                        "the heading names no path inside the project: it is left out of the task's files",
+                    )
+                    .hint("name files relative to the project's root"),
+                ),
+            }
+        }
+    }
+    add_verification(outline, plan);
+    if asks_for_review(outline) {
+        for task in plan.tasks.iter_mut().filter(|task| !task.status.is_met()) {
+            task.held.push(HeldReason::Gate(REVIEW.to_owned()));
+        }
+    }
+}
+
+/// Whether the section for the user's review holds something to decide. A tip or a note is a remark.
+fn asks_for_review(outline: &Outline<'_>) -> bool {
+    let sections = outline
+        .headings
+        .iter()
+        .filter(|heading| words::begins_with(words::without_number(&heading.title), "user review required"));
+    let mut remark = false;
+    for heading in sections {
+        for line in heading.after..heading.end {
+            let text = outline.lines.get(line).trim();
+            match outline.kind(line) {
+                LineKind::Quote => {
+                    let inner = text.trim_start_matches(['>', ' ']);
+                    if inner.starts_with("[!") {
+                        remark = inner.starts_with("[!TIP]") || inner.starts_with("[!NOTE]");
+                    } else if !remark && !inner.is_empty() {
+                        return true;
+                    }
+                }
+                LineKind::Text | LineKind::Table | LineKind::Code | LineKind::Fence => {
+                    remark = false;
+                    if !is_nothing(text) {
+                        return true;
+                    }
+                }
+                LineKind::Blank => remark = false,
+                LineKind::Heading | LineKind::Break | LineKind::FrontMatter | LineKind::Comment => {}
+            }
+        }
+    }
+    false
+}
+
+/// `None`, `N/A`, and sentences that begin so.
+fn is_nothing(text: &str) -> bool {
+    let bare = titles::clean(text.trim_start_matches(['-', '*', '+', ' ']));
+    bare.is_empty()
+        || ["none", "n/a", "nothing", "no "].iter().any(|word| words::begins_with(&bare, word.trim()))
+}
+
+/// The verification plan is for every task. One with boxes is among the criteria already.
+fn add_verification(outline: &Outline<'_>, plan: &mut Plan) {
+    let sections = outline
+        .headings
+        .iter()
+        .filter(|heading| words::begins_with(words::without_number(&heading.title), "verification plan"));
+    for heading in sections {
+        let first = outline.items.partition_point(|item| item.line < heading.line);
+        let mut items = outline.items[first..].iter().take_while(|item| item.line < heading.end);
+        let section = outline.lines.slice(heading.line, heading.end).trim();
+        if !items.any(|item| item.mark.is_some()) && plan.preamble.len() + section.len() <= MOST_PREAMBLE {
+            plan.preamble.push_str("\n\n");
+            plan.preamble.push_str(section);
+        }
+    }
+}
+
+/// How absolute paths of a plan are cut to those inside its repository.
+struct Paths {
+    /// Roots that a link's text and target tell: `[src/a.rs](file:///home/me/app/src/a.rs)`.
+    roots: BTreeSet<String>,
+}
+
+impl Paths {
+    fn new(outline: &Outline<'_>) -> Self {
+        let mut roots = BTreeSet::new();
+        for heading in &outline.headings {
+            let Some((_, rest)) = change(outline, &heading.text) else { continue };
+            if let Some((text, target)) = link(rest)
+                && let Some(target) = absolute(target)
+                && text.contains('/')
+                && let Some(root) = target.strip_suffix(text.trim_start_matches("./"))
+                && root.ends_with('/')
+            {
+                roots.insert(root.to_owned());
+                if roots.len() >= MOST_ROOTS {
+                    break;
+                }
+            }
+        }
+        Self { roots }
+    }
+
+    /// The path that the rest of a heading names.
+    fn read(&self, rest: &str) -> Option<String> {
+        let Some((text, target)) = link(rest) else {
+            let spans = values::code_spans(rest);
+            let path = match spans.first() {
+                Some((span, _)) => *span,
+                None => rest.split_whitespace().next()?.trim_end_matches(['`', ':', '*']),
+            };
+            return values::inside(path);
+        };
+        match absolute(target) {
+            Some(target) => {
+                let root = self.roots.iter().rev().find(|root| target.starts_with(root.as_str()));
+                match root {
+                    Some(root) => values::inside(&target[root.len()..]),
+                    // Where the repository stands is not told: a file of that name, wherever it is.
+                    None if target.ends_with(text) && !text.contains('/') => Some(format!("**/{text}")),
+                    None => values::inside(text).filter(|_| text.contains(['/', '.'])),
+                }
+            }
+            None => values::inside(target),
+        }
+    }
+}
+
+/// The text and target of the first link.
+fn link(text: &str) -> Option<(&str, &str)> {
+    let open = text.find('[')?;
+    let middle = open + text[open..].find("](")?;
+    let end = middle + text[middle..].find(')')?;
+    Some((text[open + 1..middle].trim_matches(['`', ' ', '*']), text[middle + 2..end].trim()))
+}
+
+/// The path of a `file:///` link, with `/` only; none if the target is another kind of link.
+fn absolute(target: &str) -> Option<String> {
+    let path = target.strip_prefix("file://")?;
+    let path = path.split(['#', '?']).next().unwrap_or("");
+    Some(path.replace("%20", " ").replace('\\', "/"))
+}
