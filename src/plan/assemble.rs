@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::facts;
 use super::facts::Facts;
+use super::facts::Stated;
 use super::fields;
 use super::found::Findings;
 use super::found::Found;
@@ -46,18 +47,23 @@ pub(crate) fn plan(
     maker.header(matter, &findings.tasks);
     let (groups, group_facts) = maker.groups(&findings.tasks);
     let group_of: BTreeMap<Holder, usize> = groups;
-    let mut facts: Vec<Facts> = Vec::with_capacity(findings.tasks.len());
+    let mut stated: Vec<Vec<Stated>> = Vec::with_capacity(findings.tasks.len());
     let done_mark = done_mark(outline);
     let steps = Steps::new(outline);
+    maker.plan.tasks.reserve_exact(findings.tasks.len());
+    // Tasks of one group stand together, so it is looked up once for all of them.
+    let mut last: (Option<Holder>, Option<usize>) = (None, None);
     for found in &findings.tasks {
-        let group = found.holder.and_then(|holder| group_of.get(&holder).copied());
-        let fact = facts::read(outline, found, &mut maker.plan.diagnostics);
-        let task = maker.task(found, group, &fact, done_mark, &steps);
+        if found.holder != last.0 {
+            last = (found.holder, found.holder.and_then(|holder| group_of.get(&holder).copied()));
+        }
+        let mut fact = facts::read(outline, found, &mut maker.plan.diagnostics);
+        stated.push(std::mem::take(&mut fact.depends));
+        let task = maker.task(found, last.1, fact, done_mark, &steps);
         maker.plan.tasks.push(task);
-        facts.push(fact);
     }
     maker.ids(&findings.tasks);
-    maker.dependencies(&findings.tasks, &facts, &group_facts);
+    maker.dependencies(&findings.tasks, stated, &group_facts);
     maker.plan
 }
 
@@ -221,8 +227,13 @@ impl Maker<'_, '_> {
             Holder::Item(item) => outline.items[*item].line,
         };
         let mut seen: BTreeSet<Holder> = BTreeSet::new();
+        let mut last = None;
         for task in tasks {
             let mut holder = task.holder;
+            if holder == last {
+                continue;
+            }
+            last = holder;
             while let Some(found) = holder.filter(|holder| !is_title(holder)) {
                 if !seen.insert(found) {
                     break;
@@ -234,16 +245,14 @@ impl Maker<'_, '_> {
         sorted.sort_by_key(line_of);
         let index: BTreeMap<Holder, usize> =
             sorted.iter().enumerate().map(|(i, holder)| (*holder, i)).collect();
-        let first_lines: BTreeMap<Holder, usize> = {
-            let mut first = BTreeMap::new();
-            for task in tasks {
-                if let Some(holder) = task.holder {
-                    let line = first.entry(holder).or_insert(task.line);
-                    *line = task.line.min(*line);
-                }
+        let mut first_lines: BTreeMap<Holder, usize> = BTreeMap::new();
+        for together in tasks.chunk_by(|a, b| a.holder == b.holder) {
+            let first = together.iter().map(|task| task.line).min();
+            if let (Some(holder), Some(first)) = (together[0].holder, first) {
+                let line = first_lines.entry(holder).or_insert(first);
+                *line = first.min(*line);
             }
-            first
-        };
+        }
         let mut all_facts = Vec::with_capacity(sorted.len());
         for holder in &sorted {
             let (title, line, span, owner) = match holder {
@@ -259,7 +268,12 @@ impl Maker<'_, '_> {
                 }
                 Holder::Item(item) => {
                     let found = &outline.items[*item];
-                    (outline.paragraph(found), found.line, found.line + 1..found.end, Some(*item))
+                    (
+                        outline.paragraph(found).into_owned(),
+                        found.line,
+                        found.line + 1..found.end,
+                        Some(*item),
+                    )
                 }
             };
             let end = first_lines.get(holder).copied().unwrap_or(span.end).clamp(span.start, span.end);
@@ -279,7 +293,7 @@ impl Maker<'_, '_> {
         &mut self,
         found: &Found,
         group: Option<usize>,
-        fact: &Facts,
+        fact: Facts,
         done_mark: char,
         steps: &Steps<'_, '_>,
     ) -> PlanTask {
@@ -375,16 +389,13 @@ impl Maker<'_, '_> {
             optional: fact.optional.unwrap_or(false)
                 || found.title.optional
                 || found.mark.is_some_and(|(_, mark)| mark.star),
-            own: Defaults {
-                priority: fact.defaults.priority.or(found.title.priority),
-                ..fact.defaults.clone()
-            },
-            command: fact.command.clone(),
-            shell: fact.shell.clone(),
-            files: fact.files.clone(),
-            outputs: fact.outputs.clone(),
-            acceptance: fact.acceptance.clone(),
-            requirements: fact.requirements.clone(),
+            own: Defaults { priority: fact.defaults.priority.or(found.title.priority), ..fact.defaults },
+            command: fact.command,
+            shell: fact.shell,
+            files: fact.files,
+            outputs: fact.outputs,
+            acceptance: fact.acceptance,
+            requirements: fact.requirements,
             brief: None,
             tick,
         }

@@ -12,7 +12,6 @@ use std::ops::Range;
 
 use pulldown_cmark::CodeBlockKind;
 use pulldown_cmark::Event;
-use pulldown_cmark::HeadingLevel;
 use pulldown_cmark::Options;
 use pulldown_cmark::Parser;
 use pulldown_cmark::Tag;
@@ -21,6 +20,7 @@ use pulldown_cmark::TagEnd;
 use super::lines::Lines;
 use super::lines::indent_of;
 use super::lines::number;
+use super::plain::is_plain;
 use super::sections::section_starts;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
@@ -102,6 +102,11 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// Reads the blocks of a text.
     pub(crate) fn read(lines: &Lines<'_>) -> Self {
+        Self::read_by(lines, is_plain)
+    }
+
+    /// Reads the blocks; `plain` knows the sections in which only the first line may be a heading.
+    fn read_by(lines: &Lines<'_>, plain: impl Fn(&Lines<'_>, &[LineKind], usize, usize) -> bool) -> Self {
         let mut blocks = Self { kinds: vec![LineKind::Text; lines.len()], ..Self::default() };
         let mut first = 0;
         if let Some(inside) = front_matter(lines) {
@@ -117,7 +122,11 @@ impl Blocks {
         let starts = section_starts(lines, first);
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).copied().unwrap_or(lines.len());
-            blocks.section(lines, *start, end);
+            if plain(lines, &blocks.kinds[*start..end], *start, end) {
+                blocks.first_heading(lines, *start);
+            } else {
+                blocks.parse(lines, *start, end);
+            }
         }
         blocks.comments.sort_by_key(|range| range.start);
         blocks.hide_comment_lines(lines);
@@ -143,7 +152,22 @@ impl Blocks {
         Cow::Owned(shown)
     }
 
-    fn section(&mut self, lines: &Lines<'_>, start: usize, end: usize) {
+    /// Reads the heading with which a section of nothing but text may begin.
+    fn first_heading(&mut self, lines: &Lines<'_>, line: usize) {
+        let text = lines.get(line);
+        let marks = text.trim_start_matches([' ', '\t']);
+        let count = marks.bytes().take_while(|byte| *byte == b'#').count();
+        let after = marks.as_bytes().get(count);
+        if indent_of(text) < 4
+            && after.is_none_or(|byte| matches!(byte, b' ' | b'\t'))
+            && let Some(level) = u8::try_from(count).ok().filter(|level| (1..=6).contains(level))
+        {
+            self.heading(lines, &(lines.start(line)..lines.end(line)), level);
+        }
+    }
+
+    /// Has a section read by the Markdown library.
+    fn parse(&mut self, lines: &Lines<'_>, start: usize, end: usize) {
         let text = readable(lines, start, end);
         let base = lines.start(start);
         let options = Options::ENABLE_TABLES | Options::ENABLE_GFM;
@@ -201,7 +225,7 @@ impl Blocks {
         } else if let Tag::Heading { level, .. } = tag
             && depth == 0
         {
-            self.heading(lines, range, *level);
+            self.heading(lines, range, *level as u8);
         }
     }
 
@@ -246,7 +270,7 @@ impl Blocks {
         }
     }
 
-    fn heading(&mut self, lines: &Lines<'_>, range: &Range<usize>, level: HeadingLevel) {
+    fn heading(&mut self, lines: &Lines<'_>, range: &Range<usize>, level: u8) {
         let first = lines.at(range.start);
         let last = last_line(lines, range);
         let source = lines.get(first);
@@ -260,7 +284,7 @@ impl Blocks {
             let start = lines.start(first) + lead;
             self.kinds[first] = LineKind::Heading;
             let text = start..start + text.len();
-            self.headings.push(RawHeading { line: first, after: first + 1, level: level as u8, text });
+            self.headings.push(RawHeading { line: first, after: first + 1, level, text });
             return;
         }
         // A ruler below several lines of text, or below a field or an item, was meant as a ruler.
@@ -271,13 +295,17 @@ impl Blocks {
         self.kinds[first..=last].fill(LineKind::Heading);
         let start = lines.start(first) + (source.len() - source.trim_start().len());
         let text = start..start + source.trim().len();
-        self.headings.push(RawHeading { line: first, after: last + 1, level: level as u8, text });
+        self.headings.push(RawHeading { line: first, after: last + 1, level, text });
     }
 
     fn hide_comment_lines(&mut self, lines: &Lines<'_>) {
+        // A line is looked at once, however many comments stand on it.
+        let mut next = 0;
         for index in 0..self.comments.len() {
             let range = self.comments[index].clone();
-            for line in lines.at(range.start)..=last_line(lines, &range) {
+            let first = next.max(lines.at(range.start));
+            next = next.max(last_line(lines, &range) + 1);
+            for line in first..next {
                 if self.kinds[line] != LineKind::Fence && self.visible(lines, line).trim().is_empty() {
                     self.kinds[line] = LineKind::Comment;
                 }
@@ -305,22 +333,25 @@ fn front_matter(lines: &Lines<'_>) -> Option<Range<usize>> {
     inside.clone().any(|line| lines.get(line).contains(':')).then_some(inside)
 }
 
-/// The section as the Markdown reader gets it: lines that nest too deep are blanked, byte for byte.
+/// The section as the Markdown reader gets it, byte for byte: lines that nest too deep are blanked, and a
+/// lone `\r`, which does not end a line of code there, is `\n`.
 fn readable<'t>(lines: &Lines<'t>, start: usize, end: usize) -> Cow<'t, str> {
     let text = lines.slice(start, end);
-    if !(start..end).any(|line| too_deep(lines.get(line))) {
+    let lone =
+        memchr::memchr_iter(b'\r', text.as_bytes()).any(|at| text.as_bytes().get(at + 1) != Some(&b'\n'));
+    if !lone && !(start..end).any(|line| too_deep(lines.get(line))) {
         return Cow::Borrowed(text);
     }
     let mut copy = String::with_capacity(text.len());
     for line in start..end {
         let whole = lines.slice(line, line + 1);
-        if too_deep(lines.get(line)) {
-            let content = lines.get(line).len();
-            copy.extend(std::iter::repeat_n('x', content));
-            copy.push_str(&whole[content..]);
+        let (content, ending) = whole.split_at(lines.get(line).len());
+        if too_deep(content) {
+            copy.extend(std::iter::repeat_n('x', content.len()));
         } else {
-            copy.push_str(whole);
+            copy.push_str(content);
         }
+        copy.push_str(if ending == "\r" { "\n" } else { ending });
     }
     Cow::Owned(copy)
 }
@@ -356,6 +387,8 @@ pub(crate) fn too_deep(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn kinds(text: &str) -> String {
@@ -428,5 +461,37 @@ mod tests {
         assert!(too_deep(&format!("{}- x", " ".repeat(400))));
         assert!(!too_deep(&"-".repeat(100)));
         assert!(!too_deep("- [ ] x"));
+    }
+
+    /// Lines that a shortcut may take for text, and such as it must not.
+    fn line() -> impl Strategy<Value = String> {
+        let indent = prop_oneof![4 => Just(""), 2 => Just("  "), 1 => Just("   "), 1 => Just("    "), 1 => Just("\t"), 1 => Just("      ")];
+        let marker = prop_oneof![
+            4 => Just(""), 4 => Just("- "), 1 => Just("* "), 1 => Just("1. "), 1 => Just("2) "), 1 => Just("-"), 1 => Just("-     "),
+            1 => Just("-\t"), 1 => Just("- - "), 1 => Just("1.  - "), 1 => Just("# "), 1 => Just("## "), 1 => Just("#"), 1 => Just("> ")
+        ];
+        let text = prop_oneof![
+            4 => Just("text"), 2 => Just("[ ] T001 text"), 1 => Just("**Key**: `value`"), 1 => Just("---"), 1 => Just("==="), 1 => Just("***"),
+            1 => Just("```"), 1 => Just("~~~~"), 1 => Just("``` a `b`"), 1 => Just("|a|b|"), 1 => Just("|-|-|"), 1 => Just(":-"), 1 => Just("a | b"),
+            1 => Just("<div>"), 1 => Just("a <b> c"), 1 => Just("<!-- a"), 1 => Just("-->"), 1 => Just("[a]: b"), 1 => Just("[a]:"), 1 => Just("'c'"),
+            1 => Just("\u{b}"), 1 => Just("\u{a0}"), 1 => Just("žluť"), 1 => Just("1.1 a"), 1 => Just("`a"), 2 => Just(""), 1 => Just("\\"), 1 => Just("+")
+        ];
+        (indent, marker, text).prop_map(|(indent, marker, text)| format!("{indent}{marker}{text}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_shortcut_finds_what_the_markdown_reader_finds(
+            lines in prop::collection::vec(line(), 0..10),
+            ending in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
+        ) {
+            let text = lines.join(ending);
+            let lines = Lines::new(&text);
+            let short = Blocks::read(&lines);
+            let long = Blocks::read_by(&lines, |_, _, _, _| false);
+            prop_assert_eq!(format!("{short:?}"), format!("{long:?}"), "{:?}", text);
+        }
     }
 }

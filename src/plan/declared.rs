@@ -18,13 +18,23 @@ use super::types::Group;
 /// What is said of a group: the group, and what it waits for.
 pub(crate) type Declared = (usize, Vec<Dependency>);
 
+/// Whether a heading says that what stands below it is about order.
+fn is_about_order(title: &str) -> bool {
+    let lower = title.to_lowercase();
+    lower.contains("dependencies") || lower.contains("execution order")
+}
+
+/// Whether there is anything to read here.
+pub(crate) fn is_there(outline: &Outline<'_>) -> bool {
+    outline.headings.iter().any(|heading| is_about_order(&heading.title))
+}
+
 /// Reads what the plan declares about its groups.
 pub(crate) fn read(outline: &Outline<'_>, groups: &[Group], index: &Index, tasks: usize) -> Vec<Declared> {
     let mut declared = Vec::new();
     let mut line = 0;
     for heading in &outline.headings {
-        let lower = heading.title.to_lowercase();
-        if heading.line < line || !(lower.contains("dependencies") || lower.contains("execution order")) {
+        if heading.line < line || !is_about_order(&heading.title) {
             continue;
         }
         line = heading.end;

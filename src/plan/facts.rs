@@ -55,9 +55,8 @@ pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<D
             // ruler or item with a box.
             if outline.items[item].parent.is_none() && outline.items[item].mark.is_some() {
                 let end = loose_end(outline, found.body.end);
-                let loose = fields::read(outline, found.body.end..end, None);
                 if begins_with_bold_key(outline, found.body.end..end) {
-                    list.extend(loose);
+                    list.extend(fields::read(outline, found.body.end..end, None));
                     reader.facts.body_end = end;
                 }
             }
@@ -150,6 +149,9 @@ fn begins_with_bold_key(outline: &Outline<'_>, mut span: Range<usize>) -> bool {
 }
 
 fn only_shell_fence(outline: &Outline<'_>, body: Range<usize>) -> Option<PlanCommand> {
+    if outline.blocks.fences.is_empty() {
+        return None;
+    }
     let first = outline.blocks.fences.partition_point(|fence| fence.line < body.start);
     let mut shells = outline.blocks.fences[first..]
         .iter()

@@ -13,6 +13,9 @@ use crate::diagnostics::Place;
 
 /// Reports, once a fence, a box with the id that follows one of the plan's.
 pub(crate) fn report(outline: &Outline<'_>, plan: &mut Plan) {
+    if outline.blocks.fences.is_empty() {
+        return;
+    }
     let lines = plan.tasks.iter().map(|task| task.line);
     let (Some(first), Some(last)) = (lines.clone().min(), lines.max()) else { return };
     let ids: BTreeSet<String> = plan.tasks.iter().map(|task| names::folded(task.id.as_str())).collect();

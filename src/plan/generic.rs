@@ -66,7 +66,7 @@ pub(crate) fn whole(outline: &Outline<'_>) -> Found {
     Found {
         line,
         id: None,
-        title: titles::Title { raw: title.clone(), text: title, ..titles::Title::default() },
+        title: titles::Title { text: title, ..titles::Title::default() },
         mark: None,
         body: first.map_or(0, |heading| heading.after)..outline.lines.len(),
         fields: first.map_or(0, |heading| heading.after)..first.map_or(0, |heading| heading.own_end),
@@ -238,7 +238,7 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
                 let known = spec_kit
                     || prefixes
                         .get(prefix)
-                        .is_some_and(|ids| ids.len() > 1 || (written.set_off && prefixes.len() == 1));
+                        .is_some_and(|shared| *shared || (written.set_off && prefixes.len() == 1));
                 known && (spec_kit || !closed(item))
             }
             Shape::Number(level) => {
@@ -281,15 +281,16 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
     with_siblings(outline, chosen, &holders)
 }
 
-/// The letters of ids with the numbers that follow them.
-fn letters_in_use(found: &[(usize, Written)]) -> BTreeMap<String, BTreeSet<String>> {
-    let mut prefixes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// The letters of ids, and whether two different ids share them.
+fn letters_in_use(found: &[(usize, Written)]) -> BTreeMap<String, bool> {
+    let mut prefixes: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
     for (_, written) in found {
         if let Shape::Name(prefix) = &written.shape {
-            prefixes.entry(prefix.clone()).or_default().insert(written.id.clone());
+            let (first, shared) = prefixes.entry(prefix).or_insert((&written.id, false));
+            *shared |= *first != written.id;
         }
     }
-    prefixes
+    prefixes.into_iter().map(|(prefix, (_, shared))| (prefix.to_owned(), shared)).collect()
 }
 
 fn depth(id: &str) -> usize {
@@ -312,7 +313,7 @@ fn numbered_like(outline: &Outline<'_>, heading: usize, id: &str) -> bool {
     !digits.is_empty() && parent_number(id).as_deref() == Some(&digits)
 }
 
-/// Makes tasks of items with ids, and of the boxes without one in the same lists.
+/// Makes tasks of items with ids, given in their order, and of the boxes without one in the same lists.
 fn with_siblings(
     outline: &Outline<'_>,
     chosen: Vec<(usize, Written)>,
@@ -324,31 +325,33 @@ fn with_siblings(
         lists.entry((found.parent, found.list, found.indent)).or_insert(holders.get(item).copied());
     }
     let groups: BTreeSet<usize> = holders.values().copied().collect();
-    let mut by_item: BTreeMap<usize, (Option<Written>, Option<usize>)> = BTreeMap::new();
+    let mut tasks = Vec::with_capacity(chosen.len());
+    let mut chosen = chosen.into_iter().peekable();
     for (index, item) in outline.items.iter().enumerate() {
-        if item.mark.is_none() || item.closed_label || groups.contains(&index) {
-            continue;
-        }
-        let Some(holder) = lists.get(&(item.parent, item.list, item.indent)) else { continue };
-        if written_before(outline, index).is_none() && !outline.is_closed(item.heading) {
-            by_item.insert(index, (None, *holder));
-        }
-    }
-    for (item, written) in chosen {
-        by_item.insert(item, (Some(written), holders.get(&item).copied()));
-    }
-    by_item
-        .into_iter()
-        .map(|(item, (written, holder))| {
-            let ordered = written.is_some();
-            let mut task = item_task(outline, item, written.map(|written| (written.id, written.after)));
-            if let Some(holder) = holder {
-                task.holder = Some(Holder::Item(holder));
+        let (written, holder) = if let Some((_, written)) = chosen.next_if(|(chosen, _)| *chosen == index) {
+            (Some(written), holders.get(&index).copied())
+        } else {
+            if item.mark.is_none() || item.closed_label || groups.contains(&index) {
+                continue;
             }
-            task.ordered |= ordered;
-            task
-        })
-        .collect()
+            match lists.get(&(item.parent, item.list, item.indent)) {
+                Some(holder)
+                    if written_before(outline, index).is_none() && !outline.is_closed(item.heading) =>
+                {
+                    (None, *holder)
+                }
+                Some(_) | None => continue,
+            }
+        };
+        let ordered = written.is_some();
+        let mut task = item_task(outline, index, written.map(|written| (written.id, written.after)));
+        if let Some(holder) = holder {
+            task.holder = Some(Holder::Item(holder));
+        }
+        task.ordered |= ordered;
+        tasks.push(task);
+    }
+    tasks
 }
 
 fn bold_items(outline: &Outline<'_>) -> Vec<Found> {

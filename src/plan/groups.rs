@@ -44,7 +44,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         let digits = digits.trim_end_matches('.').trim_end_matches(".0").to_owned();
         (!digits.is_empty()).then_some(digits)
     });
-    let text = if read.text.is_empty() { title } else { titles::clean(&read.raw) };
+    let text = if read.text.is_empty() { title } else { read.text };
     Group {
         number: name,
         title: titles::short(&text, 200),

@@ -17,15 +17,15 @@ const MARK: &str = "\u{feff}";
 pub(crate) struct Lines<'t> {
     /// The whole text.
     pub(crate) text: &'t str,
-    /// Start and end of each line, without its ending.
-    ranges: Vec<Range<usize>>,
+    /// Start and end of each line, without its ending; 32 bits hold the places of every text that is read.
+    spans: Vec<(u32, u32)>,
 }
 
 impl<'t> Lines<'t> {
     /// Cuts a text. An ending at the end of the text begins no further line.
     pub(crate) fn new(text: &'t str) -> Self {
         let bytes = text.as_bytes();
-        let mut ranges = Vec::new();
+        let mut spans = Vec::new();
         let mut start = if text.starts_with(MARK) { MARK.len() } else { 0 };
         let mut skip = false;
         for index in memchr::memchr2_iter(b'\n', b'\r', bytes) {
@@ -34,39 +34,39 @@ impl<'t> Lines<'t> {
                 skip = false;
                 continue;
             }
-            ranges.push(start..index);
+            spans.push((place_of(start), place_of(index)));
             start = index + 1;
             skip = bytes[index] == b'\r';
         }
         if start < bytes.len() {
-            ranges.push(start..bytes.len());
+            spans.push((place_of(start), place_of(bytes.len())));
         }
-        Self { text, ranges }
+        Self { text, spans }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.ranges.len()
+        self.spans.len()
     }
 
     /// The line without its ending, and without a byte order mark.
     pub(crate) fn get(&self, line: usize) -> &'t str {
-        self.ranges.get(line).map_or("", |range| &self.text[range.clone()])
+        self.spans.get(line).map_or("", |(start, end)| &self.text[*start as usize..*end as usize])
     }
 
     /// Where the line begins.
     pub(crate) fn start(&self, line: usize) -> usize {
-        self.ranges.get(line).map_or(self.text.len(), |range| range.start)
+        self.spans.get(line).map_or(self.text.len(), |(start, _)| *start as usize)
     }
 
     /// Where the line ends, before its ending.
     pub(crate) fn end(&self, line: usize) -> usize {
-        self.ranges.get(line).map_or(self.text.len(), |range| range.end)
+        self.spans.get(line).map_or(self.text.len(), |(_, end)| *end as usize)
     }
 
     /// The line in which a byte stands.
     pub(crate) fn at(&self, offset: usize) -> usize {
-        self.ranges.partition_point(|range| range.start <= offset).saturating_sub(1)
+        self.spans.partition_point(|(start, _)| *start as usize <= offset).saturating_sub(1)
     }
 
     /// The text from the start of one line to the start of another, as it is.
@@ -97,12 +97,13 @@ impl<'t> Lines<'t> {
     pub(crate) fn hash(&self, line: usize) -> String {
         let start = self.start(line) - self.before(line);
         let digest = Sha256::digest(&self.text.as_bytes()[start..self.end(line)]);
-        digest.iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
+        let mut hex = String::with_capacity(16);
+        for byte in digest.iter().take(8) {
             for half in [byte >> 4, byte & 15] {
-                hex.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+                hex.push(char::from(b"0123456789abcdef"[usize::from(half)]));
             }
-            hex
-        })
+        }
+        hex
     }
 
     /// Bytes of the line that stand before what [`Lines::get`] returns: a byte order mark, or nothing.
@@ -111,10 +112,18 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// A place in a text as it is kept. Texts that are longer than its largest value are not read.
+fn place_of(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
 /// A line as a number that leaves the room.
 pub(crate) fn number(line: usize) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX - 1).saturating_add(1)
 }
+
+/// The longest text whose places can be kept, in bytes.
+pub(crate) const LONGEST: u64 = u32::MAX as u64;
 
 /// Columns of white space before a text; a tab counts to the next multiple of 4.
 pub(crate) fn indent_of(text: &str) -> usize {

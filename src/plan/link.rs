@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 
 use super::assemble::Maker;
 use super::declared;
-use super::facts;
 use super::facts::Facts;
+use super::facts::Stated;
 use super::found::Found;
 use super::groups;
 use super::lines::number;
@@ -35,14 +38,8 @@ const SUGGESTIONS: usize = 20;
 impl Maker<'_, '_> {
     /// Gives every task its id: as written, or made from its title; unique in either case.
     pub(crate) fn ids(&mut self, found: &[Found]) {
-        let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, task) in found.iter().enumerate() {
-            if let Some(id) = &task.id {
-                same.entry(id.as_str()).or_default().push(index);
-            }
-        }
         let mut ids: Vec<Option<String>> = found.iter().map(|task| task.id.clone()).collect();
-        for (id, tasks) in same.into_iter().filter(|(_, tasks)| tasks.len() > 1) {
+        for (id, tasks) in same_ids(found) {
             let groups: BTreeSet<Option<usize>> =
                 tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
             let restarted = !references::is_written_id(id) || id.starts_with(|c: char| c.is_ascii_digit());
@@ -67,30 +64,31 @@ impl Maker<'_, '_> {
                 );
             }
         }
-        let written: BTreeSet<String> = ids.iter().flatten().cloned().collect();
-        let mut used: BTreeSet<String> = BTreeSet::new();
-        let mut next: BTreeMap<String, usize> = BTreeMap::new();
-        for (index, id) in ids.into_iter().enumerate() {
-            let (base, is_written) = match id {
-                Some(id) => (id, true),
-                None => (titles::id_of(&self.plan.tasks[index].title), false),
-            };
-            let mut id = base.clone();
-            while used.contains(&id) || (!is_written && written.contains(&id)) {
-                let count = next.entry(base.clone()).or_insert(1);
-                *count += 1;
-                id = format!("{base}-{count}");
+        let written: Vec<bool> = ids.iter().map(Option::is_some).collect();
+        let bases: Vec<String> = ids
+            .into_iter()
+            .zip(&self.plan.tasks)
+            .map(|(id, task)| id.unwrap_or_else(|| titles::id_of(&task.title)))
+            .collect();
+        let others = unique(&bases, &written);
+        for ((task, base), other) in self.plan.tasks.iter_mut().zip(bases).zip(others) {
+            let id = other.unwrap_or(base);
+            if task.title.is_empty() {
+                task.title.clone_from(&id);
             }
-            used.insert(id.clone());
-            if self.plan.tasks[index].title.is_empty() {
-                self.plan.tasks[index].title.clone_from(&id);
-            }
-            self.plan.tasks[index].id = TaskId::new(id);
+            task.id = TaskId::new(id);
         }
     }
 
     /// Resolves what tasks and groups say they wait for.
-    pub(crate) fn dependencies(&mut self, found: &[Found], facts: &[Facts], groups: &[Facts]) {
+    pub(crate) fn dependencies(&mut self, found: &[Found], stated: Vec<Vec<Stated>>, groups: &[Facts]) {
+        let silent = stated.iter().all(Vec::is_empty)
+            && found.iter().all(|task| task.title.depends.is_none())
+            && groups.iter().all(|group| group.depends.is_empty());
+        if silent && !declared::is_there(self.outline) {
+            // Nobody names anything, so no name need be known.
+            return;
+        }
         let mut index = Index::default();
         for (task, source) in found.iter().enumerate() {
             let made = &self.plan.tasks[task];
@@ -108,15 +106,14 @@ impl Maker<'_, '_> {
             }
             Dependency::Task(_) => edge,
         };
-        for (task, fact) in facts.iter().enumerate() {
-            let (id, group) = (self.plan.tasks[task].id.clone(), self.plan.tasks[task].group);
-            let mut stated = fact.depends.clone();
+        for (task, mut stated) in stated.into_iter().enumerate() {
             if let Some(text) = &found[task].title.depends {
                 stated.push((text.clone(), None));
             }
             if stated.is_empty() {
                 continue;
             }
+            let (id, group) = (&self.plan.tasks[task].id, self.plan.tasks[task].group);
             let name = format!("task `{id}`");
             let (edges, missing) = self.resolve(&index, &name, &stated, group, false, found[task].line);
             let edges = edges.into_iter().map(|edge| as_task(edge, &self.plan.groups)).collect();
@@ -156,7 +153,7 @@ impl Maker<'_, '_> {
         &mut self,
         index: &Index,
         name: &str,
-        stated: &[facts::Stated],
+        stated: &[Stated],
         group: Option<usize>,
         by_group: bool,
         line: usize,
@@ -254,4 +251,63 @@ impl Maker<'_, '_> {
         edges.dedup();
         (edges, held)
     }
+}
+
+/// The ids that are written more than once, with their tasks.
+fn same_ids(found: &[Found]) -> BTreeMap<&str, Vec<usize>> {
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(found.len());
+    let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, task) in found.iter().enumerate() {
+        if let Some(id) = &task.id {
+            match first.entry(id.as_str()) {
+                Entry::Occupied(first) => same.entry(id).or_insert_with(|| vec![*first.get()]).push(index),
+                Entry::Vacant(free) => {
+                    free.insert(index);
+                }
+            }
+        }
+    }
+    same
+}
+
+/// What is known of a base of ids.
+#[derive(Default)]
+struct Base {
+    /// A task is written with it, so no id that is made may be it.
+    written: bool,
+    /// It is the id of an earlier task.
+    taken: bool,
+}
+
+/// Makes ids unique: for each that is taken already, another one, with a number behind it. Ids that are written
+/// come before those that are made.
+fn unique(bases: &[String], written: &[bool]) -> Vec<Option<String>> {
+    let mut known: HashMap<&str, Base> = HashMap::with_capacity(bases.len());
+    for (base, written) in bases.iter().zip(written) {
+        known.entry(base).or_default().written |= written;
+    }
+    let mut numbered: HashSet<String> = HashSet::new();
+    let mut next: HashMap<&str, usize> = HashMap::new();
+    let mut others = vec![None; bases.len()];
+    for ((base, is_written), other) in bases.iter().zip(written).zip(&mut others) {
+        let is_free = |id: &str, known: &HashMap<&str, Base>, numbered: &HashSet<String>| {
+            let free = known.get(id).is_none_or(|base| !base.taken && (*is_written || !base.written));
+            free && !numbered.contains(id)
+        };
+        if is_free(base, &known, &numbered) {
+            known.entry(base).or_default().taken = true;
+            continue;
+        }
+        let count = next.entry(base).or_insert(1);
+        let id = loop {
+            *count += 1;
+            let id = format!("{base}-{count}");
+            if is_free(&id, &known, &numbered) {
+                break id;
+            }
+        };
+        numbered.insert(id.clone());
+        *other = Some(id);
+    }
+    others
 }

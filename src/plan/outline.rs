@@ -18,6 +18,9 @@ use super::names::Shape;
 use super::titles::clean;
 use super::words::is_closed;
 
+/// No item begins on a line.
+const NONE: u32 = u32::MAX;
+
 /// A heading with its section.
 #[derive(Debug)]
 pub(crate) struct Heading {
@@ -79,8 +82,8 @@ pub(crate) struct Outline<'t> {
     pub(crate) headings: Vec<Heading>,
     /// In order.
     pub(crate) items: Vec<Item>,
-    /// For each line the item that begins there.
-    item_lines: Vec<Option<u32>>,
+    /// For each line the item that begins there, or [`NONE`].
+    item_lines: Vec<u32>,
 }
 
 impl<'t> Outline<'t> {
@@ -90,7 +93,7 @@ impl<'t> Outline<'t> {
         let blocks = Blocks::read(&lines);
         let headings = headings(&lines, &blocks);
         let mut outline =
-            Self { item_lines: vec![None; lines.len()], lines, blocks, headings, items: Vec::new() };
+            Self { item_lines: vec![NONE; lines.len()], lines, blocks, headings, items: Vec::new() };
         outline.read_items();
         outline
     }
@@ -102,7 +105,7 @@ impl<'t> Outline<'t> {
 
     /// The item that begins on a line.
     pub(crate) fn item_at(&self, line: usize) -> Option<usize> {
-        self.item_lines.get(line).copied().flatten().and_then(|item| usize::try_from(item).ok())
+        self.item_lines.get(line).filter(|item| **item != NONE).map(|item| *item as usize)
     }
 
     /// The kind of a line.
@@ -111,14 +114,17 @@ impl<'t> Outline<'t> {
     }
 
     /// The first paragraph of an item, lines joined, comments left out.
-    pub(crate) fn paragraph(&self, item: &Item) -> String {
+    pub(crate) fn paragraph(&self, item: &Item) -> Cow<'t, str> {
         let start = item.text.start - self.lines.start(item.line);
-        let first = self.visible(item.line);
-        let mut text = first.get(start..).unwrap_or("").trim().to_owned();
+        let mut text = match self.visible(item.line) {
+            Cow::Borrowed(first) => Cow::Borrowed(first.get(start..).unwrap_or("").trim()),
+            Cow::Owned(first) => Cow::Owned(first.get(start..).unwrap_or("").trim().to_owned()),
+        };
         for line in item.line + 1..item.end {
             if self.kind(line) != LineKind::Text || self.item_at(line).is_some() {
                 break;
             }
+            let text = text.to_mut();
             text.push(' ');
             text.push_str(self.visible(line).trim());
         }
@@ -171,7 +177,7 @@ impl<'t> Outline<'t> {
                         let below_box = parent.is_some_and(|parent| {
                             self.items[parent].below_box || self.items[parent].mark.is_some()
                         });
-                        self.item_lines[line] = u32::try_from(self.items.len()).ok();
+                        self.item_lines[line] = u32::try_from(self.items.len()).unwrap_or(NONE);
                         open.push(self.items.len());
                         self.items.push(Item {
                             line,

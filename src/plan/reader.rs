@@ -9,6 +9,7 @@ use super::formats;
 use super::formats::Format;
 use super::found::Findings;
 use super::generic;
+use super::lines;
 use super::lines::number;
 use super::matter;
 use super::matter::Todo;
@@ -31,10 +32,18 @@ const TODOS: &str = "todos in the front matter";
 /// Reads a plan. It never fails: what could not be read is in the diagnostics, and then nothing may be
 /// run.
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Plan {
+    let mut plan = read_tasks(bytes, options);
+    draw_edges(&mut plan);
+    plan
+}
+
+/// Reads a plan without its edges: tasks and groups with what they state. [`draw_edges`] does the rest.
+pub fn read_tasks(bytes: &[u8], options: &ReadOptions) -> Plan {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if size > options.max_size {
+    let most = options.max_size.min(lines::LONGEST);
+    if size > most {
         // It may not have been read to its end, so its size is not told.
-        let message = format!("the plan has more than {} bytes, which is the limit", options.max_size);
+        let message = format!("the plan has more than {most} bytes, which is the limit");
         let diagnostic = Diagnostic::error("too-large", Place::WHOLE, message)
             .hint("cut it into several plans, or raise the limit with --max-plan-size");
         return refused(diagnostic);
@@ -74,8 +83,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
-    let taken: BTreeSet<usize> =
-        findings.tasks.iter().filter_map(|task| task.mark.map(|(line, _)| line)).collect();
+    let mut taken = vec![false; outline.lines.len()];
+    for (line, _) in findings.tasks.iter().filter_map(|task| task.mark) {
+        taken[line] = true;
+    }
     let mut bodies: Vec<(usize, usize)> =
         findings.tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
     bodies.sort_unstable();
@@ -124,16 +135,19 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             );
         }
     }
-    let ring = draw_edges(&mut plan);
-    if let Some(diagnostic) = order::ring_diagnostic(&plan, &ring) {
-        plan.diagnostics.push(diagnostic);
-    }
-    plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
     plan
 }
 
+/// Draws the edges of a plan, from what its tasks and groups state and from what their order implies, and
+/// says if what is stated closes a ring. Edges that were there go.
+pub fn draw_edges(plan: &mut Plan) {
+    let ring = edges(plan);
+    plan.diagnostics.extend(order::ring_diagnostic(plan, &ring));
+    plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
+}
+
 /// Works out what waits for what among the tasks that are still to be done. Returns the tasks of a ring.
-pub(crate) fn draw_edges(plan: &mut Plan) -> Vec<usize> {
+pub(crate) fn edges(plan: &mut Plan) -> Vec<usize> {
     let found = order::order(plan, &|task| is_live(plan, task), &|task| plan.tasks[task].optional);
     plan.edges = found
         .edges
@@ -191,14 +205,14 @@ fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &Rea
 fn ignored(
     outline: &Outline<'_>,
     plan: &mut Plan,
-    taken: &BTreeSet<usize>,
+    taken: &[bool],
     holders: &BTreeSet<usize>,
     bodies: &[(usize, usize)],
 ) {
     let mut open = 0;
     for item in &outline.items {
         let Some(mark) = item.mark else { continue };
-        if taken.contains(&item.line) {
+        if taken[item.line] {
             continue;
         }
         let inside = bodies.partition_point(|(start, _)| *start <= item.line);

@@ -8,6 +8,17 @@ use super::lines::indent_of;
 
 /// Where sections begin: the first line, and each heading that stands in no fence and no comment.
 pub(crate) fn section_starts(lines: &Lines<'_>, first: usize) -> Vec<usize> {
+    if first == lines.len() {
+        return Vec::new();
+    }
+    let text = &lines.text.as_bytes()[lines.start(first)..];
+    let has = |what: &[u8]| memchr::memmem::find(text, what).is_some();
+    if !has(b"```") && !has(b"~~~") && !has(b"<!--") {
+        // Nothing hides a heading.
+        return std::iter::once(first)
+            .chain((first + 1..lines.len()).filter(|line| is_heading(lines.get(*line))))
+            .collect();
+    }
     let closers = Closers::new(lines, first);
     let mut starts = vec![first];
     let mut line = first;
@@ -44,14 +55,14 @@ pub(crate) fn section_starts(lines: &Lines<'_>, first: usize) -> Vec<usize> {
         }
         line += 1;
     }
-    if starts.first() == Some(&lines.len()) {
-        starts.clear();
-    }
     starts
 }
 
 fn is_heading(text: &str) -> bool {
     let marks = text.trim_start();
+    if !marks.starts_with('#') {
+        return false;
+    }
     let level = marks.bytes().take_while(|byte| *byte == b'#').count();
     (1..=6).contains(&level)
         && indent_of(text) < 4

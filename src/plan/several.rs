@@ -56,7 +56,7 @@ pub fn join(mut plans: Vec<(String, Plan)>) -> Plan {
     }
     joined.depends_on_plans = waited_for.concat();
     across(&mut joined);
-    let ring = reader::draw_edges(&mut joined);
+    let ring = reader::edges(&mut joined);
     if let Some(diagnostic) = order::ring_diagnostic(&joined, &ring)
         && !joined.diagnostics.iter().any(|known| known.code == diagnostic.code)
     {

@@ -29,6 +29,9 @@ impl<'o, 't> Steps<'o, 't> {
 
     /// The ticked and all boxes below a task.
     pub(crate) fn count(&self, found: &Found) -> (usize, usize) {
+        if found.body.is_empty() {
+            return (0, 0);
+        }
         let items = &self.outline.items;
         let from = items.partition_point(|item| item.line < found.body.start);
         let to = items.partition_point(|item| item.line < found.body.end).max(from);

@@ -14,9 +14,7 @@ const MOST_ASIDES: usize = 12;
 /// A title with what was taken out of it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Title {
-    /// What is left, with emphasis and code marks still in it.
-    pub(crate) raw: String,
-    /// The same without them.
+    /// What is left, without emphasis and code marks.
     pub(crate) text: String,
     /// `[P]` or `(P)`.
     pub(crate) parallel: bool,
@@ -71,7 +69,6 @@ pub(crate) fn read(text: &str) -> Title {
     }
     let rest = rest.strip_suffix([':', '：']).unwrap_or(rest).trim_end();
     title.optional |= words::begins_with(rest, "optional:");
-    rest.clone_into(&mut title.raw);
     title.text = clean(rest);
     title
 }
@@ -130,8 +127,10 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
         title.status = title.status.or(Some(status));
         return rest[..open].trim_end();
     }
+    // The bytes with which what sets a word off begins, but for blanks.
+    let set_off = rest.bytes().any(|byte| matches!(byte, b'-' | b':' | 0xe2 | 0xef));
     for dash in [" — ", " – ", " - ", "：", ": "] {
-        if let Some(at) = rest.rfind(dash) {
+        if let Some(at) = if set_off { rest.rfind(dash) } else { None } {
             let word = rest[at + dash.len()..].trim().trim_matches('*');
             let shouted = word.chars().next().is_some_and(char::is_uppercase) || !word.is_ascii();
             if shouted && words::only_status(word) == Some(PlanStatus::Skipped) {
@@ -140,8 +139,8 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             }
         }
     }
-    if let Some(word) = aside(rest.rsplit(' ').next().unwrap_or(""))
-        && rest.ends_with("**")
+    if rest.ends_with("**")
+        && let Some(word) = aside(rest.rsplit(' ').next().unwrap_or(""))
         && words::only_status(word) == Some(PlanStatus::Skipped)
     {
         title.status = Some(PlanStatus::Skipped);
@@ -191,6 +190,9 @@ fn leading_tag(text: &str) -> Option<(&str, &str)> {
 
 /// A text without emphasis, code marks, link targets and emoji, white space collapsed.
 pub(crate) fn clean(text: &str) -> String {
+    if is_clean(text) {
+        return text.to_owned();
+    }
     let text = without_links(text);
     let mut plain = String::with_capacity(text.len());
     let mut space = false;
@@ -219,6 +221,25 @@ pub(crate) fn clean(text: &str) -> String {
         }
     }
     plain
+}
+
+/// Whether a text is what [`clean`] would make of it, known by its bytes alone.
+fn is_clean(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut before = b' ';
+    for byte in bytes {
+        let good = match byte {
+            b' ' => before != b' ',
+            b'*' | b'`' | b'_' | b'~' => false,
+            b'(' => before != b']',
+            _ => byte.is_ascii_graphic(),
+        };
+        if !good {
+            return false;
+        }
+        before = *byte;
+    }
+    before != b' '
 }
 
 fn is_emoji(c: char) -> bool {
@@ -257,13 +278,22 @@ pub(crate) fn short(text: &str, most: usize) -> String {
 
 /// Makes an id of a title: NFKC, lower case, letters and digits kept, the rest `-`, 40 characters at most.
 pub(crate) fn id_of(title: &str) -> String {
-    let mut id = String::new();
+    if title.is_ascii() {
+        id_of_letters(title.chars().map(|c| c.to_ascii_lowercase()))
+    } else {
+        id_of_letters(title.nfkc().flat_map(char::to_lowercase))
+    }
+}
+
+fn id_of_letters(letters: impl Iterator<Item = char>) -> String {
+    let mut id = String::with_capacity(LONGEST_ID);
     let mut length = 0;
     let mut dash = false;
     let mut last_dash = None;
-    for c in title.nfkc().flat_map(char::to_lowercase) {
+    for c in letters {
         // Combining marks belong to the letter before them.
-        let kept = c.is_alphanumeric() || (length > 0 && unicode_normalization::char::is_combining_mark(c));
+        let kept = c.is_alphanumeric()
+            || (length > 0 && !c.is_ascii() && unicode_normalization::char::is_combining_mark(c));
         if !kept {
             dash = length > 0;
             continue;

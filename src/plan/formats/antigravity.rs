@@ -156,7 +156,7 @@ fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
                 let line = &outline.headings[heading];
                 if let Some((verb, rest)) = change(outline, &line.text) {
                     let read = titles::read(rest);
-                    task.title = titles::read(&format!("{} {}", verb_word(verb), read.raw));
+                    task.title = titles::read(&format!("{} {}", verb_word(verb), read.text));
                 }
             }
             task

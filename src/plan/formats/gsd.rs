@@ -126,7 +126,7 @@ impl Element {
         title.depends = self.depends.clone().or(title.depends);
         if title.text.is_empty() {
             let text = self.kind.clone().unwrap_or_else(|| "task".to_owned());
-            title = Title { raw: text.clone(), text, ..title };
+            title = Title { text, ..title };
         }
         let heading = outline.heading_above(self.lines.start);
         Found {

@@ -97,7 +97,7 @@ fn task(outline: &Outline<'_>, line: usize, comment: &str, next: usize) -> Found
     let item = first.and_then(|at| outline.item_at(at));
     let mut task = if let Some(heading) = heading {
         let mut task = heading_task(outline, heading, None);
-        let text = task.title.raw.clone();
+        let text = task.title.text.clone();
         if let Some(written) = names::written(&text).filter(|written| written.ends) {
             task.title = titles::read(&text[written.after..]);
         }
@@ -106,7 +106,7 @@ fn task(outline: &Outline<'_>, line: usize, comment: &str, next: usize) -> Found
         task
     } else if let Some(item) = item {
         let mut task = item_task(outline, item, None);
-        let text = task.title.raw.clone();
+        let text = task.title.text.clone();
         if let Some(written) = names::written(&text).filter(|written| written.ends) {
             task.title = titles::read(&text[written.after..]);
         }
