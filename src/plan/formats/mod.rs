@@ -4,10 +4,23 @@
 //! A format may find the tasks itself ([`tasks`]), and it may change the plan that was made of them
 //! before its edges are drawn ([`finish`]): what waits for what, gates, checks, held tasks.
 
+mod bmad;
+mod graph;
+mod in_order;
+mod kiro;
+mod pdd;
+mod ralphex;
+mod sdd;
+mod speckit;
+mod superpowers;
+
 use super::found::Findings;
 use super::outline::Outline;
+use super::recognise;
+use super::recognise::Signs;
 use super::types::Plan;
 use super::types::ReadOptions;
+use crate::diagnostics::Diagnostic;
 use crate::model::task::PlanStatus;
 
 /// The formats that are told apart.
@@ -156,20 +169,81 @@ impl Format {
     }
 }
 
-/// The format of a text, and the signs that decided. `path` is the plan's path as shown, if it has one.
-pub(crate) fn recognise(outline: &Outline<'_>, path: Option<&str>) -> (Format, String) {
-    super::recognise::recognise(outline, path)
-}
-
 /// The tasks as the format itself finds them; none: the rules for any Markdown find them.
 pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
-    let _ = (format, outline);
+    match format {
+        Format::Bmad => bmad::tasks(outline),
+        Format::Pdd => pdd::tasks(outline),
+        Format::Sdd => sdd::tasks(outline),
+        Format::Generic
+        | Format::Speckit
+        | Format::Kiro
+        | Format::Openspec
+        | Format::Taskmaster
+        | Format::Superpowers
+        | Format::Ralphex
+        | Format::Compound
+        | Format::Swarm
+        | Format::Cursor
+        | Format::Antigravity
+        | Format::Execplan
+        | Format::Ralph
+        | Format::Backlog
+        | Format::Ito
+        | Format::Humanlayer
+        | Format::Gsd
+        | Format::Jack => None,
+    }
+}
+
+/// The mistake that a plan is of which two formats show signs and whose own readers find different tasks
+/// in it: by its path it is never in doubt.
+pub(crate) fn ambiguity(signs: &Signs, outline: &Outline<'_>) -> Option<Diagnostic> {
+    if signs.by_path || signs.found.len() < 2 {
+        return None;
+    }
+    let mut first: Option<(Format, Vec<usize>)> = None;
+    for (format, _) in &signs.found {
+        let Some(findings) = tasks(*format, outline) else { continue };
+        let mut lines: Vec<usize> = findings.tasks.iter().map(|task| task.line).collect();
+        lines.sort_unstable();
+        let Some(line) = lines.first().copied() else { continue };
+        match &first {
+            None => first = Some((*format, lines)),
+            Some((known, others)) if *others != lines => {
+                let known_line = others.first().copied().unwrap_or(0);
+                return Some(recognise::ambiguous((*known, known_line), (*format, line)));
+            }
+            Some(_) => {}
+        }
+    }
     None
 }
 
 /// Changes a plan before its edges are drawn, where the format says more than the rules for any Markdown.
 pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOptions, plan: &mut Plan) {
-    let _ = (format, outline, options, plan);
+    let _ = options;
+    match format {
+        Format::Speckit => speckit::finish(outline, plan),
+        Format::Kiro => kiro::finish(outline, plan),
+        Format::Superpowers => superpowers::finish(plan),
+        Format::Ralphex => ralphex::finish(outline, plan),
+        Format::Openspec | Format::Pdd | Format::Bmad => in_order::finish(plan),
+        Format::Compound => graph::finish_if_stated(plan),
+        Format::Swarm => graph::finish(plan),
+        Format::Sdd => sdd::finish(plan),
+        Format::Generic
+        | Format::Taskmaster
+        | Format::Cursor
+        | Format::Antigravity
+        | Format::Execplan
+        | Format::Ralph
+        | Format::Backlog
+        | Format::Ito
+        | Format::Humanlayer
+        | Format::Gsd
+        | Format::Jack => {}
+    }
 }
 
 #[cfg(test)]
