@@ -170,7 +170,7 @@ impl Marks {
 
 /// Whether a line is the label of a legend, or begins with one.
 fn is_label(text: &str) -> bool {
-    let text = text.trim_start_matches(|c: char| matches!(c, '-' | '*' | '+' | '_' | ' ' | '>' | '|'));
+    let text = text.trim_start_matches(['-', '*', '+', '_', ' ', '>', '|']);
     let clean = titles::clean(text.get(..text.floor_char_boundary(64)).unwrap_or(text));
     let clean = clean.trim_start_matches(|c: char| !c.is_alphabetic());
     let name = clean.split([':', '：', '(', '=', '[']).next().unwrap_or("").trim();

@@ -67,13 +67,12 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let mut outline = Outline::read(text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
-    let (format, why) = match options.format.as_deref().map(Format::from_name) {
-        Some(Some(format)) => (format, "--format".to_owned()),
-        Some(None) | None => {
-            let signs = recognise::signs(&outline, options.path.as_deref());
-            diagnostics.extend(formats::ambiguity(&signs, &outline));
-            signs.decided()
-        }
+    let (format, why) = if let Some(format) = options.format.as_deref().and_then(Format::from_name) {
+        (format, "--format".to_owned())
+    } else {
+        let signs = recognise::signs(&outline, options.path.as_deref());
+        diagnostics.extend(formats::ambiguity(&signs, &outline));
+        signs.decided()
     };
     let marks = Marks::read(format, &outline);
     outline.close_lines(marks.lines());

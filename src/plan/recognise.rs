@@ -74,7 +74,7 @@ fn by_path(path: &str, seen: &Seen) -> Option<(Format, &'static str)> {
     if lower.ends_with(".code-task.md") {
         return Some((Format::Pdd, ".code-task.md"));
     }
-    if lower.ends_with(".plan.md") && seen.todos {
+    if lower.ends_with(".plan.md") && seen.todos > 0 {
         return Some((Format::Cursor, ".plan.md"));
     }
     if let Some((sign, format)) = folders.into_iter().find(|(sign, _)| has_folder(&whole, sign)) {
@@ -114,10 +114,10 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
         }
     };
     let tasks = seen.task_headings > 1;
-    add(seen.task_id_first, Format::Taskmaster, "its first line is `# Task ID:`");
-    add(seen.todos, Format::Cursor, "the front matter has `todos:`");
+    add(seen.task_id_first > 0, Format::Taskmaster, "its first line is `# Task ID:`");
+    add(seen.todos > 0, Format::Cursor, "the front matter has `todos:`");
     add(
-        seen.matter_id && seen.matter_status && (seen.criteria || seen.backlog),
+        seen.matter_id > 0 && seen.matter_status > 0 && (seen.criteria > 0 || seen.backlog > 0),
         Format::Backlog,
         "the front matter has `id:` and `status:`, and the text has `AC:BEGIN`",
     );
@@ -135,7 +135,11 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
         "`## Wave N` with `### Task N.M` and Status items",
     );
     add(seen.three_digits >= 3, Format::Speckit, "boxes with ids such as `T001`");
-    add(seen.story_title && seen.subtasks_section, Format::Bmad, "`# Story N.M` and `## Tasks / Subtasks`");
+    add(
+        seen.story_title > 0 && seen.subtasks_section > 0,
+        Format::Bmad,
+        "`# Story N.M` and `## Tasks / Subtasks`",
+    );
     add(seen.story_headings > 0, Format::Bmad, "`### Story N.M` headings");
     add(
         seen.swarm > 1 && seen.depends * 2 >= seen.swarm,
@@ -153,11 +157,15 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
         Format::Pdd,
         "a checklist of steps and a section for each",
     );
-    add(seen.code_task, Format::Pdd, "its title is `# Task: ...`");
-    add(tasks && seen.superpowers, Format::Superpowers, "`Task N` headings and `superpowers:`");
+    add(seen.code_task > 0, Format::Pdd, "its title is `# Task: ...`");
+    add(tasks && seen.superpowers > 0, Format::Superpowers, "`Task N` headings and `superpowers:`");
     add(tasks && seen.bold_steps > 0, Format::Superpowers, "`Task N` headings and `**Step 1` boxes");
-    add(tasks && seen.commands, Format::Ralphex, "`Task N` headings and `## Validation Commands`");
-    add(seen.progress && seen.decisions, Format::Execplan, "`## Progress` with boxes and `## Decision Log`");
+    add(tasks && seen.commands > 0, Format::Ralphex, "`Task N` headings and `## Validation Commands`");
+    add(
+        seen.progress > 0 && seen.decisions > 0,
+        Format::Execplan,
+        "`## Progress` with boxes and `## Decision Log`",
+    );
     add(seen.changes > 0, Format::Antigravity, "`[NEW]` or `[MODIFY]` headings");
     add(seen.ticked_boxes > 2, Format::Antigravity, "boxes in backticks");
     add(
@@ -170,22 +178,22 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
     found
 }
 
-/// What was seen of the signs.
+/// How often each sign was seen.
 #[derive(Debug, Default)]
 struct Seen {
-    todos: bool,
-    matter_id: bool,
-    matter_status: bool,
-    criteria: bool,
-    backlog: bool,
-    task_id_first: bool,
-    story_title: bool,
-    subtasks_section: bool,
-    superpowers: bool,
-    commands: bool,
-    progress: bool,
-    decisions: bool,
-    code_task: bool,
+    todos: usize,
+    matter_id: usize,
+    matter_status: usize,
+    criteria: usize,
+    backlog: usize,
+    task_id_first: usize,
+    story_title: usize,
+    subtasks_section: usize,
+    superpowers: usize,
+    commands: usize,
+    progress: usize,
+    decisions: usize,
+    code_task: usize,
     task_headings: usize,
     wave_tasks: usize,
     waves: usize,
@@ -233,10 +241,10 @@ impl Seen {
     fn front_matter(&mut self, outline: &Outline<'_>) {
         for line in outline.blocks.front_matter.clone().into_iter().flatten() {
             let text = outline.lines.get(line);
-            self.todos |= text.starts_with("todos:");
-            self.matter_id |= text.starts_with("id:");
-            self.matter_status |= text.starts_with("status:");
-            self.backlog |= text.starts_with("assignee:") || text.starts_with("ordinal:");
+            self.todos += usize::from(text.starts_with("todos:"));
+            self.matter_id += usize::from(text.starts_with("id:"));
+            self.matter_status += usize::from(text.starts_with("status:"));
+            self.backlog += usize::from(text.starts_with("assignee:") || text.starts_with("ordinal:"));
         }
     }
 
@@ -246,12 +254,13 @@ impl Seen {
         let title = heading.title.as_str();
         let at_top = heading.level == 1;
         let bare = words::without_number(title);
-        self.task_id_first |= index == 0 && at_top && heading.line == 0 && title.starts_with("Task ID:");
-        self.code_task |= index == 0 && at_top && words::begins_with(title, "task:");
-        self.subtasks_section |= title.replace(' ', "").eq_ignore_ascii_case("Tasks/Subtasks");
-        self.commands |= words::begins_with(bare, "validation commands");
-        self.progress |= !at_top && words::begins_with(title, "progress");
-        self.decisions |= words::begins_with(title, "decision log");
+        self.task_id_first +=
+            usize::from(index == 0 && at_top && heading.line == 0 && title.starts_with("Task ID:"));
+        self.code_task += usize::from(index == 0 && at_top && words::begins_with(title, "task:"));
+        self.subtasks_section += usize::from(title.replace(' ', "").eq_ignore_ascii_case("Tasks/Subtasks"));
+        self.commands += usize::from(words::begins_with(bare, "validation commands"));
+        self.progress += usize::from(!at_top && words::begins_with(title, "progress"));
+        self.decisions += usize::from(words::begins_with(title, "decision log"));
         self.automated += usize::from(words::begins_with(bare, "automated verification"));
         self.changes +=
             usize::from(["[NEW]", "[MODIFY]", "[DELETE]"].iter().any(|sign| raw.starts_with(sign)));
@@ -266,7 +275,7 @@ impl Seen {
             Shape::Word(word) => {
                 let dotted = written.id.contains('.');
                 match names::WORDS[*word] {
-                    "story" if at_top => self.story_title = true,
+                    "story" if at_top => self.story_title += 1,
                     "story" if dotted => self.story_headings += 1,
                     "task" => {
                         self.task_headings += 1;
@@ -326,11 +335,11 @@ impl Seen {
         }
         match outline.kind(line) {
             LineKind::Comment => {
-                self.criteria |= text.contains("AC:BEGIN");
+                self.criteria += usize::from(text.contains("AC:BEGIN"));
                 self.jack += usize::from(text.contains("@task "));
             }
             LineKind::Text | LineKind::Quote => {
-                self.superpowers |= text.contains("superpowers:");
+                self.superpowers += usize::from(text.contains("superpowers:"));
                 let start = text.trim_start();
                 self.gsd += usize::from(start.starts_with("<task type="));
                 self.jack += usize::from(text.contains("<!-- @task "));

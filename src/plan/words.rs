@@ -223,7 +223,7 @@ pub(crate) fn priority(text: &str) -> Option<u8> {
     match word.as_str() {
         "critical" | "highest" | "urgent" => return Some(0),
         "high" => return Some(1),
-        "medium" | "normal" => return Some(2),
+        "medium" | "med" | "normal" => return Some(2),
         "low" => return Some(3),
         _ => {}
     }

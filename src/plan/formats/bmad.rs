@@ -1,11 +1,14 @@
 //! BMAD stories: the outermost boxes of `## Tasks / Subtasks` are the tasks, what is nested below them is
 //! steps, whatever numbers it carries. Follow-ups of a review, `[AI-Review]`, are tasks wherever they stand.
 
+use crate::plan::fields::Key;
 use crate::plan::found::Findings;
 use crate::plan::found::Found;
 use crate::plan::found::item_task;
 use crate::plan::generic;
 use crate::plan::outline::Outline;
+use crate::plan::titles;
+use crate::plan::words;
 
 /// The tag of a follow-up.
 const REVIEW: &str = "[AI-Review]";
@@ -37,20 +40,33 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
             let id = generic::written_before(outline, item).map(|written| (written.id, written.after));
             let mut task = item_task(outline, item, id);
             task.ordered = true;
-            if let Some(text) = task.title.raw.find(REVIEW) {
-                let bare = format!(
-                    "{}{}",
-                    &task.title.raw[..text],
-                    task.title.raw[text + REVIEW.len()..].trim_start()
-                );
-                let status = task.title.status;
-                task.title = crate::plan::titles::read(&bare);
-                task.title.status = status.or(task.title.status);
-            }
+            follow_up(outline, item, &mut task);
             task
         })
         .collect();
     tasks.append(&mut found);
     tasks.sort_by_key(|task| task.line);
     Some(Findings { tasks, rule: "the boxes of the story's tasks" })
+}
+
+/// Takes the tag of a follow-up off its title, and the weight behind it, `[High]`, as its priority.
+fn follow_up(outline: &Outline<'_>, item: usize, task: &mut Found) {
+    let Some(at) = task.title.raw.find(REVIEW) else { return };
+    let mut rest = task.title.raw[at + REVIEW.len()..].trim_start();
+    let weight = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    if let Some((weight, after)) = weight.filter(|(weight, _)| words::priority(weight).is_some()) {
+        // The value is looked for in the text itself, as the value of a column would be.
+        let text = outline.items[item].text.clone();
+        let tag = format!("[{weight}]");
+        if let Some(found) = outline.lines.text[text.clone()].find(&tag) {
+            let start = text.start + found + 1;
+            task.cells.push((Key::Priority, start..start + weight.len()));
+        }
+        rest = after.trim_start();
+    }
+    let before = task.title.raw[..at].trim_end();
+    let bare = if before.is_empty() { rest.to_owned() } else { format!("{before} {rest}") };
+    let status = task.title.status;
+    task.title = titles::read(&bare);
+    task.title.status = status.or(task.title.status);
 }

@@ -156,7 +156,7 @@ fn apply(plan: &mut Plan, line: usize, waves: &[Wave]) {
         waves.iter().enumerate().filter_map(|(index, wave)| Some((wave.name.as_deref()?, index))).collect();
     for (index, wave) in waves.iter().enumerate() {
         let before: Vec<usize> = match &wave.after {
-            Some(names) => names
+            Some(after) => after
                 .iter()
                 .filter_map(|name| named.get(name.as_str()).copied())
                 .filter(|w| *w < index)

@@ -157,12 +157,11 @@ impl Format {
     /// What a mark between the brackets of a box means here; none: nobody knows it, and it is never done.
     pub(crate) fn mark(self, sign: char) -> Option<PlanStatus> {
         match (self, sign) {
-            (_, ' ') => Some(PlanStatus::Open),
+            (_, ' ') | (Self::Kiro, '~') => Some(PlanStatus::Open),
             (_, 'x' | 'X' | '✓' | '✔' | '☑') => Some(PlanStatus::Done),
-            (_, '/' | '>') | (Self::Kiro, '-') | (Self::Ito, '~') | (Self::Antigravity, '~') => {
+            (_, '/' | '>') | (Self::Kiro, '-') | (Self::Ito | Self::Antigravity, '~') => {
                 Some(PlanStatus::InProgress)
             }
-            (Self::Kiro, '~') => Some(PlanStatus::Open),
             (_, '-') => Some(PlanStatus::Skipped),
             _ => None,
         }
@@ -174,7 +173,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
     match format {
         Format::Bmad => bmad::tasks(outline),
         Format::Pdd => pdd::tasks(outline),
-        Format::Sdd => sdd::tasks(outline),
+        Format::Sdd => Some(sdd::tasks(outline)),
         Format::Generic
         | Format::Speckit
         | Format::Kiro

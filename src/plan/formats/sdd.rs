@@ -9,9 +9,9 @@ use crate::plan::titles;
 use crate::plan::types::Plan;
 
 /// The steps, also those in headings that are too deep for other formats.
-pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
+pub(crate) fn tasks(outline: &Outline<'_>) -> Findings {
     let tasks = generic::headings_named(outline, 2..=6);
-    Some(Findings { tasks, rule: "named headings" })
+    Findings { tasks, rule: "named headings" }
 }
 
 /// Frees what states nothing, and reads the tags of titles.
