@@ -29,6 +29,7 @@ mod generic;
 mod groups;
 mod lines;
 mod link;
+mod marks;
 mod matter;
 mod names;
 mod order;

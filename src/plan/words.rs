@@ -161,7 +161,12 @@ pub(crate) fn sign(c: char) -> Option<PlanStatus> {
 }
 
 fn word(text: &str) -> Option<PlanStatus> {
-    STATUSES.iter().find(|(word, _)| begins_with(text, word)).map(|(_, status)| *status)
+    status_word(text).map(|(_, status)| *status)
+}
+
+/// The word of a status at the start of a text, with the status.
+pub(crate) fn status_word(text: &str) -> Option<&'static (&'static str, PlanStatus)> {
+    STATUSES.iter().find(|(word, _)| begins_with(text, word))
 }
 
 /// Reads a text that is a status and nothing else, but for what stands in parentheses after it.
@@ -218,7 +223,7 @@ pub(crate) fn priority(text: &str) -> Option<u8> {
     match word.as_str() {
         "critical" | "highest" | "urgent" => return Some(0),
         "high" => return Some(1),
-        "medium" | "normal" => return Some(2),
+        "medium" | "med" | "normal" => return Some(2),
         "low" => return Some(3),
         _ => {}
     }

@@ -4,6 +4,7 @@
 //! phase. What stands under "Manual Verification" is the gate between this phase and the next: a person
 //! does it. After the last phase nothing waits, so nothing is held there.
 
+use super::Format;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::plan::found::Findings;
@@ -168,7 +169,7 @@ fn is_below(outline: &Outline<'_>, heading: Option<usize>, phase: usize, kind: f
 }
 
 fn is_done(item: &Item) -> bool {
-    item.mark.and_then(|mark| mark.status()).is_some_and(|status| status == PlanStatus::Done)
+    item.mark.and_then(|mark| Format::Humanlayer.mark(mark.sign)) == Some(PlanStatus::Done)
 }
 
 /// The commands of an item: it is nothing but code spans, or says so after a colon. Words around a span make it
