@@ -1,4 +1,4 @@
-//! `run` and `check`: from a plan's name to its run, or to what would be run.
+//! `run`: from a plan's name to its run.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -9,17 +9,15 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::agents;
-use crate::cli::args::OutputForm;
-use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, ReadingOptions, RunCommand, Selection};
+use crate::cli::args::run::{BoxRule, Granularity, ReadingOptions, RunCommand, Selection};
 use crate::cli::asked;
+use crate::cli::check::{self, Shown};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::locate::{self, PlanSource};
-use crate::cli::rights;
 use crate::cli::settings::Settings;
 use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim, Driven};
-use crate::cli::withheld;
 use crate::diagnostics::{self, Diagnostic};
 use crate::engine::folders::shown;
 use crate::engine::prepare::{make_private_folder, write_private_file};
@@ -29,8 +27,8 @@ use crate::model::exit::ExitCode;
 use crate::model::ids::{RunId, TaskId};
 use crate::model::run::{PlanReading, RoleChoice, RunSpec, TickMode};
 use crate::model::task::{Entry, HeldReason, TaskSpec};
-use crate::plan::{self, CheckStyle, Plan, ReadOptions, ResolveOptions, Resolved, Role};
-use crate::report::{self, text::count_of};
+use crate::plan::{self, Plan, ReadOptions, ResolveOptions, Resolved, Role};
+use crate::report::text::count_of;
 use crate::scheduler::ladder::{Choice, Ladder};
 use crate::scheduler::{Input, Scheduler};
 use crate::store::{Mirror, Store};
@@ -146,7 +144,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     let file = plan_text(context, &command.plan.get(), &reading)?;
     let read = ReadPlan::of(file, &reading, &settings);
     if command.options.dry_run {
-        return show_check(context, &settings, &read, false);
+        return check::show(context, &settings, &read, Shown::Waves);
     }
     if read.has_errors() {
         read.show_diagnostics(context);
@@ -229,49 +227,6 @@ pub fn share(store: &mut Store, found: Found<Mirror>) -> Option<Input> {
     }
 }
 
-/// `orchestrate check`.
-pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
-    let settings = context.settings()?;
-    let reading = reading_of(&settings, &command.reading, &command.selection, false);
-    let file = plan_text(context, &command.plan.get(), &reading)?;
-    let read = ReadPlan::of(file, &reading, &settings);
-    show_check(context, &settings, &read, command.explain)
-}
-
-fn show_check(
-    context: &Context,
-    settings: &Settings,
-    read: &ReadPlan,
-    explain: bool,
-) -> Result<ExitCode, CliError> {
-    let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown);
-    check.withheld =
-        withheld::withheld(&context.environment, &shared::secrets(context), settings, &read.resolved.tasks);
-    let doubts = rights::looked_at(context).unwrap_or_default();
-    check.rights_doubts = doubts.iter().map(|doubt| doubt.why.clone()).collect();
-    match context.output {
-        OutputForm::Human => {
-            let style =
-                CheckStyle { width: context.ui.stdout.width, explain, color: context.ui.stdout.color };
-            let shown = plan::render_check(&check, style)
-                + &withheld::block(&check.withheld)
-                + &rights::block(&doubts);
-            context.ui.data(&masking::mask(&shown))?;
-            read.show_diagnostics(context);
-        }
-        OutputForm::Json | OutputForm::Ndjson => {
-            context.ui.data(&report::line_json(&check))?;
-            if read.has_errors() {
-                read.show_diagnostics(context);
-                // The document was printed: it carries the mistakes.
-                return Ok(read.refuse().map_or_else(|error| error.exit, |()| ExitCode::Success));
-            }
-        }
-    }
-    read.refuse()?;
-    Ok(ExitCode::Success)
-}
-
 /// How the plan is to be read, and what of it is run: by options and configuration.
 pub fn reading_of(
     settings: &Settings,
@@ -294,6 +249,7 @@ pub fn reading_of(
         }),
         boxes_all: reading.boxes == Some(BoxRule::All),
         as_one: reading.as_one,
+        use_diagrams: reading.use_diagrams,
         max_size: reading.max_plan_size,
         assume_done: reading.assume_done.clone(),
         only: selection.only.clone(),
@@ -320,6 +276,7 @@ fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
         }),
         boxes_all: reading.boxes_all,
         as_one: reading.as_one,
+        use_diagrams: reading.use_diagrams,
         max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),
         assume_done: texts(&reading.assume_done),
     }

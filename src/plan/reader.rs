@@ -129,6 +129,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             from: plan.tasks[from].id.clone(),
             to: plan.tasks[to].id.clone(),
             rule,
+            line: None,
         })
         .collect();
     plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));

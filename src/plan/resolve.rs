@@ -18,6 +18,7 @@ use super::types::PlanTask;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
 use crate::model::ids::TaskId;
 use crate::model::task::Entry;
 use crate::model::task::FileVerb;
@@ -93,6 +94,9 @@ impl Default for ResolveOptions {
 pub struct Resolved {
     /// In plan order.
     pub tasks: Vec<TaskSpec>,
+    /// How the agent of each was chosen: by an option, by a role (with the name that the plan uses), by
+    /// what the plan says, or not at all.
+    pub agents: Vec<(FieldFrom, Option<String>)>,
     /// Besides those of the plan.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -160,9 +164,12 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
     let entries = spread(plan, entries, &order.edges);
     let mut names = Names { options, diagnostics: &mut diagnostics, unknown: BTreeMap::new() };
     let mut tasks: Vec<TaskSpec> = Vec::with_capacity(plan.tasks.len());
+    let mut agents = Vec::with_capacity(plan.tasks.len());
     for (index, (task, entry)) in plan.tasks.iter().zip(entries).enumerate() {
         let pinned = agent_for.get(&index).copied();
-        tasks.push(spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names));
+        let made = spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names);
+        agents.push(names.chosen_by(plan, task, pinned));
+        tasks.push(made);
     }
     names.tell();
     let pairs = conflicts::find(&tasks, &mut diagnostics);
@@ -171,7 +178,7 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
         tasks[first].conflicts.push(b);
         tasks[second].conflicts.push(a);
     }
-    Resolved { tasks, diagnostics }
+    Resolved { tasks, agents, diagnostics }
 }
 
 /// The tasks that the run is about.
@@ -266,6 +273,13 @@ fn spread(plan: &Plan, mut entries: Vec<Entry>, edges: &[order::Edge]) -> Vec<En
     entries
 }
 
+/// Who may say something of a task, from the nearest to the farthest.
+fn chain<'p>(plan: &'p Plan, task: &'p PlanTask) -> impl Iterator<Item = &'p Defaults> {
+    std::iter::once(&task.own)
+        .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
+        .chain(std::iter::once(&plan.defaults))
+}
+
 fn spec(
     plan: &Plan,
     task: &PlanTask,
@@ -275,10 +289,7 @@ fn spec(
     names: &mut Names<'_, '_>,
 ) -> TaskSpec {
     // From the nearest to the farthest; the first that says something counts.
-    let chain: Vec<&Defaults> = std::iter::once(&task.own)
-        .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
-        .chain(std::iter::once(&plan.defaults))
-        .collect();
+    let chain: Vec<&Defaults> = chain(plan, task).collect();
     let (agent, role_layer) = if task.kind == TaskKind::Gate {
         (None, None)
     } else {
@@ -357,10 +368,7 @@ pub(crate) fn commands_of(plan: &Plan, task: &PlanTask, spec: &TaskSpec) -> Vec<
         let line = task.command.as_ref().or(task.shell.as_ref()).map_or(task.line, |command| command.line);
         commands.push(("command", PlanCommand { line, text: text.clone() }));
     }
-    let chain = std::iter::once(&task.own)
-        .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
-        .chain(std::iter::once(&plan.defaults));
-    if let Some(defaults) = chain.into_iter().find(|defaults| !defaults.verify.is_empty()) {
+    if let Some(defaults) = chain(plan, task).find(|defaults| !defaults.verify.is_empty()) {
         commands.extend(defaults.verify.iter().map(|command| ("verify", command.clone())));
     }
     commands
@@ -393,6 +401,25 @@ impl Names<'_, '_> {
             self.unknown.entry(bare.to_owned()).or_insert(first).2 += 1;
         }
         (self.options.default_agent.clone(), None)
+    }
+
+    /// How the agent of a task is chosen, with the word that chose it.
+    fn chosen_by(&self, plan: &Plan, task: &PlanTask, pinned: Option<&str>) -> (FieldFrom, Option<String>) {
+        if let Some(name) = pinned {
+            return (FieldFrom::Option, Some(format!("--agent {}={name}", task.id)));
+        }
+        let Some(name) = chain(plan, task).find_map(|defaults| defaults.agent.as_deref()) else {
+            return (FieldFrom::Default, None);
+        };
+        let bare = name.trim().trim_start_matches('@');
+        let same = |known: &str| known.trim_start_matches('@').eq_ignore_ascii_case(bare);
+        if self.options.roles.keys().any(|known| same(known)) {
+            (FieldFrom::Role, Some(bare.to_owned()))
+        } else if self.options.agents.iter().any(|known| same(known)) {
+            (FieldFrom::TaskList, None)
+        } else {
+            (FieldFrom::Default, Some(format!("nobody knows `{bare}`")))
+        }
     }
 
     /// Tells each name that nobody knows once, where it stands first.
