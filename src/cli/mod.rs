@@ -8,6 +8,7 @@ pub mod agent_side;
 mod alerts;
 pub mod args;
 mod asked;
+mod check;
 pub mod config;
 #[cfg(windows)]
 mod console;
@@ -208,7 +209,7 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
     }
     match &cli.command {
         Command::Run(command) => block_on(run::run(&context, command)),
-        Command::Check(command) => run::check(&context, command),
+        Command::Check(command) => check::check(&context, command),
         Command::Status(command) => block_on(status::status(&context, command)),
         Command::Wait(command) => block_on(wait::wait(&context, command)),
         Command::Resume(command) => block_on(resume::resume(&context, command)),

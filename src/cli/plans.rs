@@ -302,6 +302,7 @@ pub fn reading_of(
         }),
         boxes_all: reading.boxes == Some(BoxRule::All),
         as_one: reading.as_one,
+        use_diagrams: reading.use_diagrams,
         max_size: reading.max_plan_size,
         assume_done: reading.assume_done.clone(),
         only: selection.only.clone(),
@@ -328,6 +329,7 @@ fn read_options(file: &PlanFile, reading: &PlanReading) -> ReadOptions {
         }),
         boxes_all: reading.boxes_all,
         as_one: reading.as_one,
+        use_diagrams: reading.use_diagrams,
         max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),
         assume_done: texts(&reading.assume_done),
     }

@@ -1,4 +1,4 @@
-//! `run` and `check`: from a plan's name to its run, or to what would be run.
+//! `run`: from a plan's name to its run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,24 +7,19 @@ use std::sync::Arc;
 use ulid::Ulid;
 
 use crate::agents;
-use crate::cli::args::OutputForm;
-use crate::cli::args::run::{CheckCommand, RunCommand};
+use crate::cli::args::run::RunCommand;
+use crate::cli::check::{self, Shown};
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
 use crate::cli::plans::{ReadPlan, plan_text, reading_of};
-use crate::cli::rights;
 use crate::cli::settings::Settings;
 use crate::cli::shared::{self, Found};
 use crate::cli::start::{self, Claim, Driven};
-use crate::cli::withheld;
 use crate::engine::prepare::{make_private_folder, write_private_file};
-use crate::masking;
 use crate::model::exit::ExitCode;
 use crate::model::ids::RunId;
 use crate::model::run::{PlanReading, RunSpec, TickMode};
 use crate::model::task::{Entry, HeldReason, TaskSpec};
-use crate::plan::{self, CheckStyle};
-use crate::report;
 use crate::scheduler::ladder::{Choice, Ladder};
 use crate::scheduler::{Input, Scheduler};
 use crate::store::{Mirror, Store};
@@ -39,7 +34,7 @@ pub async fn run(context: &Context, command: &RunCommand) -> Result<ExitCode, Cl
     let file = plan_text(context, &command.plan.all(), &reading)?;
     let read = ReadPlan::of(file, &reading, &settings);
     if command.options.dry_run {
-        return show_check(context, &settings, &read, false);
+        return check::show(context, &settings, &read, Shown::Waves);
     }
     if read.has_errors() {
         read.show_diagnostics(context);
@@ -122,49 +117,6 @@ pub fn share(store: &mut Store, found: Found<Mirror>) -> Option<Input> {
         }
         Found::Without(error) => Some(shared::warning(&error)),
     }
-}
-
-/// `orchestrate check`.
-pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
-    let settings = context.settings()?;
-    let reading = reading_of(&settings, &command.reading, &command.selection, false);
-    let file = plan_text(context, &command.plan.all(), &reading)?;
-    let read = ReadPlan::of(file, &reading, &settings);
-    show_check(context, &settings, &read, command.explain)
-}
-
-fn show_check(
-    context: &Context,
-    settings: &Settings,
-    read: &ReadPlan,
-    explain: bool,
-) -> Result<ExitCode, CliError> {
-    let mut check = plan::check(&read.plan, &read.resolved, &read.file.shown());
-    check.withheld =
-        withheld::withheld(&context.environment, &shared::secrets(context), settings, &read.resolved.tasks);
-    let doubts = rights::looked_at(context).unwrap_or_default();
-    check.rights_doubts = doubts.iter().map(|doubt| doubt.why.clone()).collect();
-    match context.output {
-        OutputForm::Human => {
-            let style =
-                CheckStyle { width: context.ui.stdout.width, explain, color: context.ui.stdout.color };
-            let shown = plan::render_check(&check, style)
-                + &withheld::block(&check.withheld)
-                + &rights::block(&doubts);
-            context.ui.data(&masking::mask(&shown))?;
-            read.show_diagnostics(context);
-        }
-        OutputForm::Json | OutputForm::Ndjson => {
-            context.ui.data(&report::line_json(&check))?;
-            if read.has_errors() {
-                read.show_diagnostics(context);
-                // The document was printed: it carries the mistakes.
-                return Ok(read.refuse().map_or_else(|error| error.exit, |()| ExitCode::Success));
-            }
-        }
-    }
-    read.refuse()?;
-    Ok(ExitCode::Success)
 }
 
 /// The tasks of the plan, without boxes where none is to be ticked.

@@ -87,6 +87,242 @@ pub struct CheckTask {
     pub parallel: Option<bool>,
     /// The wave in which it could start at the earliest, from 1; 0: it will not start.
     pub wave: u32,
+    /// The place of its innermost group in `groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_group: Option<usize>,
+    /// Its fields, and where each came from.
+    #[serde(default)]
+    pub origins: Vec<FieldOrigin>,
+}
+
+/// A group of tasks: a phase, a tier, a parent task, a heading over a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckGroup {
+    /// One line.
+    pub title: String,
+    /// 1-based.
+    pub line: u32,
+    /// The place of the group around it.
+    pub parent: Option<usize>,
+}
+
+/// From where a value of a task came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldFrom {
+    /// The line of the task itself: its box, its marks, its id, words on it.
+    TaskLine,
+    /// The heading that is the task.
+    Heading,
+    /// The list of keys that belongs to the task.
+    TaskList,
+    /// A cell of a table.
+    TableCell,
+    /// The boxes of its steps.
+    Steps,
+    /// Its title, which an id was made of.
+    Title,
+    /// Its group, or one around it.
+    Group,
+    /// The front matter of the plan.
+    FrontMatter,
+    /// The header of the plan, above its first section.
+    Header,
+    /// A diagram that was asked to count.
+    Diagram,
+    /// What the format says of all its plans.
+    Format,
+    /// An option of the command line.
+    Option,
+    /// A variable of the environment.
+    Variable,
+    /// A file of configuration.
+    Configuration,
+    /// A name that `[roles]` maps.
+    Role,
+    /// Nothing was said.
+    Default,
+}
+
+impl FieldFrom {
+    /// The words for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TaskLine => "task line",
+            Self::Heading => "heading",
+            Self::TaskList => "task's list",
+            Self::TableCell => "table cell",
+            Self::Steps => "steps",
+            Self::Title => "made from the title",
+            Self::Group => "group",
+            Self::FrontMatter => "front matter",
+            Self::Header => "header",
+            Self::Diagram => "diagram",
+            Self::Format => "format",
+            Self::Option => "option",
+            Self::Variable => "variable",
+            Self::Configuration => "configuration",
+            Self::Role => "role",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// A field of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskField {
+    /// Its id.
+    Id,
+    /// What the plan says of it.
+    Status,
+    /// Its innermost group.
+    Group,
+    /// Who does it.
+    Agent,
+    /// With which model.
+    Model,
+    /// From which layer of the hierarchy.
+    Layer,
+    /// What it waits for.
+    DependsOn,
+    /// Whether siblings may run beside it.
+    Parallel,
+    /// The gate before it.
+    Gate,
+    /// Whether it runs only when asked for.
+    Optional,
+    /// Which of those that may start goes first.
+    Priority,
+    /// Files it touches.
+    Files,
+    /// What it leaves behind.
+    Outputs,
+    /// What the agent `command` runs.
+    Command,
+    /// Commands that check it.
+    Verify,
+    /// Criteria in words.
+    Acceptance,
+    /// Back references.
+    Requirements,
+    /// Limit of one attempt.
+    Timeout,
+    /// Further attempts.
+    Retries,
+}
+
+impl TaskField {
+    /// The name that documents use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Status => "status",
+            Self::Group => "group",
+            Self::Agent => "agent",
+            Self::Model => "model",
+            Self::Layer => "layer",
+            Self::DependsOn => "depends_on",
+            Self::Parallel => "parallel",
+            Self::Gate => "gate",
+            Self::Optional => "optional",
+            Self::Priority => "priority",
+            Self::Files => "files",
+            Self::Outputs => "outputs",
+            Self::Command => "command",
+            Self::Verify => "verify",
+            Self::Acceptance => "acceptance",
+            Self::Requirements => "requirements",
+            Self::Timeout => "timeout",
+            Self::Retries => "retries",
+        }
+    }
+}
+
+/// A field of a task with where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldOrigin {
+    /// Which.
+    pub field: TaskField,
+    /// Its value, in words on one line.
+    pub value: String,
+    /// From where.
+    pub from: FieldFrom,
+    /// What stands there, where that is more than the place: the name of a role, an option, a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// 1-based line in the plan.
+    pub line: Option<u32>,
+}
+
+/// The form of a piece of advice about the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdviceForm {
+    /// A sentence.
+    Prose,
+    /// A list of ids under words about the order.
+    List,
+    /// Arrows drawn with characters.
+    Arrows,
+    /// A mermaid `graph` or `flowchart`.
+    Mermaid,
+    /// A mermaid `gantt`.
+    Gantt,
+}
+
+impl AdviceForm {
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prose => "prose",
+            Self::List => "list",
+            Self::Arrows => "arrows",
+            Self::Mermaid => "mermaid",
+            Self::Gantt => "gantt",
+        }
+    }
+}
+
+/// What the edges that are used say to a piece of advice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stance {
+    /// They have the same order.
+    Agrees,
+    /// They have the opposite order.
+    Contradicts,
+    /// They have no order between these tasks.
+    Silent,
+    /// One of them is done, or will not run: there is no order to have.
+    Past,
+}
+
+impl Stance {
+    /// The words for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agrees => "the edges agree",
+            Self::Contradicts => "the edges say the opposite",
+            Self::Silent => "the edges say nothing",
+            Self::Past => "done or not to run",
+        }
+    }
+}
+
+/// Order that prose or a picture speaks of. It makes no edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Advice {
+    /// 1-based.
+    pub line: u32,
+    /// Its form.
+    pub form: AdviceForm,
+    /// What is to come first, as written: a task or a group.
+    pub first: String,
+    /// What is to come after it.
+    pub then: String,
+    /// What the edges say.
+    pub stance: Stance,
 }
 
 /// An edge with the rule that made it: `to` waits for `from`.
@@ -98,6 +334,10 @@ pub struct CheckEdge {
     pub to: TaskId,
     /// Why.
     pub rule: EdgeRule,
+    /// The line where the plan says so; for a barrier the heading that it stands before. None: no line
+    /// says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
 }
 
 /// A box that is no task.
@@ -143,8 +383,14 @@ pub struct PlanCheck {
     pub format_reason: String,
     /// The tasks in plan order.
     pub tasks: Vec<CheckTask>,
+    /// The groups that hold them, in plan order.
+    #[serde(default)]
+    pub groups: Vec<CheckGroup>,
     /// What waits for what.
     pub edges: Vec<CheckEdge>,
+    /// Order that prose and pictures speak of, and what the edges say to it.
+    #[serde(default)]
+    pub advice: Vec<Advice>,
     /// What would be run.
     pub commands: Vec<CheckCommand>,
     /// Boxes that are no tasks.

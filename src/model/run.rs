@@ -150,6 +150,8 @@ pub struct PlanReading {
     pub boxes_all: bool,
     /// Take the whole plan as one task.
     pub as_one: bool,
+    /// Take the arrows of Mermaid graphs as dependencies.
+    pub use_diagrams: bool,
     /// The largest plan that is read, in bytes; none: the built-in limit.
     pub max_size: Option<u64>,
     /// Ids that are taken as done, in the plan or not.

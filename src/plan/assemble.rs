@@ -15,6 +15,7 @@ use super::groups;
 use super::lines::number;
 use super::marks::Marks;
 use super::matter::Matter;
+use super::origins;
 use super::outline::Outline;
 use super::steps::Steps;
 use super::titles;
@@ -26,6 +27,7 @@ use super::types::ReadOptions;
 use super::words;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
 use crate::model::ids::TaskId;
 use crate::model::task::BoxPlace;
 use crate::model::task::HeldReason;
@@ -98,6 +100,7 @@ impl Maker<'_, '_> {
         self.plan.depends_on_plans = matter.plans;
         self.plan.mode_sequential = matter.sequential;
         self.plan.defaults = matter.defaults;
+        self.plan.origins = matter.origins;
         let first_task = tasks.iter().map(|task| task.line).min().unwrap_or(outline.lines.len());
         let after =
             first.map_or_else(|| outline.blocks.front_matter.as_ref().map_or(0, |m| m.end + 1), |h| h.after);
@@ -120,6 +123,9 @@ impl Maker<'_, '_> {
                     status.get_or_insert(value);
                 }
                 fields::Key::Agent if generic::is_executor(&field.name) => {
+                    if self.plan.defaults.agent.is_none() {
+                        self.plan.origins.extend(origins::of_field(outline, field, FieldFrom::Header));
+                    }
                     self.plan.defaults.agent.get_or_insert(facts::agent_name(&value));
                 }
                 // What a header says of who does the work, it says of how, too.
@@ -381,6 +387,7 @@ impl Maker<'_, '_> {
             tick: done_mark,
             progress: None,
         });
+        let origins = origins::of_found(outline, found, &fact, total > 0);
         PlanTask {
             id: TaskId::new(""),
             title,
@@ -408,6 +415,7 @@ impl Maker<'_, '_> {
             requirements: fact.requirements,
             brief: None,
             tick,
+            origins,
         }
     }
 }

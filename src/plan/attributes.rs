@@ -4,11 +4,14 @@ use super::facts::Reader;
 use super::facts::agent_name;
 use super::fields;
 use super::fields::Key;
+use super::origins;
 use super::values;
 use super::words;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
 use crate::model::task::FileClaim;
 
 impl Reader<'_, '_, '_> {
@@ -87,6 +90,15 @@ impl Reader<'_, '_, '_> {
                 true
             }
         };
+        if let Some(field) = origins::name_of(key).filter(|_| good) {
+            self.facts.origins.push(FieldOrigin {
+                field,
+                value: value.to_owned(),
+                from: FieldFrom::TaskLine,
+                by: None,
+                line: Some(place.line),
+            });
+        }
         if !good {
             self.diagnostics.push(Diagnostic::error(
                 "bad-value",

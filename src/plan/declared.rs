@@ -6,6 +6,7 @@
 
 use super::assemble::ancestors;
 use super::blocks::LineKind;
+use super::lines::number;
 use super::outline::Outline;
 use super::references;
 use super::references::Index;
@@ -15,8 +16,8 @@ use super::titles;
 use super::types::Dependency;
 use super::types::Group;
 
-/// What is said of a group: the group, and what it waits for.
-pub(crate) type Declared = (usize, Vec<Dependency>);
+/// What is said of a group: the group, what it waits for, and the line that says so.
+pub(crate) type Declared = (usize, Vec<Dependency>, u32);
 
 /// Whether a heading says that what stands below it is about order.
 fn is_about_order(title: &str) -> bool {
@@ -43,7 +44,8 @@ pub(crate) fn read(outline: &Outline<'_>, groups: &[Group], index: &Index, tasks
             if outline.kind(at) == LineKind::Text
                 && let Some(item) = outline.item_at(at)
             {
-                declared.extend(reader.sentence(&titles::clean(&outline.paragraph(&outline.items[item]))));
+                let text = titles::clean(&outline.paragraph(&outline.items[item]));
+                declared.extend(reader.sentence(&text, number(at)));
             }
         }
         let first = outline.blocks.tables.partition_point(|table| table.start < heading.line);
@@ -63,14 +65,14 @@ struct Reader<'o, 't> {
 
 impl Reader<'_, '_> {
     /// `US1 (Phase 3): Depends on Phase 2 completion — the core`.
-    fn sentence(&self, text: &str) -> Option<Declared> {
+    fn sentence(&self, text: &str, line: u32) -> Option<Declared> {
         let at = text.to_ascii_lowercase().find("depends on ")?;
         let name = text[..at].trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
         // More than a name before the words: a sentence about something else.
         if name.is_empty() || name.split_whitespace().count() > 8 {
             return None;
         }
-        self.declare(name, text.get(at + "depends on ".len()..)?)
+        self.declare(name, text.get(at + "depends on ".len()..)?, line)
     }
 
     fn table(&self, lines: std::ops::Range<usize>) -> Vec<Declared> {
@@ -87,12 +89,12 @@ impl Reader<'_, '_> {
         let rows = (lines.start + 2).min(lines.end)..lines.end;
         rows.filter_map(|line| {
             let row = tables::cells(self.outline, line);
-            self.declare(&text(row.get(name)?), &text(row.get(value)?))
+            self.declare(&text(row.get(name)?), &text(row.get(value)?), number(line))
         })
         .collect()
     }
 
-    fn declare(&self, name: &str, value: &str) -> Option<Declared> {
+    fn declare(&self, name: &str, value: &str, line: u32) -> Option<Declared> {
         let group = *self.group(name)?.first()?;
         // What stands after a dash is a reason.
         let end =
@@ -117,7 +119,7 @@ impl Reader<'_, '_> {
             }
         }
         found.retain(|dependency| *dependency != Dependency::Group(group));
-        Some((group, found))
+        Some((group, found, line))
     }
 
     /// The groups that are user stories, not what stands inside one.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::origins;
+use super::origins::StatedLines;
 use super::resolve;
 use super::resolve::Resolved;
 use super::types::Dependency;
@@ -10,10 +12,13 @@ use super::types::Plan;
 use crate::diagnostics::Diagnostic;
 use crate::model::check::CheckCommand;
 use crate::model::check::CheckEdge;
+use crate::model::check::CheckGroup;
 use crate::model::check::CheckTask;
+use crate::model::check::FieldFrom;
 use crate::model::check::PlanCheck;
 use crate::model::check::PlanCheckVersion;
 use crate::model::ids::TaskId;
+use crate::model::task::EdgeRule;
 use crate::model::task::Entry;
 use crate::model::task::HeldReason;
 
@@ -23,6 +28,9 @@ const MOST_LISTED: usize = 4_096;
 /// ... and of all tasks together, where many name a big group.
 const MOST_LISTED_TOGETHER: usize = 1_000_000;
 
+/// The most ids that are written as what a task waits for.
+const MOST_TOLD: usize = 12;
+
 /// Makes the document that `check` prints. `file` is the plan as shown.
 pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
     let (waves, longest_chain) = waves(resolved);
@@ -30,7 +38,11 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
     let mut budget = MOST_LISTED_TOGETHER;
     let mut commands = Vec::new();
     let mut tasks = Vec::with_capacity(plan.tasks.len());
-    for ((task, spec), wave) in plan.tasks.iter().zip(&resolved.tasks).zip(waves) {
+    let nothing = (FieldFrom::Default, None);
+    for (index, ((task, spec), wave)) in plan.tasks.iter().zip(&resolved.tasks).zip(waves).enumerate() {
+        let depends_on = depends_on(plan, &task.depends_on, &members, &mut budget);
+        let waits_for: Vec<String> = depends_on.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+        let agent = resolved.agents.get(index).unwrap_or(&nothing);
         let runs = !matches!(spec.entry, Entry::Skip { .. });
         let with_lines = resolve::commands_of(plan, task, spec);
         if runs {
@@ -54,7 +66,7 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
             agent: spec.agent.clone(),
             model: spec.model.clone(),
             layer: spec.layer,
-            depends_on: depends_on(plan, &task.depends_on, &members, &mut budget),
+            depends_on,
             group: spec.group.clone(),
             files: spec.files.clone(),
             verify: spec.verify.clone(),
@@ -63,19 +75,11 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
             priority: spec.priority,
             parallel: task.parallel,
             wave,
+            in_group: task.group,
+            origins: origins::of_task(plan, task, spec, agent, &waits_for),
         });
     }
-    let mut edges: Vec<CheckEdge> = resolved
-        .tasks
-        .iter()
-        .flat_map(|task| {
-            task.needs.iter().map(|need| CheckEdge {
-                from: need.task.clone(),
-                to: task.id.clone(),
-                rule: need.rule,
-            })
-        })
-        .collect();
+    let mut edges = edges(plan, resolved);
     edges.extend(file_edges(resolved));
     let mut diagnostics: Vec<&Diagnostic> = plan.diagnostics.iter().chain(&resolved.diagnostics).collect();
     diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
@@ -86,7 +90,13 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         format: plan.format.clone(),
         format_reason: plan.format_reason.clone(),
         tasks,
+        groups: plan
+            .groups
+            .iter()
+            .map(|group| CheckGroup { title: group.title.clone(), line: group.line, parent: group.parent })
+            .collect(),
         edges,
+        advice: plan.advice.clone(),
         commands,
         ignored: plan.ignored.clone(),
         // What an environment holds back is no matter of the plan: whoever knows one fills it in.
@@ -95,6 +105,26 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         longest_chain,
         diagnostics: diagnostics.into_iter().map(|diagnostic| diagnostic.to_document(file)).collect(),
     }
+}
+
+/// What waits for what, each with the line that says so.
+fn edges(plan: &Plan, resolved: &Resolved) -> Vec<CheckEdge> {
+    let places: BTreeMap<&TaskId, usize> =
+        plan.tasks.iter().enumerate().map(|(index, task)| (&task.id, index)).collect();
+    let lines = StatedLines::new(plan);
+    let mut edges = Vec::new();
+    for (to, task) in resolved.tasks.iter().enumerate().filter(|(_, task)| !task.needs.is_empty()) {
+        let lines = lines.of(to);
+        edges.extend(task.needs.iter().map(|need| {
+            let line = places.get(&need.task).and_then(|from| match need.rule {
+                EdgeRule::Explicit => lines.stated(*from),
+                EdgeRule::Barrier => lines.barrier(*from),
+                EdgeRule::Order | EdgeRule::File | EdgeRule::Gate => None,
+            });
+            CheckEdge { from: need.task.clone(), to: task.id.clone(), rule: need.rule, line }
+        }));
+    }
+    edges
 }
 
 fn held(entry: &Entry) -> Vec<HeldReason> {
@@ -113,8 +143,8 @@ fn file_edges(resolved: &Resolved) -> Vec<CheckEdge> {
     for (index, task) in resolved.tasks.iter().enumerate() {
         for other in &task.conflicts {
             if places.get(other).is_some_and(|place| *place > index) {
-                let rule = crate::model::task::EdgeRule::File;
-                edges.push(CheckEdge { from: task.id.clone(), to: other.clone(), rule });
+                let rule = EdgeRule::File;
+                edges.push(CheckEdge { from: task.id.clone(), to: other.clone(), rule, line: None });
             }
         }
     }

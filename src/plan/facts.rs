@@ -7,6 +7,7 @@ use super::fields::Field;
 use super::fields::Key;
 use super::found::Found;
 use super::found::Source;
+use super::origins;
 use super::outline::Outline;
 use super::tables;
 use super::titles;
@@ -16,6 +17,8 @@ use super::values;
 use super::words;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
 use crate::model::task::FileClaim;
 use crate::model::task::FileVerb;
 use crate::model::task::PlanStatus;
@@ -40,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) parallel: Option<bool>,
     pub(crate) optional: Option<bool>,
     pub(crate) gate: Option<String>,
+    /// From where each of these came.
+    pub(crate) origins: Vec<FieldOrigin>,
     /// The first line after the body.
     pub(crate) body_end: usize,
 }
@@ -67,6 +72,7 @@ pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<D
             reader.all(&list);
         }
         Source::None => {
+            reader.from = FieldFrom::Header;
             let list = fields::read(outline, found.fields.clone(), None);
             reader.all(
                 &list
@@ -106,6 +112,7 @@ pub(crate) fn of_group(
 ) -> Facts {
     let list = fields::read(outline, span, owner);
     let mut reader = Reader::new(outline, diagnostics);
+    reader.from = FieldFrom::Group;
     reader.all(&list);
     reader.facts
 }
@@ -189,11 +196,13 @@ pub(crate) struct Reader<'o, 't, 'd> {
     pub(crate) facts: Facts,
     /// Keys that may stand once only, with name and line.
     seen: Vec<(Key, String, usize)>,
+    /// Where these fields stand.
+    pub(crate) from: FieldFrom,
 }
 
 impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     fn new(outline: &'o Outline<'t>, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
-        Self { outline, diagnostics, facts: Facts::default(), seen: Vec::new() }
+        Self { outline, diagnostics, facts: Facts::default(), seen: Vec::new(), from: FieldFrom::TaskList }
     }
 
     fn all(&mut self, list: &[Field]) {
@@ -252,6 +261,15 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     }
 
     fn one(&mut self, field: &Field) {
+        let once = self.seen.len();
+        self.read_one(field);
+        let is_new = self.seen.len() > once || !origins::stands_once(field.key);
+        if is_new && let Some(origin) = origins::of_field(self.outline, field, self.from) {
+            self.facts.origins.push(origin);
+        }
+    }
+
+    fn read_one(&mut self, field: &Field) {
         match field.key {
             Key::DependsOn => self.depends(field),
             Key::Files(verb) => self.files(field, verb),

@@ -6,6 +6,9 @@ use super::phases;
 use super::titles;
 use super::types::Group;
 use super::words;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
+use crate::model::check::TaskField;
 
 /// The name of a group in front of ids that start again in each.
 pub(crate) fn group_code(group: &Group) -> String {
@@ -38,7 +41,17 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         .and_then(|inner| inner.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty()))
         .and_then(|digits| digits.parse().ok());
     let mut defaults = fact.defaults.clone();
-    defaults.priority = defaults.priority.or_else(|| tier(&title));
+    let mut origins = fact.origins.clone();
+    if let Some(priority) = tier(&title).filter(|_| defaults.priority.is_none()) {
+        defaults.priority = Some(priority);
+        origins.push(FieldOrigin {
+            field: TaskField::Priority,
+            value: format!("P{priority}"),
+            from: FieldFrom::Group,
+            by: None,
+            line: Some(number(line)),
+        });
+    }
     let name = phases::phase_number(&title).map(|(_, number)| number).or_else(|| {
         let digits: String = title.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         let digits = digits.trim_end_matches('.').trim_end_matches(".0").to_owned();
@@ -58,6 +71,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         depends_on: Vec::new(),
         states_dependencies: false,
         defaults,
+        origins,
     }
 }
 

@@ -23,6 +23,9 @@ use super::types::Group;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
+use crate::model::check::TaskField;
 use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 
@@ -137,10 +140,19 @@ impl Maker<'_, '_> {
             self.plan.groups[group].depends_on = edges;
         }
         // What a group says itself is nearer than what a list says of it.
-        for (group, edges) in declared::read(self.outline, &self.plan.groups, &index, self.plan.tasks.len()) {
+        for (group, edges, line) in
+            declared::read(self.outline, &self.plan.groups, &index, self.plan.tasks.len())
+        {
             if groups.get(group).is_some_and(|fact| fact.depends.is_empty()) {
                 let made = &mut self.plan.groups[group];
                 made.states_dependencies = true;
+                made.origins.push(FieldOrigin {
+                    field: TaskField::DependsOn,
+                    value: String::new(),
+                    from: FieldFrom::Group,
+                    by: None,
+                    line: Some(line),
+                });
                 made.depends_on.extend(edges);
                 made.depends_on.sort_unstable();
                 made.depends_on.dedup();

@@ -7,6 +7,8 @@ use super::types::PlanCommand;
 use super::words;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
 use crate::model::time::Span;
 
 /// An entry of `todos`.
@@ -35,6 +37,8 @@ pub(crate) struct Matter {
     pub(crate) sequential: bool,
     /// `dependencies` that are files.
     pub(crate) plans: Vec<String>,
+    /// From where the defaults came.
+    pub(crate) origins: Vec<FieldOrigin>,
     /// `todos` with an id each.
     pub(crate) todos: Vec<Todo>,
 }
@@ -121,6 +125,11 @@ fn one(
         | serde_json::Value::Number(_) => value.to_string(),
     };
     let at = place(lines, inside, key);
+    if let Some(field) = super::fields::key_of(key).and_then(super::origins::name_of) {
+        let value = super::titles::short(&text, 120);
+        let from = FieldFrom::FrontMatter;
+        matter.origins.push(FieldOrigin { field, value, from, by: None, line: Some(at.line) });
+    }
     let mut bad = |what: String| diagnostics.push(Diagnostic::error("bad-value", at, what));
     let defaults = &mut matter.defaults;
     match key {

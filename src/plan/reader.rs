@@ -170,6 +170,7 @@ pub(crate) fn edges(plan: &mut Plan) -> Vec<usize> {
             from: plan.tasks[from].id.clone(),
             to: plan.tasks[to].id.clone(),
             rule,
+            line: None,
         })
         .collect();
     found.ring

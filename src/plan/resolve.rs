@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::assemble::ancestors;
 use super::conflicts;
+use super::contexts;
 use super::names;
 use super::order;
 use super::types::Defaults;
@@ -18,6 +19,7 @@ use super::types::PlanTask;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
 use crate::model::ids::TaskId;
 use crate::model::run::GroupContext;
 use crate::model::task::Entry;
@@ -96,6 +98,9 @@ pub struct Resolved {
     pub tasks: Vec<TaskSpec>,
     /// What the plan says of the groups, for those whose tasks are in the run.
     pub contexts: Vec<GroupContext>,
+    /// How the agent of each was chosen: by an option, by a role (with the name that the plan uses), by
+    /// what the plan says, or not at all.
+    pub agents: Vec<(FieldFrom, Option<String>)>,
     /// Besides those of the plan.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -162,15 +167,17 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
     }
     let entries = spread(plan, entries, &order.edges);
     let mut names = Names { options, diagnostics: &mut diagnostics, unknown: BTreeMap::new() };
-    let (contexts, context_of) = contexts(plan);
+    let (contexts, context_of) = contexts::read(plan);
     let mut tasks: Vec<TaskSpec> = Vec::with_capacity(plan.tasks.len());
+    let mut agents = Vec::with_capacity(plan.tasks.len());
     for (index, (task, entry)) in plan.tasks.iter().zip(entries).enumerate() {
         let pinned = agent_for.get(&index).copied();
-        let mut task = spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names);
-        task.contexts =
+        let mut made = spec(plan, task, entry, std::mem::take(&mut needs[index]), pinned, &mut names);
+        made.contexts =
             ancestors(&plan.groups, plan.tasks[index].group).filter_map(|group| context_of[group]).collect();
-        task.contexts.reverse();
-        tasks.push(task);
+        made.contexts.reverse();
+        agents.push(names.chosen_by(plan, task, pinned));
+        tasks.push(made);
     }
     names.tell();
     let pairs = conflicts::find(&tasks, &mut diagnostics);
@@ -179,26 +186,7 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
         tasks[first].conflicts.push(b);
         tasks[second].conflicts.push(a);
     }
-    Resolved { tasks, contexts, diagnostics }
-}
-
-/// The most of a group's context that its tasks are given, in bytes: it goes into every prompt.
-const MOST_CONTEXT: usize = 16 * 1024;
-
-/// The contexts that say something, and for each group which of them is its own.
-fn contexts(plan: &Plan) -> (Vec<GroupContext>, Vec<Option<u32>>) {
-    let mut contexts: Vec<GroupContext> = Vec::new();
-    let of_group = |group: &super::types::Group| {
-        let text = group.context.trim();
-        if text.is_empty() {
-            return None;
-        }
-        let text = text[..text.floor_char_boundary(MOST_CONTEXT)].to_owned();
-        contexts.push(GroupContext { title: group.title.clone(), text });
-        u32::try_from(contexts.len() - 1).ok()
-    };
-    let of_groups = plan.groups.iter().map(of_group).collect();
-    (contexts, of_groups)
+    Resolved { tasks, contexts, agents, diagnostics }
 }
 
 /// The tasks that the run is about.
@@ -293,6 +281,13 @@ fn spread(plan: &Plan, mut entries: Vec<Entry>, edges: &[order::Edge]) -> Vec<En
     entries
 }
 
+/// Who may say something of a task, from the nearest to the farthest.
+fn chain<'p>(plan: &'p Plan, task: &'p PlanTask) -> impl Iterator<Item = &'p Defaults> {
+    std::iter::once(&task.own)
+        .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
+        .chain(std::iter::once(&plan.defaults))
+}
+
 fn spec(
     plan: &Plan,
     task: &PlanTask,
@@ -302,10 +297,7 @@ fn spec(
     names: &mut Names<'_, '_>,
 ) -> TaskSpec {
     // From the nearest to the farthest; the first that says something counts.
-    let chain: Vec<&Defaults> = std::iter::once(&task.own)
-        .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
-        .chain(std::iter::once(&plan.defaults))
-        .collect();
+    let chain: Vec<&Defaults> = chain(plan, task).collect();
     let (agent, role_layer) = if task.kind == TaskKind::Gate {
         (None, None)
     } else {
@@ -386,10 +378,7 @@ pub(crate) fn commands_of(plan: &Plan, task: &PlanTask, spec: &TaskSpec) -> Vec<
         let line = task.command.as_ref().or(task.shell.as_ref()).map_or(task.line, |command| command.line);
         commands.push(("command", PlanCommand { line, text: text.clone() }));
     }
-    let chain = std::iter::once(&task.own)
-        .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
-        .chain(std::iter::once(&plan.defaults));
-    if let Some(defaults) = chain.into_iter().find(|defaults| !defaults.verify.is_empty()) {
+    if let Some(defaults) = chain(plan, task).find(|defaults| !defaults.verify.is_empty()) {
         commands.extend(defaults.verify.iter().map(|command| ("verify", command.clone())));
     }
     commands
@@ -422,6 +411,25 @@ impl Names<'_, '_> {
             self.unknown.entry(bare.to_owned()).or_insert(first).3 += 1;
         }
         (self.options.default_agent.clone(), None)
+    }
+
+    /// How the agent of a task is chosen, with the word that chose it.
+    fn chosen_by(&self, plan: &Plan, task: &PlanTask, pinned: Option<&str>) -> (FieldFrom, Option<String>) {
+        if let Some(name) = pinned {
+            return (FieldFrom::Option, Some(format!("--agent {}={name}", task.id)));
+        }
+        let Some(name) = chain(plan, task).find_map(|defaults| defaults.agent.as_deref()) else {
+            return (FieldFrom::Default, None);
+        };
+        let bare = name.trim().trim_start_matches('@');
+        let same = |known: &str| known.trim_start_matches('@').eq_ignore_ascii_case(bare);
+        if self.options.roles.keys().any(|known| same(known)) {
+            (FieldFrom::Role, Some(bare.to_owned()))
+        } else if self.options.agents.iter().any(|known| same(known)) {
+            (FieldFrom::TaskList, None)
+        } else {
+            (FieldFrom::Default, Some(format!("nobody knows `{bare}`")))
+        }
     }
 
     /// Tells each name that nobody knows once, where it stands first.

@@ -23,6 +23,8 @@ pub struct CheckStyle {
     pub explain: bool,
     /// Headings in bold.
     pub color: bool,
+    /// Whether more than ASCII may be used.
+    pub unicode: bool,
 }
 
 /// The most tasks a line lists as what is waited for.

@@ -1,7 +1,9 @@
 //! What a plan says, as plain data: tasks, groups, the places of both.
 
 use crate::diagnostics::Diagnostic;
+use crate::model::check::Advice;
 use crate::model::check::CheckEdge;
+use crate::model::check::FieldOrigin;
 use crate::model::check::Ignored;
 use crate::model::ids::TaskId;
 use crate::model::task::BoxPlace;
@@ -35,6 +37,8 @@ pub struct ReadOptions {
     pub boxes_all: bool,
     /// Take the whole plan as one task.
     pub as_one: bool,
+    /// Take the arrows of Mermaid graphs whose nodes begin with ids of tasks as dependencies.
+    pub use_diagrams: bool,
     /// The largest plan that is read, in bytes.
     pub max_size: u64,
     /// Ids that are taken as done, in the plan or not.
@@ -54,6 +58,7 @@ impl Default for ReadOptions {
             granularity: None,
             boxes_all: false,
             as_one: false,
+            use_diagrams: false,
             max_size: Self::MAX_SIZE,
             assume_done: Vec::new(),
         }
@@ -133,6 +138,8 @@ pub struct Group {
     pub states_dependencies: bool,
     /// Values for its tasks.
     pub defaults: Defaults,
+    /// From where they came, and its own dependencies.
+    pub origins: Vec<FieldOrigin>,
 }
 
 /// A task as the plan says it, before names are resolved.
@@ -187,6 +194,9 @@ pub struct PlanTask {
     pub brief: Option<Brief>,
     /// Its box.
     pub tick: Option<BoxPlace>,
+    /// From where its fields came; a value that is the field's own is left empty. What is not told here came
+    /// with the format.
+    pub origins: Vec<FieldOrigin>,
 }
 
 /// A plan as read. Mistakes are in its diagnostics; what could be read is there all the same.
@@ -215,10 +225,14 @@ pub struct Plan {
     pub implied: Vec<(usize, usize)>,
     /// What waits for what among tasks that are still to be done.
     pub edges: Vec<CheckEdge>,
+    /// Order that prose and pictures speak of, which makes no edge.
+    pub advice: Vec<Advice>,
     /// Boxes that are no tasks.
     pub ignored: Vec<Ignored>,
     /// Values of the front matter and the header.
     pub defaults: Defaults,
+    /// From where they came.
+    pub origins: Vec<FieldOrigin>,
     /// Other plans that it names as its dependencies.
     pub depends_on_plans: Vec<String>,
     /// Mistakes and warnings.

@@ -55,16 +55,40 @@ pub struct CheckCommand {
     /// Which of its tasks.
     #[command(flatten)]
     pub selection: Selection,
-    /// Say which signs decided the format, what became a task and what did not
-    #[arg(long)]
+    /// Say which signs decided the format, from where each field came, which rule made each edge, what
+    /// the text advises, and what is no task and why
+    #[arg(long, conflicts_with = "graph")]
     pub explain: bool,
+    /// Draw the order instead; not with --output json, whose document has all edges
+    #[arg(long, value_name = "FORM")]
+    pub graph: Option<GraphForm>,
+}
+
+/// The form of a picture of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphForm {
+    /// A Mermaid flowchart, as GitHub draws it
+    Mermaid,
+    /// For Graphviz: `| dot -Tsvg > order.svg`
+    Dot,
+    /// Waves and the longest chain, drawn on the terminal
+    Text,
 }
 
 const CHECK_HELP: &str = "\
 Examples:
   orchestrate check phase3.md
   orchestrate check phase3.md --explain
-  orchestrate check phase3.md --output json | jq '.edges'";
+  orchestrate check phase3.md --graph text
+  orchestrate check phase3.md --graph dot | dot -Tsvg > order.svg
+  orchestrate check phase3.md --output json | jq '.edges'
+
+Nothing is run. A wave holds what could start together; `:12` is a line of the plan. Beside each task
+stands who does it, what it waits for, and the rule that made it wait: `explicit` (the plan says so),
+`barrier` (its group comes after another), `order` (numbers, marks), `file` (both touch one: never at
+the same time). What is left out is listed with the reason. Order in sentences and diagrams makes no
+edge; --explain shows it beside the edges used, --use-diagrams takes Mermaid arrows as dependencies.
+With --output json one document of the schema `plan-check/v1` has all of that.";
 
 /// The name of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -104,6 +128,9 @@ pub struct ReadingOptions {
     /// Give the whole plan to one agent as one task
     #[arg(long, conflicts_with_all = ["granularity", "boxes"])]
     pub as_one: bool,
+    /// Take the arrows of Mermaid graphs as dependencies, where nodes begin with ids of tasks
+    #[arg(long, conflicts_with = "as_one")]
+    pub use_diagrams: bool,
     /// Refuse a larger plan [default: 8MiB]
     #[arg(long, value_name = "SIZE", value_parser = reading::bytes)]
     pub max_plan_size: Option<u64>,

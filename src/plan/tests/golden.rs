@@ -45,7 +45,10 @@ fn options() -> ResolveOptions {
 fn shown(text: &str, explain: bool) -> String {
     let plan = plan(text);
     let resolved = resolve(&plan, &options());
-    render_check(&check(&plan, &resolved, "plans/login.md"), CheckStyle { width: 120, explain, color: false })
+    render_check(
+        &check(&plan, &resolved, "plans/login.md"),
+        CheckStyle { width: 120, explain, color: false, unicode: true },
+    )
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn narrow_terminals_cut_titles_never_ids() {
     let resolved = resolve(&plan, &options());
     let shown = render_check(
         &check(&plan, &resolved, "p.md"),
-        CheckStyle { width: 50, explain: false, color: false },
+        CheckStyle { width: 50, explain: false, color: false, unicode: true },
     );
     assert!(shown.contains("T001  very long…"), "{shown}");
 }

@@ -103,7 +103,7 @@ proptest! {
         let resolved = resolve(&plan, &ResolveOptions::default());
         let check = check(&plan, &resolved, "p.md");
         prop_assert_eq!(check.tasks.len(), plan.tasks.len());
-        let shown = crate::plan::render_check(&check, crate::plan::CheckStyle { width: 80, explain: true, color: false });
+        let shown = crate::plan::render_check(&check, crate::plan::CheckStyle { width: 80, explain: true, color: false, unicode: true });
         prop_assert!(shown.ends_with('\n'));
         crate::diagnostics::render("p.md", &text, &plan.diagnostics, false);
         // The same text gives the same plan.
