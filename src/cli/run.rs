@@ -318,6 +318,8 @@ fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
             GROUP => Some(plan::Granularity::Group),
             _ => None,
         }),
+        tag: None,
+        current_tag: None,
         boxes_all: reading.boxes_all,
         as_one: reading.as_one,
         max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),

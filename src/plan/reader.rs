@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::data;
 use super::fenced;
 use super::formats;
 use super::formats::Format;
@@ -49,7 +50,7 @@ fn refused(diagnostic: Diagnostic) -> Plan {
     Plan { format: "none".to_owned(), diagnostics: vec![diagnostic], ..Plan::default() }
 }
 
-fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
+pub(crate) fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
     let before = String::from_utf8_lossy(&bytes[..offset]);
     let line = before.bytes().filter(|byte| *byte == b'\n').count();
     let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count());
@@ -62,6 +63,13 @@ fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
 }
 
 fn read_text(text: &str, options: &ReadOptions) -> Plan {
+    if let Some(mut plan) = data::read(text, options) {
+        if let Some(name) = options.format.as_deref().filter(|name| Format::from_name(name).is_none()) {
+            plan.diagnostics.push(unknown_format(name));
+        }
+        close(&mut plan);
+        return plan;
+    }
     let outline = Outline::read(text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
@@ -105,6 +113,12 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if none {
         plan.diagnostics.push(no_tasks(&plan));
     }
+    close(&mut plan);
+    plan
+}
+
+/// What is the same for every plan once its tasks are known: whether it is over, and what waits for what.
+pub(crate) fn close(plan: &mut Plan) {
     if plan.over {
         let open = plan.tasks.iter().filter(|task| !task.status.is_met()).count();
         if open > 0 {
@@ -118,8 +132,8 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             );
         }
     }
-    let found = order::order(&plan, &|task| is_live(&plan, task), &|task| plan.tasks[task].optional);
-    if let Some(diagnostic) = order::ring_diagnostic(&plan, &found.ring) {
+    let found = order::order(plan, &|task| is_live(plan, task), &|task| plan.tasks[task].optional);
+    if let Some(diagnostic) = order::ring_diagnostic(plan, &found.ring) {
         plan.diagnostics.push(diagnostic);
     }
     plan.edges = found
@@ -131,8 +145,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             rule,
         })
         .collect();
-    plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
-    plan
+    plan.diagnostics.sort_by(|first, second| {
+        let place = |diagnostic: &Diagnostic| (diagnostic.place.line, diagnostic.place.column);
+        first.file.cmp(&second.file).then_with(|| place(first).cmp(&place(second)))
+    });
 }
 
 fn unknown_format(name: &str) -> Diagnostic {
