@@ -139,6 +139,7 @@ pub(crate) fn close(plan: &mut Plan) {
     plan.edges = found
         .edges
         .into_iter()
+        .filter(|(from, _, _)| !plan.tasks[*from].is_put_off())
         .map(|(from, to, rule)| CheckEdge {
             from: plan.tasks[from].id.clone(),
             to: plan.tasks[to].id.clone(),
@@ -162,7 +163,8 @@ fn unknown_format(name: &str) -> Diagnostic {
 }
 
 fn is_live(plan: &Plan, task: usize) -> bool {
-    matches!(plan.tasks[task].status, PlanStatus::Open | PlanStatus::InProgress)
+    let task = &plan.tasks[task];
+    matches!(task.status, PlanStatus::Open | PlanStatus::InProgress) && !task.is_put_off()
 }
 
 fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &ReadOptions) -> Findings {

@@ -195,6 +195,13 @@ pub struct PlanTask {
     pub tick: Option<BoxPlace>,
 }
 
+impl PlanTask {
+    /// Whether its group is over though it is not: it does not start, and nobody waits for it.
+    pub fn is_put_off(&self) -> bool {
+        self.held.iter().any(|reason| matches!(reason, HeldReason::GroupDeferred(_)))
+    }
+}
+
 /// A plan as read. Mistakes are in its diagnostics; what could be read is there all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {

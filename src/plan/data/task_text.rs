@@ -6,7 +6,7 @@ use super::draft;
 use super::draft::Draft;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
-use crate::model::task::PlanStatus;
+use crate::model::task::HeldReason;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
 use crate::plan::references;
@@ -103,7 +103,7 @@ fn subtask(text: &str) -> Option<(&str, &str, &str)> {
 fn close(lines: &Lines<'_>, parts: Vec<Part<'_>>, draft: &mut Draft) {
     let is_alone = parts.len() == 1;
     let mut group = None;
-    let mut over: Option<PlanStatus> = None;
+    let mut over: Option<String> = None;
     let mut above = "";
     for (index, part) in parts.iter().enumerate() {
         let line = number(part.line);
@@ -132,14 +132,17 @@ fn close(lines: &Lines<'_>, parts: Vec<Part<'_>>, draft: &mut Draft) {
             };
             made.defaults.priority = priority;
             above = part.id;
-            over = status.is_met().then_some(status);
+            over = status.is_met().then(|| made.title.clone());
             let made = draft.group(made, None);
             group = Some(made);
             Dependency::Group(made)
         } else {
             let id = if above.is_empty() { part.id.to_owned() } else { format!("{above}.{}", part.id) };
             let mut task = draft::task(&id, part.title, line);
-            task.status = over.filter(|_| !status.is_met()).unwrap_or(status);
+            task.status = status;
+            if let Some(over) = over.as_ref().filter(|_| !status.is_met()) {
+                task.held.push(HeldReason::GroupDeferred(over.clone()));
+            }
             task.group = group;
             task.own.priority = priority;
             task.body = text;

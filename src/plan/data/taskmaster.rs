@@ -10,7 +10,7 @@ use super::json::Node;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
-use crate::model::task::PlanStatus;
+use crate::model::task::HeldReason;
 use crate::plan::facts;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
@@ -131,7 +131,7 @@ impl Reader<'_, '_> {
     }
 
     /// Reads a task, or a group and all below it. `over` is what a parent says for all of its leaves.
-    fn one(&mut self, node: &Node<'_>, above: &str, group: Option<usize>, over: Option<PlanStatus>) {
+    fn one(&mut self, node: &Node<'_>, above: &str, group: Option<usize>, over: Option<&str>) {
         let line = self.line(node);
         let Some(short) = node.text_of("id") else {
             let place = Place { line, ..self.place(node) };
@@ -156,7 +156,10 @@ impl Reader<'_, '_> {
         let details = node.text_of("details");
         let owner = if subtasks.is_empty() {
             let mut task = draft::task(&id, title, line);
-            task.status = over.filter(|_| !own.is_met()).unwrap_or(own);
+            task.status = own;
+            if let Some(over) = over.filter(|_| !own.is_met()) {
+                task.held.push(HeldReason::GroupDeferred(over.to_owned()));
+            }
             task.group = group;
             task.own.priority = priority;
             task.own.agent = agent;
@@ -189,7 +192,8 @@ impl Reader<'_, '_> {
         };
         self.dependencies(node, owner, group, line);
         if let Dependency::Group(made) = owner {
-            let over = over.or(own.is_met().then_some(own));
+            let title = self.draft.plan.groups[made].title.clone();
+            let over = over.or(own.is_met().then_some(&*title));
             let before = self.draft.plan.tasks.len();
             for subtask in subtasks {
                 self.one(subtask, &id, Some(made), over);
@@ -207,7 +211,7 @@ impl Reader<'_, '_> {
         let all = self.draft.plan.tasks.len() - before;
         if open > 0 {
             let message =
-                format!("`{id}` is over, and {open} of its {all} subtasks are not: they are taken as it is");
+                format!("`{id}` is over, and {open} of its {all} subtasks are not: those do not run");
             self.draft.tell(
                 Diagnostic::warning("status-conflict", Place::line(line), message)
                     .hint("to have them run, set its status to `in-progress`"),
