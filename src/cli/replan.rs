@@ -63,7 +63,7 @@ pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replann
         // A run of an earlier version did not keep it: what holds here is the nearest to it.
         None => reading_of(&context.settings()?, &ReadingOptions::default(), &Selection::default(), false),
     };
-    if !path.is_file() {
+    if !path.exists() {
         let kept = context.folders(&spec.root, &spec.run_id).run().join(KEPT);
         let mut error = CliError::new(
             ExitCode::InvalidInput,
@@ -91,7 +91,7 @@ pub fn read(context: &Context, spec: &RunSpec, view: &RunView) -> Result<Replann
 /// not known.
 pub fn is_changed(context: &Context, spec: &RunSpec, view: &RunView) -> bool {
     let (Some(path), Some(reading)) = (&spec.plan_path, &spec.reading) else { return false };
-    if !path.is_file() {
+    if !path.exists() {
         return false;
     }
     let Ok(file) = plan_text(context, path, reading) else { return false };

@@ -14,6 +14,7 @@ use crate::cli::args::run::{BoxRule, CheckCommand, Granularity, ReadingOptions, 
 use crate::cli::asked;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::folder;
 use crate::cli::locate::{self, PlanSource};
 use crate::cli::rights;
 use crate::cli::settings::Settings;
@@ -54,7 +55,11 @@ pub struct PlanText {
 impl PlanText {
     /// Reads it.
     pub fn plan(&self, reading: &PlanReading) -> Plan {
-        plan::read(&self.bytes, &read_options(self, reading))
+        let options = read_options(self, reading);
+        match folder::files(&self.bytes, &self.shown) {
+            Some(files) => plan::read_folder(&files, &options),
+            None => plan::read(&self.bytes, &options),
+        }
     }
 
     /// Its SHA-256, hexadecimal.
@@ -113,7 +118,11 @@ impl ReadPlan {
         if all.is_empty() || (context.ui.quiet && !self.has_errors()) {
             return;
         }
-        let shown = diagnostics::render(&self.file.shown, &self.text, &all, context.ui.stderr.color);
+        let (name, color) = (&self.file.shown, context.ui.stderr.color);
+        let shown = match folder::files(&self.file.bytes, name) {
+            Some(files) => folder::render(&files, name, &all, color),
+            None => diagnostics::render(name, &self.text, &all, color),
+        };
         context.ui.say(&masking::mask(&shown));
     }
 
@@ -284,6 +293,7 @@ pub fn reading_of(
     });
     PlanReading {
         format: reading.format.clone(),
+        tag: reading.tag.clone(),
         granularity: reading.granularity.map(|size| {
             match size {
                 Granularity::Leaf => LEAF,
@@ -318,8 +328,8 @@ fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
             GROUP => Some(plan::Granularity::Group),
             _ => None,
         }),
-        tag: None,
-        current_tag: None,
+        tag: reading.tag.clone(),
+        current_tag: file.path.as_deref().and_then(folder::current_tag),
         boxes_all: reading.boxes_all,
         as_one: reading.as_one,
         max_size: reading.max_size.unwrap_or(ReadOptions::MAX_SIZE),
@@ -380,11 +390,9 @@ pub fn plan_text(context: &Context, name: &Path, reading: &PlanReading) -> Resul
             (Some(path), shown)
         }
         PlanSource::Folder(path) => {
-            return Err(CliError::new(
-                ExitCode::InvalidInput,
-                format!("`{}` is a folder of tasks, which this version does not read", context.shown(&path)),
-            )
-            .hint("name one of its files"));
+            let shown = context.shown(&path);
+            bytes = folder::bytes(&path, &shown, limit)?;
+            (Some(path), shown)
         }
     };
     if found.searched {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::agents;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::folder;
 use crate::engine::prepare::{make_private_folder, write_private_file};
 use crate::masking::MASK;
 use crate::model::exit::ExitCode;
@@ -101,10 +102,15 @@ pub fn settle(context: &Context, spec: &RunSpec) -> Result<(), CliError> {
     drop(Store::open(&context.state_dir, false)?);
     let git = agents::find::find_tool("git", &context.environment, &context.root);
     workspace::git::keep_out_of_commits(&context.state_dir, git.as_deref()).map_err(anyhow::Error::from)?;
-    let folder = context.folders(&spec.root, &spec.run_id);
-    make_private_folder(folder.run())?;
+    let folders = context.folders(&spec.root, &spec.run_id);
+    make_private_folder(folders.run())?;
     if let Some(plan) = &spec.plan_path {
-        write_private_file(&folder.run().join("plan.md"), &std::fs::read(plan)?)?;
+        let bytes = if plan.is_dir() {
+            folder::bytes(plan, &context.shown(plan), u64::MAX)?
+        } else {
+            std::fs::read(plan)?
+        };
+        write_private_file(&folders.run().join("plan.md"), &bytes)?;
     }
     Ok(())
 }
@@ -116,7 +122,7 @@ fn plan_here(context: &Context, spec: &RunSpec, host: &str) -> Result<Option<Pat
     }
     // One outside of the project is told with its whole path, which `join` leaves as it is.
     let here = context.root.join(Path::new(&spec.plan));
-    if here.is_file() {
+    if here.exists() {
         return Ok(Some(here));
     }
     Err(CliError::new(

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use super::assemble::ancestors;
+use super::places::Places;
 use super::stated::Stated;
 use super::types::Dependency;
 use super::types::Plan;
@@ -185,8 +186,9 @@ impl Walk<'_> {
         let mut children: Vec<Vec<Child>> = (0..=self.plan.groups.len()).map(|_| Vec::new()).collect();
         let top = self.plan.groups.len();
         let mut all: Vec<(u32, bool, usize)> = Vec::with_capacity(self.plan.tasks.len() + top);
-        all.extend(self.plan.tasks.iter().enumerate().map(|(task, found)| (found.line, true, task)));
-        all.extend(self.plan.groups.iter().enumerate().map(|(group, found)| (found.line, false, group)));
+        let places = Places::new(self.plan);
+        all.extend(places.tasks.iter().enumerate().map(|(task, place)| (*place, true, task)));
+        all.extend(places.groups.iter().enumerate().map(|(group, place)| (*place, false, group)));
         all.sort_unstable();
         for (_, is_task, index) in all {
             if is_task {

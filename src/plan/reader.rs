@@ -102,6 +102,11 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
+    if !format.is_ticked() {
+        for task in &mut plan.tasks {
+            task.tick = None;
+        }
+    }
     fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if in_matter {

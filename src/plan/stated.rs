@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::collections::BinaryHeap;
 
+use super::places::Places;
 use super::types::Dependency;
 use super::types::Plan;
 
@@ -66,9 +67,10 @@ impl Stated {
 
     /// A place for each task in an order that fits what is stated, and the tasks of a ring.
     pub(crate) fn rank(&self, plan: &Plan) -> (Vec<usize>, Vec<usize>) {
+        let places = Places::new(plan);
         let line = |node: usize| -> (u32, usize) {
             if node < self.tasks {
-                (plan.tasks[node].line, node)
+                (places.tasks[node], node)
             } else {
                 // Starts and ends cost nothing: they go as soon as they may.
                 (0, node)

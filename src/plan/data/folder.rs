@@ -29,8 +29,9 @@ const WHOLE: &[&str] = &["tasks.md", "plan.md", "tasks.json", "stories.yaml"];
 const FURTHER: &[&str] =
     &["prd.json", "sprint-status.yaml", "stories.yml", "sprint-status.yml", "tasks/tasks.json"];
 
-/// Where Backlog.md keeps files, below its own folder.
-const BACKLOG: &[&str] = &["", "tasks/", "completed/", "backlog/tasks/", "backlog/completed/"];
+/// The folders in which files of a plan are looked for, relative to the one that is the plan: its own,
+/// and those where Backlog.md keeps what is to be done and what is done.
+pub const FOLDERS: &[&str] = &["", "tasks/", "completed/", "backlog/tasks/", "backlog/completed/"];
 
 /// Which files of a folder make the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub fn folder_choice(names: &[String]) -> FolderChoice {
         return FolderChoice::One((*one).to_owned());
     }
     let in_backlog =
-        |name: &str| BACKLOG.iter().any(|folder| name.strip_prefix(folder).is_some_and(is_backlog_name));
+        |name: &str| FOLDERS.iter().any(|folder| name.strip_prefix(folder).is_some_and(is_backlog_name));
     let kinds: [&dyn Fn(&str) -> bool; 4] =
         [&in_backlog, &is_task_text_name, &|name| name.ends_with(".code-task.md"), &is_story_name];
     for is in kinds {
@@ -73,12 +74,13 @@ pub fn folder_choice(names: &[String]) -> FolderChoice {
     FolderChoice::Candidates(candidates)
 }
 
-/// `task-12.1 - Title.md`, `back-7 - Title.md`
+/// `task-12.1 - Title.md`, `back-7 - Title.md`, `task-3.md`
 fn is_backlog_name(name: &str) -> bool {
     let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
     let Some(rest) = name[letters..].strip_prefix('-').filter(|_| letters > 0) else { return false };
-    let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    digits > 0 && rest[digits..].starts_with(" - ") && !name.contains('/') && name.ends_with(".md")
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let has_number = rest.starts_with(|c: char| c.is_ascii_digit());
+    has_number && (after == "md" || after.starts_with(" - ")) && !name.contains('/') && name.ends_with(".md")
 }
 
 /// `task_001.txt`, `task_001_tag.txt`
@@ -91,7 +93,9 @@ fn is_task_text_name(name: &str) -> bool {
 fn is_story_name(name: &str) -> bool {
     let rest = name.strip_prefix("story").map_or(name, |rest| rest.trim_start_matches(['-', '_', '.']));
     let parts: Vec<&str> = rest.splitn(3, ['.', '-', '_']).collect();
-    let number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    // Longer ones are parts of a date.
+    let number =
+        |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     parts.len() == 3 && parts[..2].iter().all(number) && name.ends_with(".md") && !name.contains('/')
 }
 

@@ -5,6 +5,7 @@
 //! own these files keep their progress in them.
 
 mod bmad;
+mod bundle;
 mod card;
 mod draft;
 mod folder;
@@ -15,6 +16,9 @@ mod taskmaster;
 #[cfg(test)]
 mod tests;
 
+pub use bundle::bundle;
+pub use bundle::unbundle;
+pub use folder::FOLDERS;
 pub use folder::FolderChoice;
 pub use folder::folder_choice;
 pub use folder::read_folder;
@@ -25,6 +29,9 @@ use super::types::Plan;
 use super::types::ReadOptions;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+
+/// What stands before the picture of its tasks that Task Master draws into a README.
+const PICTURE: &str = "TASKMASTER_EXPORT_START";
 
 /// What kind of data a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,9 @@ enum Kind {
 
 /// Reads a plan that is data; none: it is Markdown. The edges of what is returned are yet to be drawn.
 pub(crate) fn read(text: &str, options: &ReadOptions) -> Option<Plan> {
+    if let Some(plan) = picture(text, options) {
+        return Some(plan);
+    }
     let kind = kind(text, options)?;
     let lines = Lines::new(text);
     let plan = match kind {
@@ -74,6 +84,24 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Option<Plan> {
         ),
     };
     Some(plan)
+}
+
+/// A Markdown text into which Task Master has drawn its tasks: a picture, of which nothing is run.
+fn picture(text: &str, options: &ReadOptions) -> Option<Plan> {
+    if options.format.is_some() || !text.contains(PICTURE) {
+        return None;
+    }
+    let mut in_fence = false;
+    let line = text.lines().position(|line| {
+        let line = line.trim();
+        in_fence ^= line.starts_with("```") || line.starts_with("~~~");
+        !in_fence && line.starts_with("<!--") && line.contains(PICTURE)
+    })?;
+    let message = "this is a picture of the tasks that Task Master keeps in its `tasks.json`";
+    let diagnostic = Diagnostic::error("picture-of-tasks", Place::line(super::lines::number(line)), message)
+        .hint("to run them: orchestrate --plan .taskmaster/tasks/tasks.json")
+        .hint("to run what else the text holds, add --format generic");
+    Some(refused(Format::Taskmaster, "`TASKMASTER_EXPORT_START` in a comment", diagnostic))
 }
 
 /// The last part of a path.

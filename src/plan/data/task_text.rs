@@ -55,7 +55,14 @@ pub(crate) fn read(lines: &Lines<'_>, draft: &mut Draft) {
         let Some(part) = parts.last_mut() else { return };
         if let Some((name, value)) = field {
             let value = value.trim();
-            match name.trim().to_ascii_lowercase().as_str() {
+            let name = name.trim().to_ascii_lowercase();
+            // Within a text of several lines only what ends it is a field.
+            let ends = matches!(name.as_str(), "details" | "test strategy" | "subtasks");
+            if text != Text::Nothing && !ends {
+                add(part, text, written);
+                continue;
+            }
+            match name.as_str() {
                 "task id" if level == 1 => (part.id, part.line) = (value, line),
                 "title" => part.title = value,
                 "status" => part.status = Some(value),

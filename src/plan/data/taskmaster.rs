@@ -64,7 +64,7 @@ pub(crate) fn read(root: &Node<'_>, lines: &Lines<'_>, options: &ReadOptions) ->
             reader.one(node, "", None, None);
         }
     }
-    if reader.draft.plan.tasks.is_empty() {
+    if reader.draft.plan.tasks.is_empty() && reader.draft.plan.diagnostics.is_empty() {
         let place = reader.place(holder);
         reader.draft.tell(Diagnostic::error("no-tasks", place, "this list has no tasks"));
     }
