@@ -6,5 +6,5 @@
 mod plan;
 mod root;
 
-pub use plan::{MAX_FOLDER_ENTRIES, PLAN_FOLDERS, Plan, PlanError, PlanSource, find_plan};
+pub use plan::{MAX_FOLDER_ENTRIES, PLAN_FOLDERS, Plan, PlanError, PlanSource, find_plan, names_in};
 pub use root::{Root, RootReason, find_root};

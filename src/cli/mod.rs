@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod elsewhere;
 pub mod environment;
 pub mod exit;
+pub mod folder;
 mod leftovers;
 pub mod locate;
 mod log;

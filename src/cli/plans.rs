@@ -11,6 +11,7 @@ use crate::cli::args::run::{BoxRule, Granularity, ReadingOptions, Selection};
 use crate::cli::asked;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::folder;
 use crate::cli::locate::{self, PlanSource};
 use crate::cli::settings::Settings;
 use crate::diagnostics::{self, Diagnostic};
@@ -54,7 +55,11 @@ impl PlanText {
     fn new(context: &Context, files: Vec<PlanFile>, reading: &PlanReading) -> Self {
         let mut text = Self { files, briefs: Vec::new(), plan: Plan::default() };
         let plans = text.files.iter().map(|file| {
-            let mut plan = plan::read(&file.bytes, &read_options(file, reading));
+            let options = read_options(file, reading);
+            let mut plan = match folder::files(&file.bytes, &file.name) {
+                Some(files) => plan::read_folder(&files, &options),
+                None => plan::read(&file.bytes, &options),
+            };
             let said = text.waited_for(context, file, &plan.depends_on_plans, reading);
             plan.diagnostics.extend(said);
             (file.name.clone(), plan)
@@ -114,6 +119,22 @@ impl PlanText {
         match named {
             Some(named) => self.files.iter().find(|file| file.name == named),
             None => self.files.first(),
+        }
+    }
+
+    /// The file that a diagnostic is about as people see it, and its text.
+    fn text_of(&self, named: Option<&str>) -> (String, String) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match (self.of(named), named) {
+            (Some(_), None) if self.files.len() > 1 => (self.shown(), String::new()),
+            (Some(file), _) => (file.shown.clone(), text(&file.bytes)),
+            // A file of a folder is named with the folder's name in front.
+            (None, Some(named)) => {
+                let files = self.files.iter().filter_map(|file| folder::files(&file.bytes, &file.name));
+                let found = files.flatten().find(|file| file.path == named);
+                (named.to_owned(), found.map_or_else(String::new, |file| text(&file.bytes)))
+            }
+            (None, None) => (String::new(), String::new()),
         }
     }
 
@@ -249,11 +270,7 @@ impl ReadPlan {
         for named in about {
             let here: Vec<Diagnostic> =
                 all.iter().filter(|known| known.file.as_deref() == named).cloned().collect();
-            let file = self.file.of(named);
-            let text = file.map_or(String::new(), |file| String::from_utf8_lossy(&file.bytes).into_owned());
-            let several = named.is_none() && self.file.files.len() > 1;
-            let name =
-                if several { self.file.shown() } else { file.map_or("", |file| &file.shown).to_owned() };
+            let (name, text) = self.file.text_of(named);
             shown.push_str(&diagnostics::render(&name, &text, &here, context.ui.stderr.color));
         }
         context.ui.say(&masking::mask(&shown));
@@ -292,6 +309,7 @@ pub fn reading_of(
     });
     PlanReading {
         format: reading.format.clone(),
+        tag: reading.tag.clone(),
         granularity: reading.granularity.map(|size| {
             match size {
                 Granularity::Leaf => LEAF,
@@ -327,6 +345,8 @@ fn read_options(file: &PlanFile, reading: &PlanReading) -> ReadOptions {
             GROUP => Some(plan::Granularity::Group),
             _ => None,
         }),
+        tag: reading.tag.clone(),
+        current_tag: file.path.as_deref().and_then(folder::current_tag),
         boxes_all: reading.boxes_all,
         as_one: reading.as_one,
         use_diagrams: reading.use_diagrams,
@@ -408,11 +428,9 @@ fn one(context: &Context, name: &Path, reading: &PlanReading) -> Result<PlanFile
             PlanFile { name: shown(&context.root, &path), shown: seen, path: Some(path), bytes }
         }
         PlanSource::Folder(path) => {
-            return Err(CliError::new(
-                ExitCode::InvalidInput,
-                format!("`{}` is a folder of tasks, which this version does not read", context.shown(&path)),
-            )
-            .hint("name one of its files"));
+            let seen = context.shown(&path);
+            let bytes = folder::bytes(&path, &seen, limit(reading))?;
+            PlanFile { name: shown(&context.root, &path), shown: seen, path: Some(path), bytes }
         }
     };
     if found.searched {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::agents;
 use crate::cli::context::Context;
 use crate::cli::exit::CliError;
+use crate::cli::folder;
 use crate::engine::prepare::{make_private_folder, write_private_file};
 use crate::masking::MASK;
 use crate::model::exit::ExitCode;
@@ -31,9 +32,16 @@ pub fn moved(context: &Context, spec: RunSpec, host: &str) -> Result<Moved, CliE
     let mut plans = plans_here(context, &spec, host)?;
     let mut text = String::new();
     for path in &plans {
-        let bytes = std::fs::read(path).map_err(|error| {
-            CliError::new(ExitCode::Environment, format!("cannot read `{}`: {error}", context.shown(path)))
-        })?;
+        let bytes = if path.is_dir() {
+            folder::bytes(path, &context.shown(path), u64::MAX)?
+        } else {
+            std::fs::read(path).map_err(|error| {
+                CliError::new(
+                    ExitCode::Environment,
+                    format!("cannot read `{}`: {error}", context.shown(path)),
+                )
+            })?
+        };
         text.push_str(&String::from_utf8_lossy(&bytes));
     }
     let mut spec = spec;
@@ -99,10 +107,15 @@ pub fn settle(context: &Context, spec: &RunSpec) -> Result<(), CliError> {
     drop(Store::open(&context.state_dir, false)?);
     let git = agents::find::find_tool("git", &context.environment, &context.root);
     workspace::git::keep_out_of_commits(&context.state_dir, git.as_deref()).map_err(anyhow::Error::from)?;
-    let folder = context.folders(&spec.root, &spec.run_id);
-    make_private_folder(folder.run())?;
+    let folders = context.folders(&spec.root, &spec.run_id);
+    make_private_folder(folders.run())?;
     for (number, plan) in spec.plan_files().enumerate() {
-        write_private_file(&folder.run().join(kept_name(number)), &std::fs::read(plan)?)?;
+        let bytes = if plan.is_dir() {
+            folder::bytes(plan, &context.shown(plan), u64::MAX)?
+        } else {
+            std::fs::read(plan)?
+        };
+        write_private_file(&folders.run().join(kept_name(number)), &bytes)?;
     }
     Ok(())
 }
@@ -121,7 +134,7 @@ fn plans_here(context: &Context, spec: &RunSpec, host: &str) -> Result<Vec<PathB
 fn plan_here(context: &Context, spec: &RunSpec, name: &str, host: &str) -> Result<PathBuf, CliError> {
     // One outside of the project is told with its whole path, which `join` leaves as it is.
     let here = context.root.join(Path::new(name));
-    if here.is_file() {
+    if here.exists() {
         return Ok(here);
     }
     Err(CliError::new(

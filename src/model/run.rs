@@ -144,6 +144,8 @@ pub struct RoleChoice {
 pub struct PlanReading {
     /// The format to read it as, instead of the one that is found.
     pub format: Option<String>,
+    /// The tag of a `tasks.json` to read; none: the one that its tool works on.
+    pub tag: Option<String>,
     /// How finely it is cut: `leaf`, `task` or `group`.
     pub granularity: Option<String>,
     /// Take every box outside fences as a task.

@@ -70,6 +70,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         status: fact.status.or(read.status),
         depends_on: Vec::new(),
         states_dependencies: false,
+        missing: Vec::new(),
         defaults,
         origins,
     }

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use super::assemble::ancestors;
-use super::lines::number;
+use super::places::Places;
 use super::stated::Stated;
 use super::types::Dependency;
 use super::types::Plan;
@@ -107,35 +107,6 @@ struct Frontier {
 impl Frontier {
     fn new(tasks: Vec<usize>, rule: EdgeRule) -> Self {
         Self { tasks, rule, used: 0 }
-    }
-}
-
-/// Where tasks and groups stand among each other: by line, and where they stand in several files, by the
-/// order in which they were read.
-pub(crate) struct Places {
-    /// Of each task.
-    pub(crate) tasks: Vec<u32>,
-    /// Of each group.
-    groups: Vec<u32>,
-}
-
-impl Places {
-    /// Looks where everything stands.
-    pub(crate) fn new(plan: &Plan) -> Self {
-        if plan.tasks.iter().all(|task| task.file.is_none()) {
-            return Self {
-                tasks: plan.tasks.iter().map(|task| task.line).collect(),
-                groups: plan.groups.iter().map(|group| group.line).collect(),
-            };
-        }
-        let tasks: Vec<u32> = (0..plan.tasks.len()).map(number).collect();
-        let mut groups = vec![u32::MAX; plan.groups.len()];
-        for (task, place) in plan.tasks.iter().zip(&tasks) {
-            for group in ancestors(&plan.groups, task.group) {
-                groups[group] = groups[group].min(*place);
-            }
-        }
-        Self { tasks, groups }
     }
 }
 

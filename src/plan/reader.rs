@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::data;
 use super::fenced;
 use super::formats;
 use super::formats::Format;
@@ -60,7 +61,7 @@ fn refused(diagnostic: Diagnostic) -> Plan {
     Plan { format: "none".to_owned(), diagnostics: vec![diagnostic], ..Plan::default() }
 }
 
-fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
+pub(crate) fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
     let before = String::from_utf8_lossy(&bytes[..offset]);
     let line = before.bytes().filter(|byte| *byte == b'\n').count();
     let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count());
@@ -73,6 +74,13 @@ fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
 }
 
 fn read_text(text: &str, options: &ReadOptions) -> Plan {
+    if let Some(mut plan) = data::read(text, options) {
+        if let Some(name) = options.format.as_deref().filter(|name| Format::from_name(name).is_none()) {
+            plan.diagnostics.push(unknown_format(name));
+        }
+        tell_over(&mut plan);
+        return plan;
+    }
     let text = formats::execplan::unfenced(text);
     let mut outline = Outline::read(&text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
@@ -125,6 +133,11 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     for tick in plan.tasks.iter_mut().filter_map(|task| task.tick.as_mut()) {
         tick.progress = progress;
     }
+    if !format.is_ticked() {
+        for task in &mut plan.tasks {
+            task.tick = None;
+        }
+    }
     fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
     if in_matter {
@@ -136,6 +149,18 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if none && plan.diagnostics.iter().all(|diagnostic| diagnostic.code != "no-tasks") {
         plan.diagnostics.push(no_tasks(&plan));
     }
+    tell_over(&mut plan);
+    plan
+}
+
+/// What is the same for every plan once its tasks are known: whether it is over, and what waits for what.
+pub(crate) fn close(plan: &mut Plan) {
+    tell_over(plan);
+    draw_edges(plan);
+}
+
+/// Says of a plan that is over what it still has open.
+fn tell_over(plan: &mut Plan) {
     if plan.over {
         let open = plan.tasks.iter().filter(|task| !task.status.is_met()).count();
         if open > 0 {
@@ -149,7 +174,6 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             );
         }
     }
-    plan
 }
 
 /// Draws the edges of a plan, from what its tasks and groups state and from what their order implies, and
@@ -157,7 +181,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
 pub fn draw_edges(plan: &mut Plan) {
     let ring = edges(plan);
     plan.diagnostics.extend(order::ring_diagnostic(plan, &ring));
-    plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
+    plan.diagnostics.sort_by(|first, second| {
+        let place = |diagnostic: &Diagnostic| (diagnostic.place.line, diagnostic.place.column);
+        first.file.cmp(&second.file).then_with(|| place(first).cmp(&place(second)))
+    });
 }
 
 /// Works out what waits for what among the tasks that are still to be done. Returns the tasks of a ring.
@@ -166,6 +193,7 @@ pub(crate) fn edges(plan: &mut Plan) -> Vec<usize> {
     plan.edges = found
         .edges
         .into_iter()
+        .filter(|(from, _, _)| !plan.tasks[*from].is_put_off())
         .map(|(from, to, rule)| CheckEdge {
             from: plan.tasks[from].id.clone(),
             to: plan.tasks[to].id.clone(),
@@ -187,7 +215,8 @@ fn unknown_format(name: &str) -> Diagnostic {
 }
 
 fn is_live(plan: &Plan, task: usize) -> bool {
-    matches!(plan.tasks[task].status, PlanStatus::Open | PlanStatus::InProgress)
+    let task = &plan.tasks[task];
+    matches!(task.status, PlanStatus::Open | PlanStatus::InProgress) && !task.is_put_off()
 }
 
 /// The tasks, and whether a format's own reader found none, so that the rules for any Markdown did.

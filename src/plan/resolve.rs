@@ -157,10 +157,13 @@ pub fn resolve(plan: &Plan, options: &ResolveOptions) -> Resolved {
                 .hint("to run one, name it with --only"),
         );
     }
-    let runs = |task: usize| !matches!(entries[task], Entry::Skip { .. });
-    let order = order::order(plan, &runs, &|task| {
+    // Where a group is over, what is left of it stands in nobody's way.
+    let put_off = |task: usize| plan.tasks[task].is_put_off() && !options.force;
+    let runs = |task: usize| !matches!(entries[task], Entry::Skip { .. }) && !put_off(task);
+    let mut order = order::order(plan, &runs, &|task| {
         plan.tasks[task].optional && !options.optional && !only.contains(&task)
     });
+    order.edges.retain(|(from, _, _)| !put_off(*from));
     let mut needs: Vec<Vec<Need>> = vec![Vec::new(); plan.tasks.len()];
     for (from, to, rule) in &order.edges {
         needs[*to].push(Need { task: plan.tasks[*from].id.clone(), rule: *rule });
@@ -197,7 +200,8 @@ fn selected(plan: &Plan, options: &ResolveOptions, only: &BTreeSet<usize>) -> BT
     if !options.with_deps {
         return only.clone();
     }
-    let live = |task: usize| !plan.tasks[task].status.is_met();
+    let put_off = |task: usize| plan.tasks[task].is_put_off() && !options.force;
+    let live = |task: usize| !plan.tasks[task].status.is_met() && !put_off(task);
     let order = order::order(plan, &live, &|task| plan.tasks[task].optional && !only.contains(&task));
     let mut before: Vec<Vec<usize>> = vec![Vec::new(); plan.tasks.len()];
     for (from, to, _) in &order.edges {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::collections::BinaryHeap;
 
-use super::order::Places;
+use super::places::Places;
 use super::types::Dependency;
 use super::types::Plan;
 

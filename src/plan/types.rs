@@ -31,6 +31,10 @@ pub struct ReadOptions {
     pub path: Option<String>,
     /// The format to read it as, instead of the one that is found.
     pub format: Option<String>,
+    /// The tag of a `tasks.json` to read.
+    pub tag: Option<String>,
+    /// The tag to read unless one is asked for: the one that the file's own tool is working on.
+    pub current_tag: Option<String>,
     /// How finely it is cut.
     pub granularity: Option<Granularity>,
     /// Take every box outside fences as a task.
@@ -55,6 +59,8 @@ impl Default for ReadOptions {
         Self {
             path: None,
             format: None,
+            tag: None,
+            current_tag: None,
             granularity: None,
             boxes_all: false,
             as_one: false,
@@ -63,6 +69,15 @@ impl Default for ReadOptions {
             assume_done: Vec::new(),
         }
     }
+}
+
+/// One file of a plan that is a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanFile {
+    /// Its path as shown, with `/`.
+    pub path: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
 }
 
 /// What a task or group waits for because the plan says so: an index into the tasks or groups.
@@ -136,6 +151,8 @@ pub struct Group {
     pub depends_on: Vec<Dependency>,
     /// Whether it says what it waits for, be it nothing: then order implies nothing for it.
     pub states_dependencies: bool,
+    /// What it says it waits for and the plan does not have: its tasks are held.
+    pub missing: Vec<String>,
     /// Values for its tasks.
     pub defaults: Defaults,
     /// From where they came, and its own dependencies.
@@ -197,6 +214,13 @@ pub struct PlanTask {
     /// From where its fields came; a value that is the field's own is left empty. What is not told here came
     /// with the format.
     pub origins: Vec<FieldOrigin>,
+}
+
+impl PlanTask {
+    /// Whether its group is over though it is not: it does not start, and nobody waits for it.
+    pub fn is_put_off(&self) -> bool {
+        self.held.iter().any(|reason| matches!(reason, HeldReason::GroupDeferred(_)))
+    }
 }
 
 /// A plan as read. Mistakes are in its diagnostics; what could be read is there all the same.

@@ -116,6 +116,9 @@ pub struct ReadingOptions {
     /// Read it as this format, whatever it looks like
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
+    /// Read the tasks of this tag of a `tasks.json` [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub tag: Option<String>,
     /// How much one agent gets: the innermost boxes, what the format calls a task, or a group
     #[arg(long, value_name = "SIZE")]
     pub granularity: Option<Granularity>,

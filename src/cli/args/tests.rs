@@ -237,6 +237,8 @@ fn the_options_of_a_run_are_read() {
         "b.json",
         "--format",
         "speckit",
+        "--tag",
+        "feature-login",
         "--granularity",
         "group",
         "--boxes",

@@ -7,12 +7,11 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::diagnostics::suggest;
+use crate::plan;
+use crate::plan::FolderChoice;
 
 /// Where plans lie, relative to the working directory and to the root.
 pub const PLAN_FOLDERS: [&str; 3] = ["plans", "plans/agent-shared", "docs/plans"];
-
-/// What a folder given as a plan is read by, in this order.
-const PLAN_NAMES: [&str; 4] = ["tasks.md", "plan.md", "tasks.json", "stories.yaml"];
 
 /// Endings that a plan may have.
 const ENDINGS: [&str; 6] = ["md", "markdown", "json", "yaml", "yml", "txt"];
@@ -27,7 +26,7 @@ pub enum PlanSource {
     Stdin,
     /// A file, absolute.
     File(PathBuf),
-    /// A folder that is a plan as a whole (Backlog, or `task_*.txt`), absolute.
+    /// A folder that is a plan as a whole: its files are its tasks. Absolute.
     Folder(PathBuf),
 }
 
@@ -62,7 +61,9 @@ pub enum PlanError {
         found: Vec<String>,
     },
     /// The folder holds no plan of a name that we know.
-    #[error("the folder `{folder}` holds none of tasks.md, plan.md, tasks.json, stories.yaml")]
+    #[error(
+        "the folder `{folder}` holds none of tasks.md, plan.md, tasks.json, stories.yaml, and no files of one task each"
+    )]
     NoPlanInFolder {
         /// As typed.
         folder: String,
@@ -223,22 +224,24 @@ fn missing(name: &Path, folders: &[PathBuf], looked: Vec<String>, directory: &Pa
 }
 
 fn folder(name: &Path, path: &Path) -> Result<Plan, PlanError> {
-    if let Some(known) = PLAN_NAMES.iter().map(|known| path.join(known)).find(|known| known.is_file()) {
-        return Ok(file(&known, true));
+    match plan::folder_choice(&names_in(path)) {
+        FolderChoice::One(one) => Ok(file(&path.join(one), true)),
+        FolderChoice::All(_) => Ok(Plan { source: PlanSource::Folder(absolute(path)), searched: false }),
+        FolderChoice::Candidates(names) => {
+            let candidates = names.iter().map(|file| name.join(file).display().to_string()).collect();
+            Err(PlanError::NoPlanInFolder { folder: name.display().to_string(), candidates })
+        }
     }
-    let names = plan_like(path);
-    let is_backlog = path.join("tasks").is_dir()
-        && (path.join("config.yml").is_file() || path.join("config.yaml").is_file());
-    let is_whole = is_backlog
-        || names.iter().any(|name| {
-            Path::new(name).extension().is_some_and(|ending| ending == "txt")
-                && (name.starts_with("task_") || name.starts_with("task-"))
-        });
-    if is_whole {
-        return Ok(Plan { source: PlanSource::Folder(absolute(path)), searched: false });
+}
+
+/// The names of the files that may be a plan or a part of one, relative to the folder that is named as the
+/// plan, with `/`.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for below in plan::FOLDERS {
+        names.extend(plan_like(&folder.join(below)).into_iter().map(|name| format!("{below}{name}")));
     }
-    let candidates = names.iter().map(|file| name.join(file).display().to_string()).collect();
-    Err(PlanError::NoPlanInFolder { folder: name.display().to_string(), candidates })
+    names
 }
 
 fn file(path: &Path, searched: bool) -> Plan {
