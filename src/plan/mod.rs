@@ -14,6 +14,7 @@
 
 mod assemble;
 mod attributes;
+mod bare;
 mod blocks;
 mod boxes;
 mod conflicts;

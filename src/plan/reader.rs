@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::bare;
 use super::fenced;
 use super::formats;
 use super::formats::Format;
@@ -110,6 +111,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     formats::finish(format, &outline, options, &mut plan);
     fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
+    bare::report(&outline, &marks, &mut plan);
     if in_matter {
         for box_ in &mut plan.ignored {
             "explains the tasks of the front matter".clone_into(&mut box_.reason);

@@ -173,6 +173,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
     match format {
         Format::Bmad => bmad::tasks(outline),
         Format::Pdd => pdd::tasks(outline),
+        Format::Ralphex => ralphex::tasks(outline),
         Format::Sdd => Some(sdd::tasks(outline)),
         Format::Generic
         | Format::Speckit
@@ -180,7 +181,6 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         | Format::Openspec
         | Format::Taskmaster
         | Format::Superpowers
-        | Format::Ralphex
         | Format::Compound
         | Format::Swarm
         | Format::Cursor
