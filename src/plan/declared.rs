@@ -16,11 +16,23 @@ use super::types::Dependency;
 use super::types::Group;
 
 /// What stands between a group and what it waits for.
-const JOINS: &[&str] = &["depends on ", "start after ", "starts after ", "begins after "];
+const JOINS: &[&str] =
+    &["depends on ", "start after ", "starts after ", "starts immediately after ", "begins after "];
 
 /// Words that may stand before the name of a group in a value; with others before it, it is a remark.
-const BEFORE: &[&str] =
-    &["", "the", "all", "all of", "both", "completion of", "completed", "requires", "finished", "only"];
+const BEFORE: &[&str] = &[
+    "",
+    "the",
+    "all",
+    "all of",
+    "both",
+    "completion of",
+    "completed",
+    "depends on",
+    "requires",
+    "finished",
+    "only",
+];
 
 /// What is said of a group: the group, and what it waits for.
 pub(crate) type Declared = (usize, Vec<Dependency>);
@@ -185,7 +197,8 @@ fn is_remark(part: &str) -> bool {
     let Some(at) = story.into_iter().chain(lower.find("phase ")).min() else { return false };
     let before = lower[..at].trim_matches(|c: char| !c.is_alphanumeric());
     // `Foundational (Phase 2)`: the name stands before, and its number in parentheses.
-    let in_parentheses = lower[..at].trim_end().ends_with(['(', '（']) && !before.contains(' ');
+    let in_parentheses =
+        lower[..at].trim_end().ends_with(['(', '（']) && before.split_whitespace().count() < 3;
     !in_parentheses && !BEFORE.contains(&before)
 }
 
@@ -245,6 +258,7 @@ mod tests {
             "US1",
             "Phase 2 completion",
             "Foundational (Phase 2)",
+            "Foundational only (Phase 2)",
             "completion of Phase 2",
             "both US1",
             "Setup",
