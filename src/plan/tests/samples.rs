@@ -158,3 +158,80 @@ fn a_format_may_be_named_whatever_the_signs_say() {
         assert!(plan.format_reason.starts_with("--format"), "{}", plan.format_reason);
     }
 }
+
+#[test]
+fn a_reader_that_finds_no_task_hands_over_and_says_so() {
+    let options = ReadOptions { format: Some("sdd".to_owned()), ..ReadOptions::default() };
+    let plan = read(b"- [ ] Dig\n- [ ] Sow\n", &options);
+    assert_eq!(plan.tasks.len(), 2);
+    assert_eq!(
+        plan.format_reason,
+        "--format, but its own reader finds no task, so the rules for any Markdown: plain boxes"
+    );
+}
+
+#[test]
+fn two_readers_that_disagree_are_a_mistake_unless_the_format_is_named() {
+    let text = "# Story 1.1: Dig\n\n## Tasks / Subtasks\n\n- [ ] Take the spade\n\n## Steps\n\n\
+        ### Step 1: Walk\n\n**Parallel with:** Step 2\n\n### Step 2: Sing\n";
+    let plan = super::plan(text);
+    assert_eq!(super::codes(&plan), ["ambiguous-format:0"]);
+    assert!(plan.has_errors());
+    let message = &plan.diagnostics[0].message;
+    assert!(message.contains("`bmad` (first task on line 5) or `sdd` (first task on line 9)"), "{message}");
+    let options = ReadOptions { format: Some("sdd".to_owned()), ..ReadOptions::default() };
+    let named = read(text.as_bytes(), &options);
+    assert!(!named.has_errors(), "{:?}", named.diagnostics);
+    assert_eq!(named.tasks.len(), 2);
+    // A path is no doubt.
+    let options =
+        ReadOptions { path: Some("_bmad-output/stories/1-1.md".to_owned()), ..ReadOptions::default() };
+    assert!(!read(text.as_bytes(), &options).has_errors());
+}
+
+#[test]
+fn a_wave_that_names_a_parent_keeps_the_order_inside_it() {
+    let plan = super::plan(
+        "## Task Dependency Graph\n\n```json\n[[1], [2, \"3\"]]\n```\n\n## Tasks\n\n- [ ] 1. A\n- [ ] 2. B\n\
+         \x20 - [ ] 2.1 C\n  - [ ] 2.2 D\n- [ ] 3. E\n- [ ] 4. F\n",
+    );
+    assert_eq!(plan.format, "kiro");
+    assert_eq!(
+        edges(&plan),
+        [
+            "1>2.1 explicit",
+            "1>2.2 explicit",
+            "2.1>2.2 order",
+            "1>3 explicit",
+            "1>4 order",
+            "2.1>4 order",
+            "2.2>4 order",
+            "3>4 order",
+        ]
+    );
+}
+
+#[test]
+fn what_waves_imply_gives_way_to_what_tasks_state() {
+    let plan = super::plan(
+        "## Tasks\n\n- [ ] 1. A\n  - [ ] 1.1 B\n    - _Depends: 2_\n  - [ ] 1.2 C\n- [ ] 2. D\n  - _Depends: 1.2_\n\n\
+         ## Task Dependency Graph\n\n```json\n{\"waves\": [{\"tasks\": [\"1\"]}]}\n```\n",
+    );
+    assert_eq!(edges(&plan), ["2>1.1 explicit", "1.2>2 explicit"]);
+    assert!(!plan.has_errors());
+}
+
+#[test]
+fn waves_that_cannot_be_read_change_nothing() {
+    let plan =
+        super::plan("- [ ] 1.1 A\n- [ ] 1.2 B\n\n## Task Dependency Graph\n\n```json\n{\"waves\": [\n```\n");
+    assert_eq!(edges(&plan), ["1.1>1.2 order"]);
+    assert_eq!(super::codes(&plan), ["waves:6"]);
+}
+
+#[test]
+fn a_status_is_read_though_the_front_matter_is_broken() {
+    let plan = super::plan("---\ntitle: feat: map\nstatus: completed\n---\n\n- [x] **Unit 1: A**\n");
+    assert!(plan.over);
+    assert_eq!(plan.title, "feat: map");
+}
