@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(plan.tasks.len(), 1);
         let ignored: Vec<u32> = plan.ignored.iter().map(|box_| box_.line).collect();
         assert_eq!(ignored, [3, 4, 5]);
-        let told: Vec<&str> = plan.diagnostics.iter().map(|diagnostic| diagnostic.code.as_ref()).collect();
+        let told: Vec<&str> = plan.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(told, ["boxes-ignored"]);
         assert!(plan.diagnostics[0].message.starts_with("3 lines begin"), "{}", plan.diagnostics[0].message);
     }
