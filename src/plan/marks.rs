@@ -20,10 +20,6 @@ use crate::model::task::PlanStatus;
 /// What stands before a legend.
 const LABELS: &[&str] = &[
     "legend",
-    "status legend",
-    "task status legend",
-    "task legend",
-    "checkbox legend",
     "status key",
     "key",
     "markers",
@@ -175,7 +171,9 @@ fn is_label(text: &str) -> bool {
     let clean = clean.trim_start_matches(|c: char| !c.is_alphabetic());
     let name = clean.split([':', '：', '(', '=', '[']).next().unwrap_or("").trim();
     let ends = name.len() == clean.len() || !clean[name.len()..].trim_start().starts_with('(');
-    ends && LABELS.iter().any(|label| name.chars().flat_map(char::to_lowercase).eq(label.chars()))
+    let lower = name.to_lowercase();
+    let legend = lower.ends_with(" legend") && lower.split_whitespace().count() <= 4;
+    ends && (legend || LABELS.iter().any(|label| name.chars().flat_map(char::to_lowercase).eq(label.chars())))
 }
 
 /// Whether an item with a box says a state, and nothing but a remark on it.
@@ -223,7 +221,12 @@ fn pairs(text: &str) -> Vec<(char, PlanStatus)> {
 
 /// The state at the start of a text, after what joins it to its mark.
 fn state(text: &str) -> Option<PlanStatus> {
-    split_state(text).map(|(status, _)| status)
+    let whole = split_state(text).map(|(status, _)| status);
+    // `stub/partial`: either word may be the one that is known.
+    whole.or_else(|| {
+        let word = text.trim_start_matches(|c: char| !c.is_alphanumeric()).split([' ', ',', ')']).next()?;
+        word.split('/').skip(1).find_map(|word| split_state(word)).map(|(status, _)| status)
+    })
 }
 
 /// The state at the start of a text, and what follows its word.
@@ -260,6 +263,8 @@ mod tests {
             "### Status Key\n\n| Mark | Meaning |\n|---|---|\n| `[ ]` | Pending |\n| `[~]` | Partial |\n",
             "Boxes: `[ ]` means open, `[~]` means in progress.\n",
             "Key: open `[ ]`, in progress `[~]`, done `[x]`\n",
+            "Progress legend: [ ] not started · [x] done · [~] stub/partial\n",
+            "## Status Legend\n- `- [ ]` = Pending leaf task\n- `- [~]` = Started leaf task\n",
             "**Legend:**\n```\n[ ] todo\n[~] wip\n```\n",
         ] {
             let text = format!("# Plan\n\n{text}\n## Tasks\n\n- [~] a\n");

@@ -62,6 +62,14 @@ pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> 
                 )
                 .hint("the tasks are taken from the text below it"),
             );
+            // `title: feat: rooms` breaks the whole, and a plan that is over must not run for it.
+            let plain = |key: &str| {
+                let value = yaml.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+                let value = value.trim().trim_matches(['"', '\'']);
+                (!value.is_empty()).then(|| value.to_owned())
+            };
+            matter.title = plain("title").or_else(|| plain("name"));
+            matter.status = plain("status");
             return matter;
         }
     };

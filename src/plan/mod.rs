@@ -1,7 +1,8 @@
 //! From the text of a plan to its tasks, their order, and all there is to say about both.
 //!
 //! [`read`] takes any Markdown: the line layer (`lines`, `blocks`, `boxes`, `outline`, `fields`) knows
-//! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what.
+//! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what. `recognise` finds the format,
+//! `marks` what its marks mean, `formats` what it changes.
 //! [`resolve()`] joins the plan with a run's options, [`check`] makes a document of both, and
 //! [`render_check`] shows it. Of a plan that was changed while a run went on, [`pair`] knows which task is
 //! which, and [`replan()`] makes the run's tasks anew.
@@ -14,6 +15,7 @@
 
 mod assemble;
 mod attributes;
+mod bare;
 mod blocks;
 mod boxes;
 mod briefs;

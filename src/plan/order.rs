@@ -41,8 +41,11 @@ pub(crate) struct Order {
 /// Works out the order of the tasks for which `live` holds; edges of stated dependencies are kept for
 /// all. `optional` tasks wait for others, and nobody waits for them.
 pub(crate) fn order(plan: &Plan, live: &dyn Fn(usize) -> bool, optional: &dyn Fn(usize) -> bool) -> Order {
-    let graph = Stated::new(plan);
-    let (rank, ring) = graph.rank(plan);
+    let (mut rank, mut ring) = Stated::new(plan).with_implied(plan).rank(plan);
+    if !ring.is_empty() && !plan.implied.is_empty() {
+        // What is implied never closes a ring: it gives way to what the plan states.
+        (rank, ring) = Stated::new(plan).rank(plan);
+    }
     let mut walk = Walk {
         plan,
         live,

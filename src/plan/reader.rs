@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::bare;
 use super::data;
 use super::fenced;
 use super::formats;
@@ -140,6 +141,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     fenced::report(&outline, &mut plan);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
+    bare::report(&outline, &marks, &mut plan);
     if in_matter {
         for box_ in &mut plan.ignored {
             "explains the tasks of the front matter".clone_into(&mut box_.reason);

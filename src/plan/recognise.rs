@@ -124,10 +124,11 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
     add(seen.jack > 0, Format::Jack, "`<!-- @task` comments");
     add(seen.gsd > 0, Format::Gsd, "`<task type=` elements");
     add(
-        seen.two_deep > 0 && seen.requirements > 0,
+        seen.numbered > 0 && seen.requirements > 0,
         Format::Kiro,
-        "`_Requirements:` fields and boxes numbered `N.M`",
+        "`_Requirements:` fields and numbered boxes",
     );
+    add(seen.numbered > 0 && seen.graph > 0, Format::Kiro, "numbered boxes and a `Task Dependency Graph`");
     add(seen.stars > 0 && seen.two_deep > 0, Format::Kiro, "optional boxes `[ ]*`");
     add(
         seen.waves > 0 && seen.wave_tasks > 0 && seen.status_items > 0,
@@ -209,6 +210,8 @@ struct Seen {
     changes: usize,
     ticked_boxes: usize,
     slashes: usize,
+    numbered: usize,
+    graph: usize,
     two_deep: usize,
     own_numbers: usize,
     three_digits: usize,
@@ -265,6 +268,7 @@ impl Seen {
         self.changes +=
             usize::from(["[NEW]", "[MODIFY]", "[DELETE]"].iter().any(|sign| raw.starts_with(sign)));
         self.model_tags += usize::from(title.contains("[model:"));
+        self.graph += usize::from(words::begins_with(bare, "task dependency graph"));
         match phases::phase_number(title) {
             Some(("Wave", _)) => self.waves += 1,
             Some(("Phase", _)) => self.phases += 1,
@@ -305,6 +309,7 @@ impl Seen {
         self.ticked_boxes += usize::from(before.ends_with("`["));
         self.bold_steps += usize::from(text.starts_with("**Step"));
         let Some(written) = names::written(text) else { return };
+        self.numbered += usize::from(matches!(written.shape, Shape::Number(_)));
         match &written.shape {
             Shape::Number(2) => {
                 self.two_deep += 1;

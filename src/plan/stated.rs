@@ -42,11 +42,15 @@ impl Stated {
                 graph.edge(from, task);
             }
         }
-        // Nobody waits by name for a task that a format orders, so these close no ring.
-        for (first, task) in &plan.implied {
-            graph.edge(*first, *task);
-        }
         graph
+    }
+
+    /// Adds what a format implies; where that closes a ring, it is to be left out.
+    pub(crate) fn with_implied(mut self, plan: &Plan) -> Self {
+        for (first, task) in &plan.implied {
+            self.edge(*first, *task);
+        }
+        self
     }
 
     fn start(&self, group: usize) -> usize {

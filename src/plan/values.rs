@@ -86,13 +86,34 @@ pub(crate) fn files(text: &str, verb: Option<FileVerb>) -> Vec<FileClaim> {
     let words: Vec<&str> = if spans.is_empty() {
         rest.split([',', ';', '，', '、']).map(str::trim).filter(|word| is_path(word)).collect()
     } else {
-        spans.iter().map(|(span, _)| *span).filter(|span| !span.contains(char::is_whitespace)).collect()
+        let outside = outside_parentheses(rest, &spans);
+        outside.into_iter().filter(|span| !span.contains(char::is_whitespace)).collect()
     };
     words.into_iter().map(|path| FileClaim { verb, path: without_lines(path).replace('\\', "/") }).collect()
 }
 
+/// The code spans that stand in no parentheses, or all if each does: what is in them is a remark.
+fn outside_parentheses<'t>(text: &str, spans: &[Piece<'t>]) -> Vec<&'t str> {
+    let mut outside = Vec::new();
+    let (mut depth, mut from) = (0_usize, 0);
+    for (span, range) in spans {
+        for c in text.get(from..range.start).unwrap_or("").chars() {
+            match c {
+                '(' | '（' => depth += 1,
+                ')' | '）' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        from = range.end;
+        if depth == 0 {
+            outside.push(*span);
+        }
+    }
+    if outside.is_empty() { spans.iter().map(|(span, _)| *span).collect() } else { outside }
+}
+
 /// `Create: path`, `Modify path`.
-fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
+pub(crate) fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
     let text = text.trim_start_matches(['*', '_']);
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let verb = match text[..letters].to_ascii_lowercase().as_str() {
@@ -189,6 +210,8 @@ mod tests {
         let paths = |text| files(text, None).into_iter().map(|claim| claim.path).collect::<Vec<_>>();
         assert_eq!(paths("`a/b.rs`, `c`"), ["a/b.rs", "c"]);
         assert_eq!(paths("src/a.rs, tests/*"), ["src/a.rs", "tests/*"]);
+        assert_eq!(paths("`a/b.js` (add `TILES`), `c`"), ["a/b.js", "c"]);
+        assert_eq!(paths("(`a/b.js`)"), ["a/b.js"]);
         assert_eq!(paths("none"), Vec::<String>::new());
         assert_eq!(
             files("Create: `a.rs:1-20`", None),

@@ -129,6 +129,7 @@ const CLOSED: &[&str] = &[
 /// Kinds of checklist that are no lists of tasks; a "checklist" of another kind is one.
 const CHECKS: &[&str] = &[
     "quality",
+    "quality assurance",
     "qa",
     "test",
     "testing",

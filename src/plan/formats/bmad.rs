@@ -13,11 +13,16 @@ use crate::plan::words;
 /// The tag of a follow-up.
 const REVIEW: &str = "[AI-Review]";
 
-/// The tasks of a story; none for a file without the section, such as a list of stories.
+/// The tasks of a story; a list of stories is read by the rules for any Markdown.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let section = outline.headings.iter().find(|heading| {
         heading.level > 1 && heading.title.replace(' ', "").eq_ignore_ascii_case("Tasks/Subtasks")
-    })?;
+    });
+    let Some(section) = section else {
+        let is_story = |title: &str| words::begins_with(title, "story");
+        let stories = outline.headings.iter().any(|heading| heading.level > 1 && is_story(&heading.title));
+        return (!stories).then(Findings::default);
+    };
     let span = section.after..section.end;
     let mut tasks = generic::headings_named(outline, 2..=4);
     tasks.retain(|task| span.contains(&task.line));

@@ -81,19 +81,21 @@ fn waves(outline: &Outline<'_>, plan: &mut Plan) -> Option<(usize, Vec<Wave>)> {
         by_id.insert(names::folded(task.id.as_str()), vec![index]);
     }
     let mut taken = vec![false; plan.tasks.len()];
+    let mut rows: Vec<(usize, usize)> = Vec::new();
     let mut unknown: Vec<String> = Vec::new();
     let mut waves = Vec::new();
     for wave in list {
         let ids = wave.get("tasks").unwrap_or(wave).as_array().map_or(&[][..], Vec::as_slice);
-        let mut tasks = Vec::new();
+        let mut tasks: Vec<usize> = Vec::new();
         for id in ids.iter().map(|id| id.get("id").unwrap_or(id)).filter_map(name_of) {
             match by_id.get(&names::folded(&bare(&id))) {
                 Some(found) => {
-                    for task in found {
-                        if !std::mem::replace(&mut taken[*task], true) {
-                            tasks.push(*task);
-                        }
-                    }
+                    let fresh = tasks.len();
+                    tasks.extend(found.iter().filter(|task| !std::mem::replace(&mut taken[**task], true)));
+                    // A wave that names a parent says nothing of the order inside it.
+                    let inside = tasks[fresh..].iter().filter(|task| !plan.tasks[**task].optional);
+                    let inside: Vec<usize> = inside.copied().collect();
+                    rows.extend(inside.windows(2).map(|pair| (pair[0], pair[1])));
                 }
                 None => unknown.push(id),
             }
@@ -108,6 +110,7 @@ fn waves(outline: &Outline<'_>, plan: &mut Plan) -> Option<(usize, Vec<Wave>)> {
             unknown.iter().take(12).map(|id| format!("`{}`", titles::short(id, 40))).collect();
         warn(plan, format!("the waves name tasks that the plan does not have: {}", names.join(", ")));
     }
+    plan.implied.extend(rows);
     (waves.iter().any(|wave| !wave.tasks.is_empty())).then_some((fence.line, waves))
 }
 

@@ -201,6 +201,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         Format::Execplan => execplan::tasks(outline),
         Format::Bmad => bmad::tasks(outline),
         Format::Pdd => pdd::tasks(outline),
+        Format::Ralphex => ralphex::tasks(outline),
         Format::Sdd => Some(sdd::tasks(outline)),
         Format::Generic
         | Format::Speckit
@@ -208,7 +209,6 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         | Format::Openspec
         | Format::Taskmaster
         | Format::Superpowers
-        | Format::Ralphex
         | Format::Compound
         | Format::Swarm
         | Format::Ralph

@@ -1,12 +1,37 @@
 //! ralphex: one task after another, and a section of commands that check every task.
 
 use crate::plan::blocks::LineKind;
+use crate::plan::found::Findings;
+use crate::plan::found::heading_task;
 use crate::plan::lines::number;
+use crate::plan::names;
+use crate::plan::names::Shape;
 use crate::plan::outline::Outline;
 use crate::plan::types::Plan;
 use crate::plan::types::PlanCommand;
 use crate::plan::values;
 use crate::plan::words;
+
+/// The tasks where `Task` and `Iteration` both name some: here either word does.
+pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
+    let mut words = [0_usize; 2];
+    let mut tasks = Vec::new();
+    for index in 0..outline.headings.len() {
+        let heading = &outline.headings[index];
+        if !(2..=4).contains(&heading.level) {
+            continue;
+        }
+        let Some(written) = names::written(&outline.lines.text[heading.text.clone()]) else { continue };
+        let Shape::Word(word) = &written.shape else { continue };
+        match names::WORDS[*word] {
+            "task" if written.ends => words[0] += 1,
+            "iteration" if written.ends => words[1] += 1,
+            _ => continue,
+        }
+        tasks.push(heading_task(outline, index, Some((written.id, written.after))));
+    }
+    words.iter().all(|count| *count > 0).then_some(Findings { tasks, rule: "named headings" })
+}
 
 /// Orders the tasks, and gives each the plan's commands.
 pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
