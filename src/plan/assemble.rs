@@ -300,14 +300,16 @@ impl Maker<'_, '_> {
         if status.is_none()
             && let Some((line, mark)) = found.mark
         {
-            let at = outline.lines.start(line) + mark.offset;
-            let place = outline.lines.place(at..at + mark.sign.len_utf8());
+            let place = || {
+                let at = outline.lines.start(line) + mark.offset;
+                outline.lines.place(at..at + mark.sign.len_utf8())
+            };
             if mark.status().is_none() {
                 held.push(HeldReason::UnknownMarker(mark.sign.to_string()));
                 self.plan.diagnostics.push(
                     Diagnostic::warning(
                         "unknown-marker",
-                        place,
+                        place(),
                         format!("nobody knows the mark `{}`: the task is held", mark.sign),
                     )
                     .hint("write `[ ]` to have it run, `[x]` if it is done"),
@@ -316,7 +318,7 @@ impl Maker<'_, '_> {
             } else if mark.sign == '-' {
                 self.plan.diagnostics.push(Diagnostic::warning(
                     "unknown-marker",
-                    place,
+                    place(),
                     "the mark `-` is taken as skipped",
                 ));
             }
