@@ -327,14 +327,16 @@ impl Maker<'_, '_> {
         if status.is_none()
             && let Some((line, mark)) = found.mark
         {
-            let at = outline.lines.start(line) + mark.offset;
-            let place = outline.lines.place(at..at + mark.sign.len_utf8());
+            let place = || {
+                let at = outline.lines.start(line) + mark.offset;
+                outline.lines.place(at..at + mark.sign.len_utf8())
+            };
             if self.marks.status(&mark).is_none() {
                 held.push(HeldReason::UnknownMarker(mark.sign.to_string()));
                 self.plan.diagnostics.push(
                     Diagnostic::warning(
                         "unknown-marker",
-                        place,
+                        place(),
                         format!("nobody knows the mark `{}`: the task is held", mark.sign),
                     )
                     .hint("write `[ ]` to have it run, `[x]` if it is done"),
@@ -343,7 +345,7 @@ impl Maker<'_, '_> {
             } else if self.marks.is_guess(&mark) {
                 self.plan.diagnostics.push(Diagnostic::warning(
                     "unknown-marker",
-                    place,
+                    place(),
                     "the mark `-` is taken as skipped",
                 ));
             }

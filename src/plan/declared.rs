@@ -4,6 +4,9 @@
 //! Only groups of the plan are given dependencies by it, and only by names that are known; the rest
 //! is advice and makes no edge.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
 use super::assemble::ancestors;
 use super::blocks::LineKind;
 use super::lines::number;
@@ -15,6 +18,9 @@ use super::tables;
 use super::titles;
 use super::types::Dependency;
 use super::types::Group;
+
+/// The most edges that prose declares; what is more makes none.
+const MOST_EDGES: usize = 1_000_000;
 
 /// What stands between a group and what it waits for.
 const JOINS: &[&str] =
@@ -53,12 +59,12 @@ pub(crate) fn is_there(outline: &Outline<'_>) -> bool {
 pub(crate) fn read(outline: &Outline<'_>, groups: &[Group], index: &Index, tasks: usize) -> Vec<Declared> {
     let mut declared = Vec::new();
     let mut line = 0;
+    let reader = Reader::new(outline, groups, index, tasks);
     for heading in &outline.headings {
         if heading.line < line || !is_about_order(&heading.title) {
             continue;
         }
         line = heading.end;
-        let reader = Reader { outline, groups, index, tasks };
         for at in heading.after..heading.end {
             if outline.kind(at) == LineKind::Text
                 && let Some(item) = outline.item_at(at)
@@ -77,12 +83,50 @@ pub(crate) fn read(outline: &Outline<'_>, groups: &[Group], index: &Index, tasks
 
 struct Reader<'o, 't> {
     outline: &'o Outline<'t>,
-    groups: &'o [Group],
     index: &'o Index,
     tasks: usize,
+    /// Phases by their numbers; of several the first.
+    phases: BTreeMap<&'o str, usize>,
+    /// User stories by their numbers; of several the first.
+    stories: BTreeMap<String, usize>,
+    /// The groups that are user stories, not what stands inside one.
+    outer_stories: Vec<usize>,
+    /// How many edges may still be declared: each sentence may name all groups.
+    left: Cell<usize>,
 }
 
-impl Reader<'_, '_> {
+impl<'o, 't> Reader<'o, 't> {
+    fn new(outline: &'o Outline<'t>, groups: &'o [Group], index: &'o Index, tasks: usize) -> Self {
+        let mut reader = Self {
+            outline,
+            index,
+            tasks,
+            phases: BTreeMap::new(),
+            stories: BTreeMap::new(),
+            outer_stories: Vec::new(),
+            left: Cell::new(MOST_EDGES),
+        };
+        let mut is_story = vec![false; groups.len()];
+        for (index, group) in groups.iter().enumerate() {
+            if let Some(number) = &group.number
+                && group.title.to_lowercase().starts_with("phase")
+            {
+                reader.phases.entry(number).or_insert(index);
+            }
+            let numbers = stories(&group.title);
+            is_story[index] = !numbers.is_empty();
+            for number in numbers {
+                reader.stories.entry(number).or_insert(index);
+            }
+        }
+        reader.outer_stories = (0..groups.len())
+            .filter(|group| {
+                is_story[*group] && !ancestors(groups, groups[*group].parent).any(|around| is_story[around])
+            })
+            .collect();
+        reader
+    }
+
     /// `US1 (Phase 3): Depends on Phase 2 completion — the core`.
     fn sentence(&self, text: &str, line: u32) -> Option<Declared> {
         let lower = text.to_ascii_lowercase();
@@ -129,7 +173,13 @@ impl Reader<'_, '_> {
             for part in parts.filter(|part| !is_remark(part)) {
                 let lower = part.to_lowercase();
                 if lower.starts_with("all user stories") || lower.starts_with("all stories") {
-                    found.extend(self.all_stories().filter(|story| *story != group).map(Dependency::Group));
+                    found.extend(
+                        self.outer_stories
+                            .iter()
+                            .copied()
+                            .filter(|story| *story != group)
+                            .map(Dependency::Group),
+                    );
                 } else if lower.starts_with("all previous") {
                     found.extend((0..group).map(Dependency::Group));
                 } else if let Some(groups) = self.group(part) {
@@ -143,15 +193,8 @@ impl Reader<'_, '_> {
             }
         }
         found.retain(|dependency| *dependency != Dependency::Group(group));
+        self.left.set(self.left.get().checked_sub(found.len())?);
         Some((group, found, line))
-    }
-
-    /// The groups that are user stories, not what stands inside one.
-    fn all_stories(&self) -> impl Iterator<Item = usize> {
-        let is_story = |group: usize| !stories(&self.groups[group].title).is_empty();
-        (0..self.groups.len()).filter(move |group| {
-            is_story(*group) && !ancestors(self.groups, self.groups[*group].parent).any(is_story)
-        })
     }
 
     /// The groups that a name stands for: a phase by its number, a story, or its first word.
@@ -160,17 +203,13 @@ impl Reader<'_, '_> {
         if let Some(number) = name.to_lowercase().find("phase ").and_then(|at| name.get(at + 6..)) {
             let number: String = number.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
             let number = number.trim_end_matches('.');
-            let found = self.groups.iter().position(|group| {
-                group.number.as_deref() == Some(number) && group.title.to_lowercase().starts_with("phase")
-            });
-            if let Some(found) = found {
-                return Some(vec![found]);
+            if let Some(found) = self.phases.get(number) {
+                return Some(vec![*found]);
             }
         }
         if let Some(story) = story.first() {
-            let found = self.groups.iter().position(|group| stories(&group.title).contains(story));
-            if let Some(found) = found {
-                return Some(vec![found]);
+            if let Some(found) = self.stories.get(story) {
+                return Some(vec![*found]);
             }
         }
         // `US-5 — Billing`: the story may be known by what stands after the dash.

@@ -42,7 +42,9 @@ impl Maker<'_, '_> {
     /// Gives every task its id: as written, or made from its title; unique in either case.
     pub(crate) fn ids(&mut self, found: &[Found]) {
         let mut ids: Vec<Option<String>> = found.iter().map(|task| task.id.clone()).collect();
-        for (id, tasks) in same_ids(found) {
+        let same = same_ids(found);
+        let all_once = same.is_empty() && ids.iter().all(Option::is_some);
+        for (id, tasks) in same {
             let groups: BTreeSet<Option<usize>> =
                 tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
             let restarted = !references::is_written_id(id) || id.starts_with(|c: char| c.is_ascii_digit());
@@ -73,7 +75,8 @@ impl Maker<'_, '_> {
             .zip(&self.plan.tasks)
             .map(|(id, task)| id.unwrap_or_else(|| titles::id_of(&task.title)))
             .collect();
-        let others = unique(&bases, &written);
+        // What is written and stands there once is unique.
+        let others = if all_once { vec![None; bases.len()] } else { unique(&bases, &written) };
         for ((task, base), other) in self.plan.tasks.iter_mut().zip(bases).zip(others) {
             let id = other.unwrap_or(base);
             if task.title.is_empty() {
@@ -101,8 +104,11 @@ impl Maker<'_, '_> {
             index.group(group, &made.title, made.number.as_deref());
         }
         // A phase that is itself a task answers as that task.
-        let by_line: BTreeMap<u32, usize> =
-            self.plan.tasks.iter().enumerate().map(|(task, made)| (made.line, task)).collect();
+        let by_line: BTreeMap<u32, usize> = if self.plan.groups.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.plan.tasks.iter().enumerate().map(|(task, made)| (made.line, task)).collect()
+        };
         let as_task = |edge: Dependency, groups: &[Group]| match edge {
             Dependency::Group(group) => {
                 by_line.get(&groups[group].line).map_or(edge, |task| Dependency::Task(*task))
@@ -154,9 +160,11 @@ impl Maker<'_, '_> {
                     line: Some(line),
                 });
                 made.depends_on.extend(edges);
-                made.depends_on.sort_unstable();
-                made.depends_on.dedup();
             }
+        }
+        for group in &mut self.plan.groups {
+            group.depends_on.sort_unstable();
+            group.depends_on.dedup();
         }
     }
 
@@ -172,7 +180,11 @@ impl Maker<'_, '_> {
     ) -> (Vec<Dependency>, Vec<String>) {
         let mut edges = Vec::new();
         let mut held = Vec::new();
-        let assumed: BTreeSet<String> = self.options.assume_done.iter().map(|id| names::folded(id)).collect();
+        let options = self.options;
+        let assumed = |id: &str| {
+            let folded = names::folded(id);
+            options.assume_done.iter().any(|done| names::folded(done) == folded)
+        };
         let told = self.plan.diagnostics.len();
         for (value, start) in stated {
             if references::is_none(value) {
@@ -188,6 +200,10 @@ impl Maker<'_, '_> {
                     ));
                     return (edges, held);
                 }
+                // What is too much is told once, and then not even counted.
+                if self.edges > MOST_EDGES {
+                    return (edges, held);
+                }
                 let named = index.read(part, group, by_group, self.plan.tasks.len());
                 if let Named::Known(found) = named {
                     self.edges += found.len();
@@ -196,9 +212,7 @@ impl Maker<'_, '_> {
                         let diagnostic =
                             Diagnostic::error("too-many-dependencies", Place::line(number(line)), message)
                                 .hint("let groups wait for groups instead of tasks for ranges of tasks");
-                        if self.edges - found.len() <= MOST_EDGES {
-                            self.plan.diagnostics.push(diagnostic);
-                        }
+                        self.plan.diagnostics.push(diagnostic);
                         return (edges, held);
                     }
                     edges.extend(found);
@@ -209,7 +223,7 @@ impl Maker<'_, '_> {
                     |start| self.outline.lines.place(start + range.start..start + range.end),
                 );
                 match named {
-                    Named::Missing(id) if !assumed.contains(&names::folded(&id)) => {
+                    Named::Missing(id) if !assumed(&id) => {
                         self.suggested += 1;
                         let near =
                             (self.suggested <= SUGGESTIONS).then(|| suggest(&id, index.ids())).flatten();
@@ -230,7 +244,7 @@ impl Maker<'_, '_> {
                         );
                         held.push(id);
                     }
-                    Named::Elsewhere(id) if !assumed.contains(&names::folded(&id)) => {
+                    Named::Elsewhere(id) if !assumed(&id) => {
                         self.plan.diagnostics.push(
                             Diagnostic::warning(
                                 "missing-dependency",
@@ -289,32 +303,45 @@ struct Base {
     written: bool,
     /// It is the id of an earlier task.
     taken: bool,
+    /// The last number that stands behind it in an id.
+    last: usize,
+}
+
+impl Base {
+    fn is_free(&self, written: bool) -> bool {
+        !self.taken && (written || !self.written)
+    }
 }
 
 /// Makes ids unique: for each that is taken already, another one, with a number behind it. Ids that are written
 /// come before those that are made.
 fn unique(bases: &[String], written: &[bool]) -> Vec<Option<String>> {
-    let mut known: HashMap<&str, Base> = HashMap::with_capacity(bases.len());
-    for (base, written) in bases.iter().zip(written) {
-        known.entry(base).or_default().written |= written;
-    }
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(bases.len());
+    let mut known: Vec<Base> = Vec::with_capacity(bases.len());
+    let place_of: Vec<usize> = bases
+        .iter()
+        .zip(written)
+        .map(|(base, written)| {
+            let place = *places.entry(base).or_insert(known.len());
+            if place == known.len() {
+                known.push(Base { last: 1, ..Base::default() });
+            }
+            known[place].written |= written;
+            place
+        })
+        .collect();
     let mut numbered: HashSet<String> = HashSet::new();
-    let mut next: HashMap<&str, usize> = HashMap::new();
     let mut others = vec![None; bases.len()];
-    for ((base, is_written), other) in bases.iter().zip(written).zip(&mut others) {
-        let is_free = |id: &str, known: &HashMap<&str, Base>, numbered: &HashSet<String>| {
-            let free = known.get(id).is_none_or(|base| !base.taken && (*is_written || !base.written));
-            free && !numbered.contains(id)
-        };
-        if is_free(base, &known, &numbered) {
-            known.entry(base).or_default().taken = true;
+    for (((base, written), place), other) in bases.iter().zip(written).zip(place_of).zip(&mut others) {
+        if known[place].is_free(*written) && !numbered.contains(base) {
+            known[place].taken = true;
             continue;
         }
-        let count = next.entry(base).or_insert(1);
         let id = loop {
-            *count += 1;
-            let id = format!("{base}-{count}");
-            if is_free(&id, &known, &numbered) {
+            known[place].last += 1;
+            let id = format!("{base}-{}", known[place].last);
+            let is_free = places.get(id.as_str()).is_none_or(|place| known[*place].is_free(*written));
+            if is_free && !numbered.contains(&id) {
                 break id;
             }
         };

@@ -11,6 +11,13 @@ use crate::model::check::FieldFrom;
 use crate::model::check::FieldOrigin;
 use crate::model::time::Span;
 
+/// The keys below `orchestrate:`.
+const KEYS: [&str; 9] =
+    ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];
+
+/// The most unknown keys that are told.
+const MOST_UNKNOWN: usize = 20;
+
 /// An entry of `todos`.
 #[derive(Debug)]
 pub(crate) struct Todo {
@@ -84,7 +91,9 @@ pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> 
     match value.get("orchestrate") {
         None | Some(serde_json::Value::Null) => {}
         Some(serde_json::Value::Object(map)) => {
-            for (key, value) in map {
+            // The place of each is looked for in all lines, so the first unknown ones have to be enough.
+            let unknown = map.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())).take(MOST_UNKNOWN);
+            for (key, value) in map.iter().filter(|(key, _)| KEYS.contains(&key.as_str())).chain(unknown) {
                 one(lines, inside.clone(), key, value, &mut matter, diagnostics);
             }
         }
@@ -170,14 +179,12 @@ fn one(
         "mode" => matter.sequential = words::begins_with(&text, "sequential"),
         "format" => {}
         _ => {
-            let known =
-                ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];
             let mut diagnostic = Diagnostic::warning(
                 "unknown-key",
                 at,
                 format!("`orchestrate` in the front matter has no key `{key}`"),
             );
-            if let Some(near) = crate::diagnostics::suggest(key, known.into_iter()) {
+            if let Some(near) = crate::diagnostics::suggest(key, KEYS.into_iter()) {
                 diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
             }
             diagnostics.push(diagnostic);

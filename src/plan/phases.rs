@@ -13,6 +13,9 @@ use super::outline::Outline;
 use super::titles;
 use super::words;
 
+/// A phase whose number is longer than this, in bytes, is not looked for by its name.
+const LONGEST_NUMBER: usize = 48;
+
 /// Whether a heading is a phase: the word, then a number or letter.
 pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
     let bare = words::without_number(title);
@@ -36,9 +39,10 @@ pub(crate) fn add_needed(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
     for (index, heading) in outline.headings.iter().enumerate() {
         let first = lines.partition_point(|line| *line < heading.line);
         let holds = lines.get(first).is_some_and(|line| *line < heading.end);
-        if let Some((word, number)) = phase_number(&heading.title)
-            && !holds
+        if !holds
             && !heading.closed
+            && let Some((word, number)) = phase_number(&heading.title)
+            && number.len() <= LONGEST_NUMBER
         {
             empty.insert(format!("{word} {number}").to_lowercase(), index);
         }
@@ -54,9 +58,8 @@ pub(crate) fn add_needed(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
         };
         for field in fields::read(outline, task.fields.clone(), owner) {
             if field.key == fields::Key::DependsOn {
-                let value = outline.lines.text.get(field.value.clone()).unwrap_or("").to_lowercase();
-                let named = empty.iter().filter(|(name, _)| words::begins_with(&value, name));
-                needed.extend(named.map(|(_, heading)| *heading));
+                let value = outline.lines.text.get(field.value.clone()).unwrap_or("");
+                needed.extend(beginnings(value).iter().filter_map(|name| empty.get(name)));
             }
         }
     }
@@ -69,6 +72,21 @@ pub(crate) fn add_needed(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
         tasks.push(task);
     }
     tasks.sort_by_key(|task| task.line);
+}
+
+/// All that a text may be said to begin with, in lower case, as far as a phase's name may go.
+fn beginnings(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut begun = String::new();
+    let mut letters = text.chars().flat_map(char::to_lowercase).take(LONGEST_NUMBER + 16).peekable();
+    while let Some(letter) = letters.next() {
+        begun.push(letter);
+        // Scripts without spaces put no boundary after a word.
+        if (letter as u32) >= 0x2e80 || letters.peek().is_none_or(|next| !next.is_alphanumeric()) {
+            all.push(begun.clone());
+        }
+    }
+    all
 }
 
 /// Phases without boxes: the numbered items below them, or the phases themselves.

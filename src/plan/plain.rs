@@ -19,7 +19,8 @@ const CODE: usize = 4;
 pub(crate) fn is_plain(lines: &Lines<'_>, kinds: &[LineKind], start: usize, end: usize) -> bool {
     let text = lines.slice(start, end).as_bytes();
     // Other white space counts as such in some places and not in others.
-    if memchr::memchr2(0x0b, 0x0c, text).is_some() || memchr::memmem::find(text, b"<!--").is_some() {
+    let comment = || memchr::memchr_iter(b'<', text).any(|at| text[at..].starts_with(b"<!--"));
+    if memchr::memchr2(0x0b, 0x0c, text).is_some() || comment() {
         return false;
     }
     // Whether the line before is text that an indented line would carry on.
@@ -61,7 +62,7 @@ fn content_of(text: &str) -> Option<&[u8]> {
         b'>' | b'<' => true,
         b'`' | b'~' => content.starts_with(b"```") || content.starts_with(b"~~~"),
         // `[name]: target` is taken out of its paragraph.
-        b'[' => memchr::memmem::find(content, b"]:").is_some(),
+        b'[' => memchr::memchr_iter(b':', content).any(|at| content[at - 1] == b']'),
         b'-' | b'*' | b'_' | b'=' | b':' | b'|' | b'+' => {
             content.iter().all(|byte| b"-*_=:|+ \t".contains(byte))
         }

@@ -30,6 +30,10 @@ use crate::model::check::CheckEdge;
 use crate::model::check::Ignored;
 use crate::model::task::PlanStatus;
 
+/// The most boxes or tasks of a plan. Each takes about a kilobyte, so a text of five bytes for each would take two
+/// hundred times its size.
+const MOST_TASKS: usize = 300_000;
+
 /// What is said of plans whose tasks stand in the front matter.
 const TODOS: &str = "todos in the front matter";
 
@@ -62,6 +66,11 @@ fn refused(diagnostic: Diagnostic) -> Plan {
     Plan { format: "none".to_owned(), diagnostics: vec![diagnostic], ..Plan::default() }
 }
 
+fn too_many() -> Diagnostic {
+    let message = format!("the plan has more than {MOST_TASKS} boxes or tasks, which is the limit");
+    Diagnostic::error("too-large", Place::WHOLE, message).hint("cut it into several plans")
+}
+
 pub(crate) fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
     let before = String::from_utf8_lossy(&bytes[..offset]);
     let line = before.bytes().filter(|byte| *byte == b'\n').count();
@@ -79,11 +88,17 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         if let Some(name) = options.format.as_deref().filter(|name| Format::from_name(name).is_none()) {
             plan.diagnostics.push(unknown_format(name));
         }
+        if plan.tasks.len() > MOST_TASKS {
+            return refused(too_many());
+        }
         tell_over(&mut plan);
         return plan;
     }
     let text = formats::execplan::unfenced(text);
     let mut outline = Outline::read(&text);
+    if outline.items.iter().filter(|item| item.mark.is_some()).count() > MOST_TASKS {
+        return refused(too_many());
+    }
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
     let (format, why) = if let Some(format) = options.format.as_deref().and_then(Format::from_name) {
@@ -97,6 +112,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     outline.close_lines(marks.lines());
     let outline = outline;
     let (findings, handed_over) = findings(&outline, format, &matter.todos, options);
+    if findings.tasks.len() > MOST_TASKS {
+        return refused(too_many());
+    }
     let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();

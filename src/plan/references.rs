@@ -3,8 +3,11 @@
 //! A part names a task, a group, something shaped like an id that is not there, or nothing but
 //! words. Parentheses and words after an id are reasons.
 
+use std::cell::Cell;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::names;
@@ -16,8 +19,11 @@ use super::words;
 /// The longest part that is looked at; what is longer is prose.
 const LONGEST_PART: usize = 400;
 
-/// The most tasks that a range may name.
-const LONGEST_RANGE: usize = 10_000;
+/// The most words that are held against ids; a plan with more of them is full of prose ...
+const MOST_GUESSES: usize = 500;
+
+/// ... and the most ids that each is held against.
+const LONGEST_GUESS: usize = 1_000;
 
 /// What a part of a value names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,39 +41,91 @@ pub(crate) enum Named {
 /// All names by which tasks and groups can be referred to.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    exact: BTreeMap<String, usize>,
-    folded: BTreeMap<String, Option<usize>>,
-    local: BTreeMap<(Option<usize>, String), usize>,
+    exact: HashMap<String, usize>,
+    tasks: Vec<Known>,
+    /// Made when it is first asked: most references are exact.
+    folded: OnceCell<HashMap<String, Alike>>,
     groups: BTreeMap<String, Option<usize>>,
     group_words: BTreeMap<String, Option<usize>>,
     letters: BTreeSet<String>,
+    last_letters: String,
     numbers: bool,
+    /// How many words were held against ids to see whether they were meant as one.
+    guesses: Cell<usize>,
+}
+
+/// A task with its names.
+#[derive(Debug)]
+struct Known {
+    task: usize,
+    id: String,
+    /// Where that is not its id.
+    written: Option<String>,
+    group: Option<usize>,
+}
+
+/// The tasks whose names are the same when they are compared loosely.
+#[derive(Debug)]
+struct Alike {
+    /// The first of them.
+    first: (Option<usize>, usize),
+    /// The first one of each other group.
+    others: BTreeMap<Option<usize>, usize>,
+    /// Whether there is one only.
+    only: bool,
+}
+
+impl Alike {
+    fn in_group(&self, group: Option<usize>) -> Option<usize> {
+        if self.first.0 == group { Some(self.first.1) } else { self.others.get(&group).copied() }
+    }
+
+    fn add(&mut self, group: Option<usize>, task: usize) {
+        self.only &= self.first.1 == task;
+        if self.first.0 != group {
+            self.others.entry(group).or_insert(task);
+        }
+    }
 }
 
 impl Index {
     /// Makes a task known: by its id, by the id as written, and within its group.
     pub(crate) fn task(&mut self, index: usize, id: &str, written: Option<&str>, group: Option<usize>) {
         self.exact.entry(id.to_owned()).or_insert(index);
-        for name in [Some(id), written].into_iter().flatten() {
-            let folded = names::folded(name);
-            self.local.entry((group, folded.clone())).or_insert(index);
-            self.folded
-                .entry(folded)
-                .and_modify(|known| {
-                    if *known != Some(index) {
-                        *known = None;
-                    }
-                })
-                .or_insert(Some(index));
-        }
         if let Some(written) = written {
             match letters(written) {
+                // Most ids share their letters with the one before.
+                Some(letters) if self.last_letters.eq_ignore_ascii_case(letters) => {}
                 Some(letters) => {
+                    letters.clone_into(&mut self.last_letters);
                     self.letters.insert(letters.to_lowercase());
                 }
                 None => self.numbers = true,
             }
         }
+        let written = written.filter(|written| *written != id).map(str::to_owned);
+        self.tasks.push(Known { task: index, id: id.to_owned(), written, group });
+        self.folded.take();
+    }
+
+    /// Tasks by their names as these are compared loosely.
+    fn folded(&self) -> &HashMap<String, Alike> {
+        self.folded.get_or_init(|| {
+            let mut folded: HashMap<String, Alike> = HashMap::with_capacity(self.tasks.len());
+            for known in &self.tasks {
+                for name in std::iter::once(&known.id).chain(&known.written) {
+                    folded
+                        .entry(names::folded(name))
+                        .and_modify(|alike| alike.add(known.group, known.task))
+                        .or_insert_with(|| Alike {
+                            first: (known.group, known.task),
+                            others: BTreeMap::new(),
+                            only: true,
+                        });
+                }
+            }
+            folded
+        })
     }
 
     /// Makes a group known: by its number, its title and the first word of it.
@@ -99,9 +157,9 @@ impl Index {
         }
     }
 
-    /// Ids to suggest.
+    /// Ids to suggest, in the order of the plan.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.exact.keys().map(String::as_str)
+        self.tasks.iter().map(|known| known.id.as_str())
     }
 
     /// The task of an id, compared loosely, the same group first.
@@ -109,11 +167,8 @@ impl Index {
         if let Some(task) = self.exact.get(id) {
             return Some(*task);
         }
-        let folded = names::folded(id);
-        self.local
-            .get(&(group, folded.clone()))
-            .copied()
-            .or_else(|| self.folded.get(&folded).copied().flatten())
+        let alike = self.folded().get(&names::folded(id))?;
+        alike.in_group(group).or_else(|| alike.only.then_some(alike.first.1))
     }
 
     /// What a part of a value names. `group` is the group of who depends; a group itself prefers groups.
@@ -140,11 +195,7 @@ impl Index {
         }
         let word = part.split_whitespace().next().unwrap_or("");
         let alone = part.split(['(', '（']).next().unwrap_or("").trim() == word;
-        if alone
-            && !by_group
-            && !word.is_empty()
-            && crate::diagnostics::suggest(word, self.ids().take(1_000)).is_some()
-        {
+        if alone && !by_group && !word.is_empty() && self.is_near(word) {
             return Named::Missing(word.to_owned());
         }
         if alone && let Some(found) = self.group_words.get(&names::folded(word)).copied().flatten() {
@@ -153,27 +204,37 @@ impl Index {
         Named::Words(part.to_owned())
     }
 
+    /// Whether a word was meant as an id. Each look is a walk over ids, so their number is bounded.
+    fn is_near(&self, word: &str) -> bool {
+        self.guesses.set(self.guesses.get().saturating_add(1));
+        self.guesses.get() <= MOST_GUESSES
+            && crate::diagnostics::suggest(word, self.ids().take(LONGEST_GUESS)).is_some()
+    }
+
     /// Reads `[word] id [range] [reason]`.
     fn at_start(&self, part: &str, group: Option<usize>, by_group: bool, task_count: usize) -> Option<Named> {
         let (kind, id, rest) = reference(part)?;
         let first = self.lookup(kind, id, group, by_group).or_else(|| self.by_initial(id, group));
         let rest = rest.trim_start();
         let range = ["..", "–", "—", "-", "to "].iter().find_map(|sign| rest.strip_prefix(sign));
-        if let Some(second) = range.and_then(|rest| reference(rest.trim_start()))
-            && let (Some(Dependency::Task(from)), Some(Dependency::Task(to))) =
-                (first, self.lookup(kind, second.1, group, by_group))
-            && from <= to
-            && to < task_count
-            && to - from < LONGEST_RANGE
-        {
-            return Some(Named::Known((from..=to).map(Dependency::Task).collect()));
-        }
-        if let (Some(Dependency::Group(from)), Some(second)) =
-            (first, range.and_then(|r| reference(r.trim_start())))
-            && let Some(Dependency::Group(to)) = self.lookup(kind, second.1, group, by_group)
-            && from <= to
-        {
-            return Some(Named::Known((from..=to).map(Dependency::Group).collect()));
+        if let Some((_, last, _)) = range.and_then(|rest| reference(rest.trim_start())) {
+            match (first, self.lookup(kind, last, group, by_group)) {
+                (Some(Dependency::Task(from)), Some(Dependency::Task(to)))
+                    if from <= to && to < task_count =>
+                {
+                    return Some(Named::Known((from..=to).map(Dependency::Task).collect()));
+                }
+                (Some(Dependency::Group(from)), Some(Dependency::Group(to))) if from <= to => {
+                    return Some(Named::Known((from..=to).map(Dependency::Group).collect()));
+                }
+                // A range that ends nowhere is no reason to wait for its first task alone.
+                (Some(Dependency::Task(_)), None)
+                    if letters(id).is_some() && letters(id) == letters(last) =>
+                {
+                    return Some(Named::Missing(last.to_owned()));
+                }
+                _ => {}
+            }
         }
         if let Some(found) = first {
             return Some(Named::Known(vec![found]));
@@ -377,6 +438,7 @@ mod tests {
         }
         assert_eq!(tasks("T002-T004"), known(&[1, 2, 3]));
         assert_eq!(tasks("T002..T003"), known(&[1, 2]));
+        assert_eq!(tasks("T002-T999"), Named::Missing("T999".to_owned()));
         assert_eq!(tasks("write-the-guide"), known(&[4]));
     }
 

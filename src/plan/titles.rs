@@ -34,7 +34,8 @@ pub(crate) struct Title {
 pub(crate) fn read(text: &str) -> Title {
     let mut title = Title::default();
     let mut rest = text.trim();
-    if let Some(open) = rest.rfind('{').filter(|_| rest.ends_with('}'))
+    if rest.ends_with('}')
+        && let Some(open) = rest.rfind('{')
         && rest[open..].contains('=')
     {
         title.attributes = Some(rest[open + 1..rest.len() - 1].to_owned());
@@ -121,7 +122,8 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             return rest[..open].trim_end();
         }
     }
-    if let Some(open) = bare.rfind('[').filter(|_| bare.ends_with(']'))
+    if bare.ends_with(']')
+        && let Some(open) = bare.rfind('[')
         && let Some(status) = words::only_status(&bare[open + 1..bare.len() - 1])
     {
         title.status = title.status.or(Some(status));
@@ -223,21 +225,27 @@ pub(crate) fn clean(text: &str) -> String {
     plain
 }
 
+/// Bytes that [`clean`] leaves as they are, wherever they stand.
+const CLEAN: [bool; 256] = {
+    let mut clean = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        clean[byte as usize] = !matches!(byte, b'*' | b'`' | b'_' | b'~' | b'(');
+        byte += 1;
+    }
+    clean
+};
+
 /// Whether a text is what [`clean`] would make of it, known by its bytes alone.
 fn is_clean(text: &str) -> bool {
-    let bytes = text.as_bytes();
     let mut before = b' ';
-    for byte in bytes {
-        let good = match byte {
-            b' ' => before != b' ',
-            b'*' | b'`' | b'_' | b'~' => false,
-            b'(' => before != b']',
-            _ => byte.is_ascii_graphic(),
-        };
+    for byte in text.bytes() {
+        let good =
+            CLEAN[usize::from(byte)] || (byte == b' ' && before != b' ') || (byte == b'(' && before != b']');
         if !good {
             return false;
         }
-        before = *byte;
+        before = byte;
     }
     before != b' '
 }
@@ -279,10 +287,36 @@ pub(crate) fn short(text: &str, most: usize) -> String {
 /// Makes an id of a title: NFKC, lower case, letters and digits kept, the rest `-`, 40 characters at most.
 pub(crate) fn id_of(title: &str) -> String {
     if title.is_ascii() {
-        id_of_letters(title.chars().map(|c| c.to_ascii_lowercase()))
+        id_of_ascii(title)
     } else {
         id_of_letters(title.nfkc().flat_map(char::to_lowercase))
     }
+}
+
+/// The same as [`id_of_letters`], which the tests hold it against, of ASCII alone.
+fn id_of_ascii(title: &str) -> String {
+    let mut id = String::with_capacity(LONGEST_ID.min(title.len()));
+    let mut dash = false;
+    let mut last_dash = None;
+    for byte in title.bytes() {
+        if !byte.is_ascii_alphanumeric() {
+            dash = !id.is_empty();
+            continue;
+        }
+        if id.len() + 1 + usize::from(dash) > LONGEST_ID {
+            if !dash && let Some(at) = last_dash {
+                id.truncate(at);
+            }
+            break;
+        }
+        if dash {
+            last_dash = Some(id.len());
+            id.push('-');
+            dash = false;
+        }
+        id.push(char::from(byte.to_ascii_lowercase()));
+    }
+    if id.is_empty() { "task".to_owned() } else { id }
 }
 
 fn id_of_letters(letters: impl Iterator<Item = char>) -> String {
@@ -292,8 +326,7 @@ fn id_of_letters(letters: impl Iterator<Item = char>) -> String {
     let mut last_dash = None;
     for c in letters {
         // Combining marks belong to the letter before them.
-        let kept = c.is_alphanumeric()
-            || (length > 0 && !c.is_ascii() && unicode_normalization::char::is_combining_mark(c));
+        let kept = c.is_alphanumeric() || (length > 0 && unicode_normalization::char::is_combining_mark(c));
         if !kept {
             dash = length > 0;
             continue;
@@ -355,6 +388,29 @@ mod tests {
     fn emphasis_goes_and_names_stay() {
         assert_eq!(clean("**Do** `a_b_c` _now_ ~~x~~ ~5 [docs](http://a/b)"), "Do a_b_c now x ~5 docs");
         assert_eq!(clean("🎯 Plan  🚀"), "Plan");
+    }
+
+    #[test]
+    fn ids_of_ascii_are_made_as_all_others() {
+        for title in [
+            "",
+            "!",
+            "a",
+            " A  b-",
+            "one two three four five six seven eight nine ten",
+            &"a".repeat(50),
+            &"ab ".repeat(14),
+        ] {
+            assert_eq!(
+                id_of_ascii(title),
+                id_of_letters(title.chars().flat_map(char::to_lowercase)),
+                "{title}"
+            );
+        }
+        for length in 30..50 {
+            let title = format!("{} {}", "a".repeat(length), "b".repeat(9));
+            assert_eq!(id_of_ascii(&title), id_of_letters(title.chars()), "{title}");
+        }
     }
 
     #[test]

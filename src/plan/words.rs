@@ -158,6 +158,9 @@ pub(crate) fn status(text: &str) -> Option<PlanStatus> {
 
 /// The status that a sign stands for.
 pub(crate) fn sign(c: char) -> Option<PlanStatus> {
+    if c.is_ascii() {
+        return None;
+    }
     SIGNS.iter().find(|(sign, _)| *sign == c).map(|(_, status)| *status)
 }
 

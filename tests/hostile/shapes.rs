@@ -172,6 +172,20 @@ pub(crate) const SHAPES: &[Shape] = &[
         },
     },
     Shape {
+        name: "a word for each task to wait for",
+        make: |size| lines(size, |text, n| writeln!(text, "- [ ] T{n} a\n  - **Depends on**: word{n}")),
+    },
+    Shape {
+        name: "sentences about one group",
+        make: |size| {
+            let mut text = b"## Setup\n- [ ] a\n## Other\n- [ ] b\n## Dependencies\n".to_vec();
+            text.extend(lines(size, |text, n| {
+                writeln!(text, "- **Setup**: Depends on Other, T{n}\n- **Other**: Depends on all previous")
+            }));
+            text
+        },
+    },
+    Shape {
         name: "dependencies that are missing",
         make: |size| [b"- [ ] T001 a\n  - **Depends on**: ".to_vec(), repeated(size, "T002, ")].concat(),
     },

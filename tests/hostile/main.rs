@@ -1,0 +1,123 @@
+//! Plans that are made to be slow, big or broken: reading them takes work and memory that grow with their size
+//! and not faster, and never fails.
+//!
+//! Work is counted and not timed: bytes that are asked for from the allocator, in how many pieces, and the most that
+//! are held at once. What loops without asking for memory shows in the table of `benches/plans.rs`.
+
+mod counting;
+mod promises;
+mod shapes;
+
+use std::fs;
+use std::path::Path;
+
+use orchestrate::plan::{ReadOptions, read};
+
+/// Sizes of the texts whose work is compared, in bytes: big enough that tables of fixed size do not count.
+const SMALL: usize = 40_000;
+const LARGE: usize = 4 * SMALL;
+
+/// Four times the text may take so many times the work. Vectors double, so it is no exact four.
+const MOST_GROWTH: f64 = 6.0;
+
+/// Work that is not looked at, in bytes: what a text costs however small it is.
+const FIXED: usize = 512 * 1024;
+
+/// The most memory that is held at once for each byte of the text: a box of six bytes becomes a task.
+const MOST_FOR_A_BYTE: usize = 700;
+
+/// Where no more tasks are made of a text than this, it costs no more than so much.
+const SIZE_OF_CLASSES: usize = 1024 * 1024;
+
+#[test]
+fn four_times_the_text_is_four_times_the_work() {
+    let options = ReadOptions::default();
+    let mut findings = Vec::new();
+    for shape in shapes::SHAPES {
+        let small = (shape.make)(SMALL);
+        let large = (shape.make)(LARGE);
+        let (less, plan) = counting::count(|| read(&small, &options));
+        drop(plan);
+        let (more, plan) = counting::count(|| read(&large, &options));
+        drop(plan);
+        let size = large.len() as f64 / small.len() as f64 / 4.0;
+        for (what, less, more) in [
+            ("bytes", less.bytes, more.bytes),
+            ("pieces", less.pieces * 100, more.pieces * 100),
+            ("bytes at once", less.most, more.most),
+        ] {
+            let growth = more.saturating_sub(FIXED) as f64 / less.max(FIXED / 4) as f64;
+            if growth > MOST_GROWTH * size.max(1.0) {
+                findings
+                    .push(format!("{}: {what} grow {growth:.1} times, from {less} to {more}", shape.name));
+            }
+        }
+        if more.most > FIXED + MOST_FOR_A_BYTE * large.len() {
+            findings.push(format!("{}: {} bytes at once for {} bytes", shape.name, more.most, large.len()));
+        }
+    }
+    assert!(findings.is_empty(), "{} found:\n{}", findings.len(), findings.join("\n"));
+}
+
+#[test]
+fn every_shape_keeps_the_promises() {
+    for shape in shapes::SHAPES {
+        println!("{}", shape.name);
+        promises::keep(&[b"  ".to_vec(), (shape.make)(6_000)].concat());
+    }
+}
+
+#[test]
+fn bytes_of_every_class_are_read() {
+    for (name, bytes) in shapes::CLASSES {
+        println!("{name}");
+        let text = bytes.repeat(SIZE_OF_CLASSES / bytes.len());
+        let (work, plan) = counting::count(|| read(&text, &ReadOptions::default()));
+        assert!(plan.tasks.is_empty(), "{name} are no tasks");
+        assert!(plan.has_errors(), "{name} are no plan");
+        assert!(work.most < FIXED + 100 * text.len(), "{name} take {} bytes at once", work.most);
+        promises::keep(&[b"  ".to_vec(), bytes.repeat(2_000)].concat());
+    }
+}
+
+#[test]
+fn what_is_too_big_is_refused_before_it_is_read() {
+    let text = vec![b'a'; 9 * 1024 * 1024];
+    let (work, plan) = counting::count(|| read(&text, &ReadOptions::default()));
+    assert_eq!(plan.diagnostics[0].code, "too-large");
+    assert!(work.bytes < 10_000, "{} bytes", work.bytes);
+}
+
+#[test]
+fn more_tasks_than_memory_is_meant_for_are_refused() {
+    let options = ReadOptions::default();
+    let text = "- []\n".repeat(310_000);
+    let (work, plan) = counting::count(|| read(text.as_bytes(), &options));
+    assert_eq!(plan.diagnostics[0].code, "too-large");
+    assert!(plan.tasks.is_empty());
+    assert!(work.most < 100 * text.len(), "{} bytes at once", work.most);
+}
+
+#[test]
+fn a_hundred_thousand_boxes_are_read() {
+    let text: String = (0..100_000).map(|number| format!("- [ ] Write part {number}\n")).collect();
+    let plan = read(text.as_bytes(), &ReadOptions::default());
+    assert_eq!(plan.tasks.len(), 100_000);
+    assert_eq!(plan.tasks[99_999].id.as_str(), "write-part-99999");
+    assert_eq!(plan.tasks[99_999].line, 100_000);
+    assert!(plan.diagnostics.is_empty(), "{:?}", plan.diagnostics.first());
+}
+
+/// What the fuzzer found, and seeds from which it sets out.
+#[test]
+fn the_corpus_of_the_fuzzer_keeps_the_promises() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/read");
+    let mut seen = 0;
+    for entry in fs::read_dir(&folder).expect("the corpus is part of the repository") {
+        let path = entry.expect("a file").path();
+        println!("{}", path.display());
+        promises::keep(&fs::read(&path).expect("a file that can be read"));
+        seen += 1;
+    }
+    assert!(seen >= 20, "{seen} files in {}", folder.display());
+}
