@@ -162,7 +162,7 @@ pub fn keep(folder: &Path, spec: &RunSpec) -> Result<(), CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let read = PlanText { path: None, shown: String::new(), bytes };
+    let read = PlanText { path: None, shown: String::new(), bytes, root: String::new() };
     if read.hash() == spec.plan_hash {
         std::fs::rename(&coming, folder.join(KEPT))?;
     } else {

@@ -49,6 +49,8 @@ pub struct PlanText {
     pub shown: String,
     /// As they are.
     pub bytes: Vec<u8>,
+    /// The project's root, to which absolute paths of a plan are cut.
+    pub root: String,
 }
 
 impl PlanText {
@@ -311,6 +313,7 @@ pub fn reading_of(
 fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
     ReadOptions {
         path: Some(file.shown.clone()),
+        root: Some(file.root.clone()),
         format: reading.format.clone(),
         granularity: reading.granularity.as_deref().and_then(|size| match size {
             LEAF => Some(plan::Granularity::Leaf),
@@ -388,7 +391,7 @@ pub fn plan_text(context: &Context, name: &Path, reading: &PlanReading) -> Resul
     if found.searched {
         context.ui.note(&format!("plan {shown}"));
     }
-    Ok(PlanText { path, shown, bytes })
+    Ok(PlanText { path, shown, bytes, root: context.root.to_string_lossy().into_owned() })
 }
 
 /// The tasks of the plan, without boxes where none is to be ticked.

@@ -27,6 +27,8 @@ pub enum Granularity {
 pub struct ReadOptions {
     /// The path as shown; some formats are known by it.
     pub path: Option<String>,
+    /// The project's root as an absolute path, to which absolute paths of a plan are cut.
+    pub root: Option<String>,
     /// The format to read it as, instead of the one that is found.
     pub format: Option<String>,
     /// How finely it is cut.
@@ -50,6 +52,7 @@ impl Default for ReadOptions {
     fn default() -> Self {
         Self {
             path: None,
+            root: None,
             format: None,
             granularity: None,
             boxes_all: false,

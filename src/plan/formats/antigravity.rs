@@ -201,7 +201,7 @@ pub(crate) fn finish(outline: &Outline<'_>, options: &ReadOptions, plan: &mut Pl
         return;
     }
     let by_line = super::headings_by_line(outline);
-    let paths = Paths::new(outline);
+    let paths = Paths::new(outline, options.root.as_deref());
     for task in &mut plan.tasks {
         let Some(heading) = by_line.get(&task.line).map(|index| &outline.headings[*index]) else { continue };
         let first = outline.headings.partition_point(|other| other.line < heading.line);
@@ -295,8 +295,13 @@ struct Paths {
 }
 
 impl Paths {
-    fn new(outline: &Outline<'_>) -> Self {
+    fn new(outline: &Outline<'_>, root: Option<&str>) -> Self {
         let mut roots = BTreeSet::new();
+        if let Some(root) = root {
+            // A link begins with `/` before a drive's letter, too.
+            let root = root.replace('\\', "/");
+            roots.insert(format!("/{}/", root.trim_matches('/')));
+        }
         for heading in &outline.headings {
             let Some((_, rest)) = change(outline, &heading.text) else { continue };
             if let Some((text, target)) = link(rest)
