@@ -148,35 +148,12 @@ fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
         found.remove(&heading);
         found.extend(files.iter().copied().filter(|file| outline.headings[*file].parent == Some(heading)));
     }
-    found
-        .into_iter()
-        .map(|heading| {
-            let mut task = heading_task(outline, heading, None);
-            if is_file.contains(&heading) {
-                let line = &outline.headings[heading];
-                if let Some((verb, rest)) = change(outline, &line.text) {
-                    let read = titles::read(rest);
-                    task.title = titles::read(&format!("{} {}", verb_word(verb), read.raw));
-                }
-            }
-            task
-        })
-        .collect()
+    found.into_iter().map(|heading| heading_task(outline, heading, None)).collect()
 }
 
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
     std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent)
         .collect()
-}
-
-const fn verb_word(verb: FileVerb) -> &'static str {
-    match verb {
-        FileVerb::Create => "Create",
-        FileVerb::Modify => "Modify",
-        FileVerb::Delete => "Delete",
-        FileVerb::Test => "Test",
-        FileVerb::Read => "Read",
-    }
 }
 
 /// `[NEW] path`: what is done, and the rest of the heading.

@@ -232,16 +232,24 @@ fn headings_by_line(outline: &Outline<'_>) -> BTreeMap<u32, usize> {
     outline.headings.iter().enumerate().map(|(index, heading)| (number(heading.line), index)).collect()
 }
 
-/// The signs of the formats that are read here, strongest first.
+/// Signs that no other format has, whatever the path: comments and elements of a tool of its own.
+pub(crate) fn strong_signs(outline: &Outline<'_>) -> Option<(Format, String)> {
+    let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign.to_owned()));
+    found(Format::Jack, jack::sign(outline)).or_else(|| found(Format::Gsd, gsd::sign(outline)))
+}
+
+/// The signs of further formats, strongest first.
 pub(crate) fn signs(outline: &Outline<'_>, path: &str) -> Option<(Format, String)> {
     let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign.to_owned()));
-    found(Format::Jack, jack::sign(outline))
-        .or_else(|| found(Format::Gsd, gsd::sign(outline)))
-        .or_else(|| found(Format::Cursor, cursor::sign(outline, path)))
+    found(Format::Cursor, cursor::sign(outline, path))
         .or_else(|| found(Format::Ito, ito::sign(outline, path)))
         .or_else(|| found(Format::Execplan, execplan::sign(outline, path)))
         .or_else(|| found(Format::Antigravity, antigravity::sign(outline, path)))
         .or_else(|| found(Format::Humanlayer, humanlayer::sign(outline)))
+        .or_else(|| {
+            let spec_workflow = path.contains(".spec-workflow/").then_some("its path has `.spec-workflow/`");
+            found(Format::Kiro, spec_workflow)
+        })
 }
 
 #[cfg(test)]

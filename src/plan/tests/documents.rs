@@ -32,7 +32,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("others/spec_workflow", ".spec-workflow/specs/user/tasks.md"),
     ("others/conductor", "conductor/tracks/sync/plan.md"),
     ("others/claude_code", ".claude/plans/sort.md"),
-    ("others/ccpm", ".claude/epics/parser/1.md"),
+    ("others/ccpm", ".claude/epics/parser/epic.md"),
 ];
 
 fn sample(name: &str, path: &str) -> Plan {
