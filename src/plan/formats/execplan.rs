@@ -114,23 +114,18 @@ fn fence_around(text: &str) -> Option<(std::ops::Range<usize>, std::ops::Range<u
     let mut has_progress = false;
     for line in inside.lines() {
         let trimmed = line.trim();
-        match open {
-            Some((byte, long)) => {
-                if closes(trimmed, long, byte) {
-                    open = None;
-                }
+        if let Some((byte, long)) = open {
+            if closes(trimmed, long, byte) {
+                open = None;
             }
-            None => {
-                let byte = trimmed.bytes().next().filter(|byte| matches!(byte, b'`' | b'~'));
-                let long = byte.map_or(0, |byte| trimmed.bytes().take_while(|other| *other == byte).count());
-                if let Some(byte) = byte.filter(|_| long >= 3) {
-                    open = Some((byte, long));
-                }
-                has_progress |= trimmed
-                    .strip_prefix("##")
-                    .is_some_and(|title| is_named(title.trim_matches(['#', ' ']), "progress"));
-            }
+            continue;
         }
+        let byte = trimmed.bytes().next().filter(|byte| matches!(byte, b'`' | b'~'));
+        let long = byte.map_or(0, |byte| trimmed.bytes().take_while(|other| *other == byte).count());
+        open = byte.filter(|_| long >= 3).map(|byte| (byte, long));
+        has_progress |= trimmed
+            .strip_prefix("##")
+            .is_some_and(|title| is_named(title.trim_matches(['#', ' ']), "progress"));
     }
     let end = start + whole.len();
     (open.is_none() && has_progress).then_some((start..start + first.len(), end - last.len()..end))

@@ -51,7 +51,7 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
             let paths = paths.map(|path| path.split(" (").next().unwrap_or(path));
             task.files.extend(
                 paths
-                    .filter(|path| !path.is_empty() && !path.contains(char::is_whitespace))
+                    .filter(|path| path.contains(['/', '.', '*']) && !path.contains(char::is_whitespace))
                     .filter_map(values::inside)
                     .map(|path| FileClaim { verb: None, path }),
             );

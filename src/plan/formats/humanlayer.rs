@@ -181,10 +181,23 @@ fn commands(outline: &Outline<'_>, item: &Item) -> Vec<PlanCommand> {
     };
     let line = number(item.line);
     values::only_spans(value)
+        .filter(|spans| spans.iter().all(|(span, _)| is_command(span)))
         .unwrap_or_default()
         .into_iter()
         .map(|(span, _)| PlanCommand { line, text: span.to_owned() })
         .collect()
+}
+
+/// Whether a span is a command, and not the name of a file that has to be there: `src/a.py`.
+fn is_command(span: &str) -> bool {
+    let one_word = !span.contains(char::is_whitespace) && !span.starts_with("./");
+    let extension = std::path::Path::new(span).extension().and_then(|extension| extension.to_str());
+    let runs = extension.is_none_or(|extension| {
+        ["sh", "bash", "zsh", "ps1", "bat", "cmd", "exe"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    });
+    !span.starts_with('\\') && (runs || !(one_word && span.contains('/')))
 }
 
 /// `None required`, `N/A (pure functions)`.

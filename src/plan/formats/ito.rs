@@ -99,7 +99,7 @@ fn checkpoint_title(title: &str) -> &str {
 }
 
 /// The items below a heading, up to the next one.
-fn items<'o, 't>(outline: &'o Outline<'t>, heading: usize) -> &'o [Item] {
+fn items<'o>(outline: &'o Outline<'_>, heading: usize) -> &'o [Item] {
     let found = &outline.headings[heading];
     let first = outline.items.partition_point(|item| item.line < found.after);
     let count = outline.items[first..].partition_point(|item| item.line < found.own_end);

@@ -17,6 +17,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("antigravity/task", "task.md"),
     ("antigravity/implementation_plan", "implementation_plan.md"),
     ("antigravity/files_only", "plans/footer.md"),
+    ("antigravity/numbered", "implementation_plan.md"),
     ("execplan/living", "plans/export.md"),
     ("execplan/fenced", "plans/cache.md"),
     ("execplan/PLANS", ".agent/PLANS.md"),
