@@ -442,8 +442,8 @@ mod tests {
     fn links_are_cut_to_the_repository() {
         let one = |root: &str, text: &str| paths(Some(root), text).0.join(" ");
         assert_eq!(one("/home/ana/shop", "#### [NEW] [a.rs](file:///home/ana/shop/src/a.rs)"), "src/a.rs");
-        assert_eq!(one("C:\\work\\shop", "#### [NEW] [a.rs](file:///c:/work/shop/src/a.rs#L3)"), "src/a.rs");
-        assert_eq!(one("/srv/shop", "#### [NEW] [a.rs](file:///D:/my%20work/shop/src/a.rs)"), "src/a.rs");
+        assert_eq!(one("C:\\src\\shop", "#### [NEW] [a.rs](file:///c:/src/shop/src/a.rs#L3)"), "src/a.rs");
+        assert_eq!(one("/srv/shop", "#### [NEW] [a.rs](file:///D:/my%20code/shop/src/a.rs)"), "src/a.rs");
         assert_eq!(one("/srv/x", "#### [NEW] [src/a.rs](file:///home/ana/shop/src/a.rs)"), "src/a.rs");
         assert_eq!(one("/srv/x", "#### [NEW] [a.rs](file:///home/ana/shop/src/a.rs)"), "**/a.rs");
         assert_eq!(
