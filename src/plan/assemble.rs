@@ -12,6 +12,7 @@ use super::found::Holder;
 use super::generic;
 use super::groups;
 use super::lines::number;
+use super::marks::Marks;
 use super::matter::Matter;
 use super::outline::Outline;
 use super::steps::Steps;
@@ -38,16 +39,23 @@ pub(crate) fn plan(
     findings: &Findings,
     matter: Matter,
     options: &ReadOptions,
+    marks: &Marks,
     diagnostics: Vec<Diagnostic>,
 ) -> Plan {
-    let mut maker =
-        Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0, edges: 0 };
+    let mut maker = Maker {
+        outline,
+        options,
+        marks,
+        plan: Plan { diagnostics, ..Plan::default() },
+        suggested: 0,
+        edges: 0,
+    };
     maker.header(matter, &findings.tasks);
     let (groups, group_facts) = maker.groups(&findings.tasks);
     let group_of: BTreeMap<Holder, usize> = groups;
     let mut facts: Vec<Facts> = Vec::with_capacity(findings.tasks.len());
     let done_mark = done_mark(outline);
-    let steps = Steps::new(outline);
+    let steps = Steps::new(outline, marks);
     for found in &findings.tasks {
         let group = found.holder.and_then(|holder| group_of.get(&holder).copied());
         let fact = facts::read(outline, found, &mut maker.plan.diagnostics);
@@ -64,6 +72,8 @@ pub(crate) fn plan(
 pub(crate) struct Maker<'o, 't> {
     pub(crate) outline: &'o Outline<'t>,
     pub(crate) options: &'o ReadOptions,
+    /// What its marks mean.
+    pub(crate) marks: &'o Marks,
     pub(crate) plan: Plan,
     /// How many suggestions were looked for.
     pub(crate) suggested: usize,
@@ -281,14 +291,14 @@ impl Maker<'_, '_> {
             (done, total) if done == total => Some(PlanStatus::Done),
             _ => Some(PlanStatus::InProgress),
         };
-        let of_box = found.mark.map(|(_, mark)| mark.status());
+        let of_box = found.mark.map(|(_, mark)| self.marks.status(&mark));
         let mut status = fact.status.or(found.status).or(found.title.status);
         if status.is_none()
             && let Some((line, mark)) = found.mark
         {
             let at = outline.lines.start(line) + mark.offset;
             let place = outline.lines.place(at..at + mark.sign.len_utf8());
-            if mark.status().is_none() {
+            if self.marks.status(&mark).is_none() {
                 held.push(HeldReason::UnknownMarker(mark.sign.to_string()));
                 self.plan.diagnostics.push(
                     Diagnostic::warning(
@@ -299,7 +309,7 @@ impl Maker<'_, '_> {
                     .hint("write `[ ]` to have it run, `[x]` if it is done"),
                 );
                 status = Some(PlanStatus::Open);
-            } else if mark.sign == '-' {
+            } else if self.marks.is_guess(&mark) {
                 self.plan.diagnostics.push(Diagnostic::warning(
                     "unknown-marker",
                     place,

@@ -9,7 +9,6 @@
 //! `[x](url)` and `[x]:` are links; a letter other than x is no mark.
 
 use super::lines::indent_of;
-use crate::model::task::PlanStatus;
 
 /// What a box says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,19 +19,6 @@ pub(crate) struct Mark {
     pub(crate) offset: usize,
     /// A star after the box: the task is optional.
     pub(crate) star: bool,
-}
-
-impl Mark {
-    /// What the mark means; none: nobody knows it, and it is never done.
-    pub(crate) fn status(&self) -> Option<PlanStatus> {
-        match self.sign {
-            ' ' => Some(PlanStatus::Open),
-            'x' | 'X' | '✓' | '✔' | '☑' => Some(PlanStatus::Done),
-            '/' | '>' => Some(PlanStatus::InProgress),
-            '-' => Some(PlanStatus::Skipped),
-            _ => None,
-        }
-    }
 }
 
 /// A line that begins a list item.
@@ -145,12 +131,5 @@ mod tests {
         assert_eq!(item.indent, 2);
         assert_eq!(&line[item.mark.unwrap().offset..=item.mark.unwrap().offset], " ");
         assert_eq!(&line[item.text..], "Write ž");
-    }
-
-    #[test]
-    fn unknown_marks_are_never_done() {
-        for sign in ['~', '!', '?', '*', '<', '✗', '✘'] {
-            assert_eq!(Mark { sign, offset: 0, star: false }.status(), None);
-        }
     }
 }

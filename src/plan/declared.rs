@@ -15,6 +15,25 @@ use super::titles;
 use super::types::Dependency;
 use super::types::Group;
 
+/// What stands between a group and what it waits for.
+const JOINS: &[&str] =
+    &["depends on ", "start after ", "starts after ", "starts immediately after ", "begins after "];
+
+/// Words that may stand before the name of a group in a value; with others before it, it is a remark.
+const BEFORE: &[&str] = &[
+    "",
+    "the",
+    "all",
+    "all of",
+    "both",
+    "completion of",
+    "completed",
+    "depends on",
+    "requires",
+    "finished",
+    "only",
+];
+
 /// What is said of a group: the group, and what it waits for.
 pub(crate) type Declared = (usize, Vec<Dependency>);
 
@@ -54,13 +73,17 @@ struct Reader<'o, 't> {
 impl Reader<'_, '_> {
     /// `US1 (Phase 3): Depends on Phase 2 completion — the core`.
     fn sentence(&self, text: &str) -> Option<Declared> {
-        let at = text.to_ascii_lowercase().find("depends on ")?;
+        let lower = text.to_ascii_lowercase();
+        let (at, join) = JOINS.iter().filter_map(|join| Some((lower.find(join)?, join))).min()?;
         let name = text[..at].trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
+        let name =
+            ["Can", "can", "Could", "May"].iter().find_map(|word| name.strip_suffix(word)).unwrap_or(name);
+        let name = name.trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
         // More than a name before the words: a sentence about something else.
         if name.is_empty() || name.split_whitespace().count() > 8 {
             return None;
         }
-        self.declare(name, text.get(at + "depends on ".len()..)?)
+        self.declare(name, text.get(at + join.len()..)?)
     }
 
     fn table(&self, lines: std::ops::Range<usize>) -> Vec<Declared> {
@@ -90,7 +113,8 @@ impl Reader<'_, '_> {
         let value = &value[..end];
         let mut found = Vec::new();
         if !references::is_none(value) {
-            for (part, _) in references::split(value) {
+            let parts = references::split(value).into_iter().flat_map(|(part, _)| alternatives(part));
+            for part in parts.filter(|part| !is_remark(part)) {
                 let lower = part.to_lowercase();
                 if lower.starts_with("all user stories") || lower.starts_with("all stories") {
                     found.extend(self.all_stories().filter(|story| *story != group).map(Dependency::Group));
@@ -150,6 +174,34 @@ impl Reader<'_, '_> {
     }
 }
 
+/// `US1/US2` is two names; any other slash stands in a word.
+fn alternatives(part: &str) -> Vec<&str> {
+    let pieces: Vec<&str> = part.split('/').collect();
+    if pieces.len() > 1 && pieces.iter().all(|piece| !stories(piece).is_empty() && !is_remark(piece)) {
+        pieces
+    } else {
+        vec![part]
+    }
+}
+
+/// Whether a part of a value names a story or phase only in passing: "integrates with US2", "no
+/// dependency on US1", "can be done after Phase 3".
+fn is_remark(part: &str) -> bool {
+    let lower = part.to_lowercase();
+    let story = ["user story ", "us-", "us"].iter().find_map(|word| {
+        let at = lower.find(word)?;
+        let before = lower[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+        let after = lower[at + word.len()..].starts_with(|c: char| c.is_ascii_digit());
+        (before && after).then_some(at)
+    });
+    let Some(at) = story.into_iter().chain(lower.find("phase ")).min() else { return false };
+    let before = lower[..at].trim_matches(|c: char| !c.is_alphanumeric());
+    // `Foundational (Phase 2)`: the name stands before, and its number in parentheses.
+    let in_parentheses =
+        lower[..at].trim_end().ends_with(['(', '（']) && before.split_whitespace().count() < 3;
+    !in_parentheses && !BEFORE.contains(&before)
+}
+
 /// The numbers of the user stories in a name: `US1`, `US-2`, `User Story 3 & 4`.
 pub(crate) fn stories(name: &str) -> Vec<String> {
     let lower = name.to_lowercase();
@@ -190,5 +242,30 @@ mod tests {
         );
         let waits: Vec<String> = plan.edges.iter().map(|edge| format!("{}>{}", edge.from, edge.to)).collect();
         assert_eq!(waits, ["T001>T002", "T001>T003", "T002>T004", "T003>T004"]);
+    }
+
+    #[test]
+    fn what_is_said_in_passing_is_no_dependency() {
+        for text in [
+            "integrates with US2 follow-up",
+            "can be implemented after US1",
+            "no dependency on User Story 3",
+            "unlike Phase 4",
+        ] {
+            assert!(is_remark(text), "{text}");
+        }
+        for text in [
+            "US1",
+            "Phase 2 completion",
+            "Foundational (Phase 2)",
+            "Foundational only (Phase 2)",
+            "completion of Phase 2",
+            "both US1",
+            "Setup",
+        ] {
+            assert!(!is_remark(text), "{text}");
+        }
+        assert_eq!(alternatives("US1/US2"), ["US1", "US2"]);
+        assert_eq!(alternatives("and/or Setup"), ["and/or Setup"]);
     }
 }

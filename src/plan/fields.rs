@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::blocks::LineKind;
 use super::outline::Outline;
+use super::values::verb_before;
 use crate::model::task::FileVerb;
 
 /// A field that is known.
@@ -89,8 +90,8 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
         "model" | "modeltier" => Key::Model,
         "layer" => Key::Layer,
         "command" => Key::Command,
-        "files" | "file" | "location" | "package" | "packages" | "package(s)" | "touches" | "soubory"
-        | "文件" => Key::Files(None),
+        "files" | "file" | "location" | "locations" | "package" | "packages" | "package(s)" | "touches"
+        | "soubory" | "文件" => Key::Files(None),
         "filestocreate" | "create" => Key::Files(Some(FileVerb::Create)),
         "filestomodify" | "modifiedfiles" | "modify" => Key::Files(Some(FileVerb::Modify)),
         "verify" | "validationcommands" | "run" => Key::Verify,
@@ -185,8 +186,16 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
             let item = &outline.items[index];
             let end = item.end.min(span.end);
             let direct = item.parent == owner && item.mark.is_none();
-            let found =
-                if direct { push_fields(outline, &mut fields, item.text.clone(), line, true) } else { 0 };
+            // `- Test: path` below `Files:` says what is done to a file, and is no field of its own.
+            let files = fields.last().is_some_and(|field| matches!(field.key, Key::Files(None)));
+            let is_verb = collecting
+                && files
+                && outline.lines.text.get(item.text.clone()).is_some_and(|text| verb_before(text).is_some());
+            let found = if direct && !is_verb {
+                push_fields(outline, &mut fields, item.text.clone(), line, true)
+            } else {
+                0
+            };
             if found > 0 {
                 collecting = false;
                 let last = fields.len() - 1;
@@ -205,7 +214,7 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
             let range = start..outline.lines.end(line);
             if push_fields(outline, &mut fields, range.clone(), line, false) > 0 {
                 collecting = true;
-            } else if collecting && !blank {
+            } else if collecting && !blank && !is_bold_key(&outline.visible(line)) {
                 if let Some(field) = fields.last_mut() {
                     field.more.push(range);
                 }
@@ -251,6 +260,11 @@ fn push_fields(
         }
     }
     count
+}
+
+/// Whether a line is `**Key:** value`, of a key that is known or not.
+fn is_bold_key(line: &str) -> bool {
+    line.trim_start().starts_with("**") && split(line.trim_start()).is_some()
 }
 
 /// Adds the lines below a field's item to its value.
@@ -333,5 +347,22 @@ mod tests {
         assert_eq!(pairs("- **Files**:\n  - a\n  - b\n- x\n"), [(Key::Files(None), String::new(), 2)]);
         let outline = Outline::read("- [ ] x\n  - **Agent**: kilo\n    - **Model**: nested is text\n");
         assert_eq!(read(&outline, 1..3, Some(0)).len(), 1);
+    }
+
+    #[test]
+    fn a_bold_key_that_is_not_known_ends_the_value_before_it() {
+        assert_eq!(
+            pairs("**Depends on:** T1\n**Parallel with:** T2\n"),
+            [(Key::DependsOn, "T1".to_owned(), 0)]
+        );
+        assert_eq!(pairs("**Depends on:** T1,\nT2\n"), [(Key::DependsOn, "T1,".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn what_is_done_to_files_is_part_of_the_list() {
+        assert_eq!(
+            pairs("**Files:**\n- Create: `a`\n- Test: `b`\n- **Model**: x\n"),
+            [(Key::Files(None), String::new(), 2), (Key::Model, "x".to_owned(), 0)]
+        );
     }
 }

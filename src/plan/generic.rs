@@ -90,7 +90,7 @@ pub(crate) fn plan_title(title: &str) -> String {
 }
 
 /// The id in front of an item's title.
-fn written_before(outline: &Outline<'_>, item: usize) -> Option<Written> {
+pub(crate) fn written_before(outline: &Outline<'_>, item: usize) -> Option<Written> {
     let found = &outline.items[item];
     let start = found.text.start - outline.lines.start(found.line);
     let visible = outline.visible(found.line);
@@ -104,13 +104,18 @@ fn written_before(outline: &Outline<'_>, item: usize) -> Option<Written> {
 }
 
 fn named_headings(outline: &Outline<'_>) -> Vec<Found> {
+    headings_named(outline, 2..=4)
+}
+
+/// The headings of some levels that are named like tasks.
+pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclusive<u8>) -> Vec<Found> {
     let mut classes: BTreeMap<usize, Vec<(usize, Written)>> = BTreeMap::new();
     let mut prefixes: BTreeMap<String, usize> = BTreeMap::new();
     let mut named: Vec<(usize, Written)> = Vec::new();
     // "Id alone" stands between Fix and Step in the order of preference.
     let rank = |word: usize| if word < 5 { word } else { word + 1 };
     for (index, heading) in outline.headings.iter().enumerate() {
-        if !(2..=4).contains(&heading.level) {
+        if !levels.contains(&heading.level) {
             continue;
         }
         let start = outline.lines.start(heading.line);

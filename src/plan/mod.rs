@@ -14,6 +14,7 @@
 
 mod assemble;
 mod attributes;
+mod bare;
 mod blocks;
 mod boxes;
 mod conflicts;
@@ -28,6 +29,7 @@ mod generic;
 mod groups;
 mod lines;
 mod link;
+mod marks;
 mod matter;
 mod names;
 mod order;

@@ -60,6 +60,11 @@ pub(crate) fn order(plan: &Plan, live: &dyn Fn(usize) -> bool, optional: &dyn Fn
             }
         }
     }
+    for (first, task) in &plan.implied {
+        if walk.rank[*first] < walk.rank[*task] {
+            walk.add(*first, *task, EdgeRule::Order);
+        }
+    }
     if plan.mode_sequential {
         walk.one_at_a_time();
     } else {

@@ -135,6 +135,15 @@ impl<'t> Outline<'t> {
         heading.is_some_and(|heading| self.headings[heading].closed)
     }
 
+    /// Takes the items on some lines for no tasks.
+    pub(crate) fn close_lines(&mut self, lines: impl Iterator<Item = usize>) {
+        for line in lines {
+            if let Some(item) = self.item_at(line) {
+                self.items[item].closed_label = true;
+            }
+        }
+    }
+
     fn read_items(&mut self) {
         let mut open: Vec<usize> = Vec::new();
         let mut last_content = 0;

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::assemble;
+use super::bare;
 use super::fenced;
 use super::formats;
 use super::formats::Format;
 use super::found::Findings;
 use super::generic;
 use super::lines::number;
+use super::marks::Marks;
 use super::matter;
 use super::matter::Todo;
 use super::order;
 use super::outline::Outline;
+use super::recognise;
 use super::titles;
 use super::todos;
 use super::types::Granularity;
@@ -63,14 +66,20 @@ fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
 
 fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let text = formats::execplan::unfenced(text);
-    let outline = Outline::read(&text);
+    let mut outline = Outline::read(&text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
     let matter = matter::read(&outline, &mut diagnostics);
-    let (format, why) = match options.format.as_deref().map(Format::from_name) {
-        Some(Some(format)) => (format, "--format".to_owned()),
-        Some(None) | None => formats::recognise(&outline, options.path.as_deref()),
+    let (format, why) = if let Some(format) = options.format.as_deref().and_then(Format::from_name) {
+        (format, "--format".to_owned())
+    } else {
+        let signs = recognise::signs(&outline, options.path.as_deref());
+        diagnostics.extend(formats::ambiguity(&signs, &outline));
+        signs.decided()
     };
-    let findings = findings(&outline, format, &matter.todos, options);
+    let marks = Marks::read(format, &outline);
+    outline.close_lines(marks.lines());
+    let outline = outline;
+    let (findings, handed_over) = findings(&outline, format, &matter.todos, options);
     let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
@@ -87,16 +96,23 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             Some(super::found::Holder::Heading(_)) | None => None,
         })
         .collect();
-    let mut plan = assemble::plan(&outline, &findings, matter, options, diagnostics);
+    let mut plan = assemble::plan(&outline, &findings, matter, options, &marks, diagnostics);
     format.name().clone_into(&mut plan.format);
     let rule = if none { "no rule finds a task" } else { rule };
-    plan.format_reason = if format == Format::Generic { rule.to_owned() } else { format!("{why}; {rule}") };
+    plan.format_reason = match (format, handed_over) {
+        (Format::Generic, _) => rule.to_owned(),
+        (_, false) => format!("{why}; {rule}"),
+        (_, true) => {
+            format!("{why}, but its own reader finds no task, so the rules for any Markdown: {rule}")
+        }
+    };
     if let Some(name) = options.format.as_deref().filter(|name| Format::from_name(name).is_none()) {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
     fenced::report(&outline, &mut plan);
-    ignored(&outline, &mut plan, &taken, &holders, &bodies);
+    ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
+    bare::report(&outline, &marks, &mut plan);
     if in_matter {
         for box_ in &mut plan.ignored {
             "explains the tasks of the front matter".clone_into(&mut box_.reason);
@@ -150,29 +166,34 @@ fn is_live(plan: &Plan, task: usize) -> bool {
     matches!(plan.tasks[task].status, PlanStatus::Open | PlanStatus::InProgress)
 }
 
-fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &ReadOptions) -> Findings {
+/// The tasks, and whether a format's own reader found none, so that the rules for any Markdown did.
+fn findings(
+    outline: &Outline<'_>,
+    format: Format,
+    todos: &[Todo],
+    options: &ReadOptions,
+) -> (Findings, bool) {
     if options.as_one {
-        return Findings {
-            tasks: vec![generic::whole(outline)],
-            rule: "the whole plan as one task (--as-one)",
-        };
+        let tasks = vec![generic::whole(outline)];
+        return (Findings { tasks, rule: "the whole plan as one task (--as-one)" }, false);
     }
     if options.boxes_all || options.granularity == Some(Granularity::Leaf) {
         let findings = generic::all_boxes(outline);
         if !findings.tasks.is_empty() {
-            return findings;
+            return (findings, false);
         }
     }
     if !todos.is_empty() {
-        return Findings { tasks: todos::read(outline, todos), rule: TODOS };
+        return (Findings { tasks: todos::read(outline, todos), rule: TODOS }, false);
     }
-    let findings = formats::tasks(format, outline)
-        .filter(|findings| !findings.tasks.is_empty())
-        .unwrap_or_else(|| generic::read(outline));
+    let own = formats::tasks(format, outline);
+    let handed_over = own.as_ref().is_some_and(|findings| findings.tasks.is_empty());
+    let findings =
+        own.filter(|findings| !findings.tasks.is_empty()).unwrap_or_else(|| generic::read(outline));
     if options.granularity == Some(Granularity::Group) {
-        generic::groups(outline, findings)
+        (generic::groups(outline, findings), handed_over)
     } else {
-        findings
+        (findings, handed_over)
     }
 }
 
@@ -180,6 +201,7 @@ fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &Rea
 fn ignored(
     outline: &Outline<'_>,
     plan: &mut Plan,
+    marks: &Marks,
     taken: &BTreeSet<usize>,
     holders: &BTreeSet<usize>,
     bodies: &[(usize, usize)],
@@ -194,6 +216,8 @@ fn ignored(
         let is_step = bodies[..inside].last().is_some_and(|(_, end)| item.line < *end);
         let reason = if holders.contains(&item.line) {
             "a group of tasks".to_owned()
+        } else if marks.is_legend(item.line) {
+            "the legend of the marks".to_owned()
         } else if item.closed_label {
             "under a label that says acceptance".to_owned()
         } else if outline.is_closed(item.heading) {
@@ -202,7 +226,7 @@ fn ignored(
         } else if is_step {
             "a step of the task above it".to_owned()
         } else {
-            open += usize::from(mark.status() != Some(PlanStatus::Done));
+            open += usize::from(marks.status(&mark) != Some(PlanStatus::Done));
             "belongs to no task".to_owned()
         };
         plan.ignored.push(Ignored { line: number(item.line), reason });

@@ -221,7 +221,7 @@ impl Index {
     /// Reads `[word] id [range] [reason]`.
     fn at_start(&self, part: &str, group: Option<usize>, by_group: bool, task_count: usize) -> Option<Named> {
         let (kind, id, rest) = reference(part)?;
-        let first = self.lookup(kind, id, group, by_group);
+        let first = self.lookup(kind, id, group, by_group).or_else(|| self.by_initial(id, group));
         let rest = rest.trim_start();
         let range = ["..", "–", "—", "-", "to "].iter().find_map(|sign| rest.strip_prefix(sign));
         if let Some(second) = range.and_then(|rest| reference(rest.trim_start()))
@@ -260,6 +260,15 @@ impl Index {
             None => true,
         };
         Some(if of_this_plan { Named::Missing(written) } else { Named::Elsewhere(written) })
+    }
+
+    /// `U2` for unit 2, `S2` for step 2, `T2` for task 2, where no id of the plan has that letter.
+    fn by_initial(&self, id: &str, group: Option<usize>) -> Option<Dependency> {
+        let letter = letters(id).filter(|letters| matches!(*letters, "U" | "S" | "T"))?;
+        if self.letters.contains(&letter.to_lowercase()) {
+            return None;
+        }
+        self.find(&id[letter.len()..], group).map(Dependency::Task)
     }
 
     fn lookup(&self, kind: Kind, id: &str, group: Option<usize>, by_group: bool) -> Option<Dependency> {
@@ -436,6 +445,18 @@ mod tests {
         assert_eq!(tasks("T002-T004"), known(&[1, 2, 3]));
         assert_eq!(tasks("T002..T003"), known(&[1, 2]));
         assert_eq!(tasks("write-the-guide"), known(&[4]));
+    }
+
+    #[test]
+    fn numbers_answer_to_the_initial_of_their_word() {
+        let mut index = Index::default();
+        for (task, id) in ["1", "2"].iter().enumerate() {
+            index.task(task, id, Some(id), None);
+        }
+        assert_eq!(index.read("U2 (rules must exist)", None, false, 2), known(&[1]));
+        assert_eq!(index.read("T1", None, false, 2), known(&[0]));
+        assert_eq!(index.read("X1", None, false, 2), Named::Elsewhere("X1".to_owned()));
+        assert_eq!(tasks("U1"), Named::Elsewhere("U1".to_owned()));
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl Stated {
                 graph.edge(from, task);
             }
         }
+        // Nobody waits by name for a task that a format orders, so these close no ring.
+        for (first, task) in &plan.implied {
+            graph.edge(*first, *task);
+        }
         graph
     }
 

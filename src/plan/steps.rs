@@ -1,6 +1,7 @@
 //! How many steps of a task are ticked.
 
 use super::found::Found;
+use super::marks::Marks;
 use super::outline::Outline;
 use crate::model::task::PlanStatus;
 
@@ -13,14 +14,15 @@ pub(crate) struct Steps<'o, 't> {
 
 impl<'o, 't> Steps<'o, 't> {
     /// Counts the boxes of a plan.
-    pub(crate) fn new(outline: &'o Outline<'t>) -> Self {
+    pub(crate) fn new(outline: &'o Outline<'t>, marks: &Marks) -> Self {
         let mut sums = Vec::with_capacity(outline.items.len() + 1);
         let (mut done, mut all) = (0, 0);
         sums.push((0, 0));
         for item in &outline.items {
             if let Some(mark) = item.mark.filter(|_| !item.closed_label && !outline.is_closed(item.heading)) {
                 all += 1;
-                done += usize::from(matches!(mark.status(), Some(PlanStatus::Done | PlanStatus::Skipped)));
+                done +=
+                    usize::from(matches!(marks.status(&mark), Some(PlanStatus::Done | PlanStatus::Skipped)));
             }
             sums.push((done, all));
         }

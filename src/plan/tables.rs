@@ -202,9 +202,9 @@ pub(crate) fn cells(outline: &Outline<'_>, line: usize) -> Vec<Cell> {
 /// What a status cell says, a box in it included.
 pub(crate) fn cell_status(text: &str) -> Option<PlanStatus> {
     // The box is what is ticked, so it counts before a word that was left behind it.
-    if let Some((sign, offset, star, length)) = super::boxes::box_at(text.trim()) {
+    if let Some((sign, _, _, length)) = super::boxes::box_at(text.trim()) {
         let word = || words::status(text.trim().get(length..).unwrap_or(""));
-        let known = super::boxes::Mark { sign, offset, star }.status();
+        let known = super::formats::Format::Generic.mark(sign);
         return match known {
             Some(PlanStatus::Open) | None => {
                 word().filter(|word| *word != PlanStatus::Done).or(Some(PlanStatus::Open))

@@ -8,6 +8,7 @@ mod property;
 mod replanning;
 mod resolving;
 mod rules;
+mod samples;
 
 use super::Plan;
 use super::ReadOptions;

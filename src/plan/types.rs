@@ -203,6 +203,8 @@ pub struct Plan {
     pub tasks: Vec<PlanTask>,
     /// In the order of the file.
     pub groups: Vec<Group>,
+    /// What a format implies beside the order of the file: the second of two tasks waits for the first.
+    pub implied: Vec<(usize, usize)>,
     /// What waits for what among tasks that are still to be done.
     pub edges: Vec<CheckEdge>,
     /// Boxes that are no tasks.

@@ -128,7 +128,7 @@ pub(crate) fn files(text: &str, verb: Option<FileVerb>) -> Vec<FileClaim> {
 }
 
 /// `Create: path`, `Modify path`.
-fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
+pub(crate) fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
     let text = text.trim_start_matches(['*', '_']);
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let verb = match text[..letters].to_ascii_lowercase().as_str() {

@@ -129,6 +129,7 @@ const CLOSED: &[&str] = &[
 /// Kinds of checklist that are no lists of tasks; a "checklist" of another kind is one.
 const CHECKS: &[&str] = &[
     "quality",
+    "quality assurance",
     "qa",
     "test",
     "testing",
@@ -184,7 +185,12 @@ pub(crate) fn sign(c: char) -> Option<PlanStatus> {
 }
 
 fn word(text: &str) -> Option<PlanStatus> {
-    STATUSES.iter().find(|(word, _)| begins_with(text, word)).map(|(_, status)| *status)
+    status_word(text).map(|(_, status)| *status)
+}
+
+/// The word of a status at the start of a text, with the status.
+pub(crate) fn status_word(text: &str) -> Option<&'static (&'static str, PlanStatus)> {
+    STATUSES.iter().find(|(word, _)| begins_with(text, word))
 }
 
 /// Reads a text that is a status and nothing else, but for what stands in parentheses after it.

@@ -35,25 +35,15 @@ const REVIEW: &str = "User Review Required";
 /// The most roots that links are compared with.
 const MOST_ROOTS: usize = 8;
 
-/// What says that a plan is one of Antigravity's.
+/// What the name of a file says together with what stands in it.
 pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    if outline.headings.iter().any(|heading| change(outline, &heading.text).is_some()) {
-        return Some("headings that say [NEW], [MODIFY] or [DELETE]");
-    }
     let name = path.rsplit('/').next().unwrap_or("");
     if name == "implementation_plan.md" && proposed(outline).is_some() {
         return Some("`implementation_plan.md` with Proposed Changes");
     }
-    let ticked = |mark: usize, line: usize| {
-        let text = outline.lines.get(line).as_bytes();
-        mark >= 2 && text.get(mark - 1) == Some(&b'[') && text.get(mark - 2) == Some(&b'`')
-    };
-    let marks = || outline.items.iter().filter_map(|item| item.mark.map(|mark| (item.line, mark)));
-    if marks().any(|(line, mark)| ticked(mark.offset, line)) {
-        return Some("boxes in backticks");
-    }
-    (name == "task.md" && marks().any(|(line, mark)| mark.sign == '/' || comment_id(outline, line).is_some()))
-        .then_some("`task.md` with `[/]` or numbered comments")
+    let mut boxes = outline.items.iter().filter(|item| item.mark.is_some());
+    (name == "task.md" && boxes.any(|item| comment_id(outline, item.line).is_some()))
+        .then_some("`task.md` with numbered comments")
 }
 
 /// The tasks of either document.

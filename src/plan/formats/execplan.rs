@@ -15,16 +15,9 @@ use crate::plan::types::Plan;
 use crate::plan::types::ReadOptions;
 use crate::plan::words;
 
-/// What says that a plan is an `ExecPlan`.
+/// What the name of a file says: `PLANS.md` is no plan, and not one of another format.
 pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    if path.contains("execplans/") || path.to_lowercase().ends_with(".execplan.md") {
-        return Some("its path has `execplans/`");
-    }
-    if is_rules(outline, path) {
-        return Some("`PLANS.md` speaks of ExecPlans");
-    }
-    let has = |name: &str| outline.headings.iter().any(|heading| is_named(&heading.title, name));
-    (has("progress") && has("decision log")).then_some("sections Progress and Decision Log")
+    is_rules(outline, path).then_some("`PLANS.md` speaks of ExecPlans")
 }
 
 /// The boxes of Progress; none where there is no such section.

@@ -20,12 +20,6 @@ use crate::plan::types::PlanCommand;
 use crate::plan::values;
 use crate::plan::words;
 
-/// What says that a plan is one of `HumanLayer`'s.
-pub(crate) fn sign(outline: &Outline<'_>) -> Option<&'static str> {
-    let automated = outline.headings.iter().any(|heading| is_automated(&heading.title));
-    (automated && !phases(outline).is_empty()).then_some("phases with Automated Verification")
-}
-
 /// The phases.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let phases = phases(outline);
@@ -168,7 +162,7 @@ fn is_below(outline: &Outline<'_>, heading: Option<usize>, phase: usize, kind: f
 }
 
 fn is_done(item: &Item) -> bool {
-    item.mark.and_then(|mark| mark.status()).is_some_and(|status| status == PlanStatus::Done)
+    item.mark.is_some_and(|mark| super::is_done(mark.sign))
 }
 
 /// The commands of an item: it is nothing but code spans, or says so after a colon. Words around a span make it

@@ -16,22 +16,9 @@ use crate::plan::names::Shape;
 use crate::plan::names::Written;
 use crate::plan::outline::Item;
 use crate::plan::outline::Outline;
-use crate::plan::phases;
 use crate::plan::titles;
 use crate::plan::types::Plan;
 use crate::plan::words;
-
-/// What says that a plan is one of Ito's.
-pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    let folder = |name: &str| path.starts_with(&name[1..]) || path.contains(name);
-    if folder("/.ito/") || folder("/.spool/") {
-        return Some("its path has `.ito/`");
-    }
-    let waves = outline.headings.iter().any(|heading| is_wave(&heading.title));
-    let tasks = headings(outline).filter(|(_, id)| id.as_ref().is_some_and(|id| id.id.contains('.')));
-    let mut with_status = tasks.filter(|(heading, _)| status_item(outline, *heading).is_some());
-    (waves && with_status.next().is_some()).then_some("waves of `Task N.M` headings with Status items")
-}
 
 /// The tasks: `### Task N.M: title` and `### Checkpoint: title`.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
@@ -83,10 +70,6 @@ fn headings<'o>(outline: &'o Outline<'_>) -> impl Iterator<Item = (usize, Option
             }
         },
     )
-}
-
-fn is_wave(title: &str) -> bool {
-    matches!(phases::phase_number(title), Some(("Wave", _)))
 }
 
 /// `Checkpoint: title`, not the heading over all of them.

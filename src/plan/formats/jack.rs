@@ -21,11 +21,6 @@ use crate::plan::words;
 
 use super::gsd::attribute;
 
-/// What says that a plan is one of jack's.
-pub(crate) fn sign(outline: &Outline<'_>) -> Option<&'static str> {
-    comments(outline).next().is_some().then_some("`<!-- @task ... -->` comments")
-}
-
 /// The tasks that comments name.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let lines: Vec<(usize, &str)> = comments(outline).collect();

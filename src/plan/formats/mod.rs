@@ -6,20 +6,32 @@
 
 mod agents;
 mod antigravity;
+mod bmad;
 mod cursor;
 pub(crate) mod execplan;
+mod graph;
 mod gsd;
 mod humanlayer;
+mod in_order;
 mod ito;
 mod jack;
+mod kiro;
+mod pdd;
+mod ralphex;
+mod sdd;
+mod speckit;
+mod superpowers;
 
 use std::collections::BTreeMap;
 
 use super::found::Findings;
 use super::lines::number;
 use super::outline::Outline;
+use super::recognise;
+use super::recognise::Signs;
 use super::types::Plan;
 use super::types::ReadOptions;
+use crate::diagnostics::Diagnostic;
 use crate::model::task::PlanStatus;
 
 /// The formats that are told apart.
@@ -156,21 +168,15 @@ impl Format {
     /// What a mark between the brackets of a box means here; none: nobody knows it, and it is never done.
     pub(crate) fn mark(self, sign: char) -> Option<PlanStatus> {
         match (self, sign) {
-            (_, ' ') => Some(PlanStatus::Open),
+            (_, ' ') | (Self::Kiro, '~') => Some(PlanStatus::Open),
             (_, 'x' | 'X' | '✓' | '✔' | '☑') => Some(PlanStatus::Done),
-            (_, '/' | '>') | (Self::Kiro, '-') | (Self::Ito, '~') | (Self::Antigravity, '~') => {
+            (_, '/' | '>') | (Self::Kiro, '-') | (Self::Ito | Self::Antigravity, '~') => {
                 Some(PlanStatus::InProgress)
             }
-            (Self::Kiro, '~') => Some(PlanStatus::Open),
             (_, '-') => Some(PlanStatus::Skipped),
             _ => None,
         }
     }
-}
-
-/// The format of a text, and the signs that decided. `path` is the plan's path as shown, if it has one.
-pub(crate) fn recognise(outline: &Outline<'_>, path: Option<&str>) -> (Format, String) {
-    super::recognise::recognise(outline, path)
 }
 
 /// The tasks as the format itself finds them; none: the rules for any Markdown find them.
@@ -183,21 +189,45 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         Format::Jack => jack::tasks(outline),
         Format::Cursor => cursor::tasks(outline),
         Format::Execplan => execplan::tasks(outline),
+        Format::Bmad => bmad::tasks(outline),
+        Format::Pdd => pdd::tasks(outline),
+        Format::Ralphex => ralphex::tasks(outline),
+        Format::Sdd => Some(sdd::tasks(outline)),
         Format::Generic
         | Format::Speckit
         | Format::Kiro
         | Format::Openspec
         | Format::Taskmaster
         | Format::Superpowers
-        | Format::Ralphex
-        | Format::Pdd
         | Format::Compound
         | Format::Swarm
-        | Format::Sdd
-        | Format::Bmad
         | Format::Ralph
         | Format::Backlog => None,
     }
+}
+
+/// The mistake that a plan is of which two formats show signs and whose own readers find different tasks
+/// in it: by its path it is never in doubt.
+pub(crate) fn ambiguity(signs: &Signs, outline: &Outline<'_>) -> Option<Diagnostic> {
+    if signs.by_path || signs.found.len() < 2 {
+        return None;
+    }
+    let mut first: Option<(Format, Vec<usize>)> = None;
+    for (format, _) in &signs.found {
+        let Some(findings) = tasks(*format, outline) else { continue };
+        let mut lines: Vec<usize> = findings.tasks.iter().map(|task| task.line).collect();
+        lines.sort_unstable();
+        let Some(line) = lines.first().copied() else { continue };
+        match &first {
+            None => first = Some((*format, lines)),
+            Some((known, others)) if *others != lines => {
+                let known_line = others.first().copied().unwrap_or(0);
+                return Some(recognise::ambiguous((*known, known_line), (*format, line)));
+            }
+            Some(_) => {}
+        }
+    }
+    None
 }
 
 /// Changes a plan before its edges are drawn, where the format says more than the rules for any Markdown.
@@ -210,21 +240,21 @@ pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOption
         Format::Gsd => gsd::finish(outline, plan),
         Format::Jack => jack::finish(outline, plan),
         Format::Execplan => execplan::finish(outline, options, plan),
-        Format::Cursor
-        | Format::Speckit
-        | Format::Kiro
-        | Format::Openspec
-        | Format::Taskmaster
-        | Format::Superpowers
-        | Format::Ralphex
-        | Format::Pdd
-        | Format::Compound
-        | Format::Swarm
-        | Format::Sdd
-        | Format::Bmad
-        | Format::Ralph
-        | Format::Backlog => {}
+        Format::Speckit => speckit::finish(outline, plan),
+        Format::Kiro => kiro::finish(outline, plan),
+        Format::Superpowers => superpowers::finish(plan),
+        Format::Ralphex => ralphex::finish(outline, plan),
+        Format::Openspec | Format::Pdd | Format::Bmad => in_order::finish(plan),
+        Format::Compound => graph::finish_if_stated(plan),
+        Format::Swarm => graph::finish(plan),
+        Format::Sdd => sdd::finish(plan),
+        Format::Cursor | Format::Taskmaster | Format::Ralph | Format::Backlog => {}
     }
+}
+
+/// Whether a mark says that a box is done, in any format.
+fn is_done(sign: char) -> bool {
+    Format::Generic.mark(sign) == Some(PlanStatus::Done)
 }
 
 /// The headings of a text by their 1-based lines.
@@ -232,24 +262,11 @@ fn headings_by_line(outline: &Outline<'_>) -> BTreeMap<u32, usize> {
     outline.headings.iter().enumerate().map(|(index, heading)| (number(heading.line), index)).collect()
 }
 
-/// Signs that no other format has, whatever the path: comments and elements of a tool of its own.
-pub(crate) fn strong_signs(outline: &Outline<'_>) -> Option<(Format, String)> {
-    let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign.to_owned()));
-    found(Format::Jack, jack::sign(outline)).or_else(|| found(Format::Gsd, gsd::sign(outline)))
-}
-
-/// The signs of further formats, strongest first.
-pub(crate) fn signs(outline: &Outline<'_>, path: &str) -> Option<(Format, String)> {
-    let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign.to_owned()));
-    found(Format::Cursor, cursor::sign(outline, path))
-        .or_else(|| found(Format::Ito, ito::sign(outline, path)))
-        .or_else(|| found(Format::Execplan, execplan::sign(outline, path)))
+/// The format that the name of a file gives together with what stands in it, and the sign.
+pub(crate) fn by_name(outline: &Outline<'_>, path: &str) -> Option<(Format, &'static str)> {
+    let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign));
+    found(Format::Execplan, execplan::sign(outline, path))
         .or_else(|| found(Format::Antigravity, antigravity::sign(outline, path)))
-        .or_else(|| found(Format::Humanlayer, humanlayer::sign(outline)))
-        .or_else(|| {
-            let spec_workflow = path.contains(".spec-workflow/").then_some("its path has `.spec-workflow/`");
-            found(Format::Kiro, spec_workflow)
-        })
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn shown(text: &str, explain: bool) -> String {
 #[test]
 fn a_check() {
     insta::assert_snapshot!(shown(LOGIN, false), @r##"
-        plans/login.md   generic (boxes with ids)   6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
+        plans/login.md   speckit (boxes with ids such as `T001`; boxes with ids)   6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
 
         wave 1
           T001  Create the users table  :6   kilo, layer 3      migrations/*, src/db/users.rs
