@@ -55,7 +55,7 @@ impl PlanText {
     fn new(context: &Context, files: Vec<PlanFile>, reading: &PlanReading) -> Self {
         let mut text = Self { files, briefs: Vec::new(), plan: Plan::default() };
         let plans = text.files.iter().map(|file| {
-            let options = read_options(file, reading);
+            let options = read_options(context, file, reading);
             let mut plan = match folder::files(&file.bytes, &file.name) {
                 Some(files) => plan::read_folder(&files, &options),
                 None => plan::read(&file.bytes, &options),
@@ -335,9 +335,10 @@ pub fn reading_of(
     }
 }
 
-fn read_options(file: &PlanFile, reading: &PlanReading) -> ReadOptions {
+fn read_options(context: &Context, file: &PlanFile, reading: &PlanReading) -> ReadOptions {
     ReadOptions {
         path: Some(file.shown.clone()),
+        root: Some(context.root.to_string_lossy().into_owned()),
         format: reading.format.clone(),
         granularity: reading.granularity.as_deref().and_then(|size| match size {
             LEAF => Some(plan::Granularity::Leaf),

@@ -26,9 +26,7 @@ impl Reader<'_, '_, '_> {
             )
             .hint("prefer a key list below the task, such as `- **Agent**: kilo`"),
         );
-        for part in text.split_whitespace() {
-            let Some((name, value)) = part.split_once('=') else { continue };
-            let value = value.trim_matches(['"', '\'']);
+        for (name, value) in pairs(text) {
             let Some(key) = fields::key_of(name) else {
                 let known =
                     ["agent", "model", "layer", "depends", "timeout", "retries", "priority", "files", "gate"];
@@ -45,6 +43,7 @@ impl Reader<'_, '_, '_> {
     }
 
     fn attribute(&mut self, key: Key, name: &str, value: &str, place: Place) {
+        self.warn_of_two(key, name, value, place);
         let defaults = &mut self.facts.defaults;
         let good = match key {
             Key::Agent => {
@@ -55,14 +54,11 @@ impl Reader<'_, '_, '_> {
                 defaults.model = Some(value.to_owned());
                 true
             }
-            Key::Layer => value
-                .parse()
-                .ok()
-                .filter(|layer| (1..=7).contains(layer))
-                .map(|layer| defaults.layer = Some(layer))
-                .is_some(),
-            Key::Timeout => value.parse().ok().map(|timeout| defaults.timeout = Some(timeout)).is_some(),
-            Key::Retries => value.parse().ok().map(|retries| defaults.retries = Some(retries)).is_some(),
+            Key::Layer => values::layer(value).map(|layer| defaults.layer = Some(layer)).is_some(),
+            Key::Timeout => values::duration(value).map(|timeout| defaults.timeout = Some(timeout)).is_ok(),
+            Key::Retries => {
+                values::whole_number(value).map(|retries| defaults.retries = Some(retries)).is_some()
+            }
             Key::Priority => {
                 words::priority(value).map(|priority| defaults.priority = Some(priority)).is_some()
             }
@@ -107,4 +103,56 @@ impl Reader<'_, '_, '_> {
             ));
         }
     }
+
+    /// The task's own line is nearer than its list; where the two disagree, that is said.
+    fn warn_of_two(&mut self, key: Key, name: &str, value: &str, place: Place) {
+        let defaults = &self.facts.defaults;
+        let agrees = match key {
+            Key::Agent => defaults.agent.as_ref().is_none_or(|known| *known == agent_name(value)),
+            Key::Model => defaults.model.as_ref().is_none_or(|known| known == value),
+            Key::Layer => defaults.layer.is_none_or(|known| values::layer(value) == Some(known)),
+            Key::Timeout => defaults.timeout.is_none_or(|known| values::duration(value) == Ok(known)),
+            Key::Retries => defaults.retries.is_none_or(|known| values::whole_number(value) == Some(known)),
+            Key::Priority => defaults.priority.is_none_or(|known| words::priority(value) == Some(known)),
+            Key::Status => self.facts.status.is_none_or(|known| words::status(value) == Some(known)),
+            Key::DependsOn
+            | Key::Parallel
+            | Key::Optional
+            | Key::Gate
+            | Key::Files(_)
+            | Key::Command
+            | Key::Verify
+            | Key::Acceptance
+            | Key::Requirements
+            | Key::Output
+            | Key::Mode => true,
+        };
+        if !agrees {
+            self.diagnostics.push(Diagnostic::warning(
+                "two-values",
+                place,
+                format!("the list below says another `{name}` than `{value}`: the task's own line counts"),
+            ));
+        }
+    }
+}
+
+/// The `name=value` pairs of a text; a value in quotes may have blanks.
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    let mut pairs = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(at) = rest.find('=') {
+        let name = rest[..at].rsplit(char::is_whitespace).next().unwrap_or("");
+        let after = &rest[at + 1..];
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (value, next) = match quote {
+            Some(quote) => after[1..].split_once(quote).unwrap_or((&after[1..], "")),
+            None => after.split_once(char::is_whitespace).unwrap_or((after, "")),
+        };
+        if !name.is_empty() {
+            pairs.push((name, value));
+        }
+        rest = next.trim_start();
+    }
+    pairs
 }

@@ -22,7 +22,6 @@ use crate::model::check::FieldOrigin;
 use crate::model::task::FileClaim;
 use crate::model::task::FileVerb;
 use crate::model::task::PlanStatus;
-use crate::model::time::Span;
 
 /// A value of a dependency, and the byte where it begins if it stands in the file as it is.
 pub(crate) type Stated = (String, Option<usize>);
@@ -194,10 +193,19 @@ pub(crate) struct Reader<'o, 't, 'd> {
     outline: &'o Outline<'t>,
     pub(crate) diagnostics: &'d mut Vec<Diagnostic>,
     pub(crate) facts: Facts,
-    /// Keys that may stand once only, with name and line.
-    seen: Vec<(Key, String, usize)>,
+    /// Keys that may stand once only.
+    seen: Vec<Seen>,
     /// Where these fields stand.
     pub(crate) from: FieldFrom,
+}
+
+/// A key that was seen, and where.
+struct Seen {
+    key: Key,
+    /// As it is compared; empty in a table.
+    name: String,
+    line: usize,
+    value: Range<usize>,
 }
 
 impl<'o, 't, 'd> Reader<'o, 't, 'd> {
@@ -206,8 +214,16 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     }
 
     fn all(&mut self, list: &[Field]) {
-        for field in list {
-            self.one(field);
+        for (index, field) in list.iter().enumerate() {
+            // A command that is expected to fail shows a test before its code; it checks nothing.
+            let fails = fields::is_run(&field.name)
+                && list.get(index + 1).is_some_and(|next| {
+                    next.key == Key::Acceptance
+                        && words::begins_with(titles::clean(self.value(next)).as_str(), "fail")
+                });
+            if !fails {
+                self.one(field);
+            }
         }
     }
 
@@ -232,31 +248,49 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
         self.diagnostics.push(Diagnostic::warning(code, place, message).hint(hint));
     }
 
-    /// Whether a key that may stand once only stands a second time.
+    /// Whether a key that may stand once only stands a second time. Fields come nearest first, so the
+    /// first counts; cells of a table have no name.
     fn again(&mut self, field: &Field) -> bool {
-        let folded = field.name.to_lowercase();
-        if let Some((_, name, line)) = self.seen.iter().find(|(key, ..)| *key == field.key) {
-            let first = super::lines::number(*line);
-            let place = Place::line(super::lines::number(field.line));
-            if *name == folded {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "duplicate-key",
-                        place,
-                        format!("`{}` stands here twice, first on line {first}", field.name),
-                    )
-                    .hint("leave one of the two"),
-                );
-            } else if !field.name.is_empty() {
-                self.diagnostics.push(Diagnostic::warning(
-                    "two-values",
+        let folded = fields::folded(&field.name);
+        let outline = self.outline;
+        let text = |range: &Range<usize>| titles::clean(outline.lines.text.get(range.clone()).unwrap_or(""));
+        let Some(seen) = self.seen.iter().find(|seen| seen.key == field.key) else {
+            let value = field.value.clone();
+            self.seen.push(Seen { key: field.key, name: folded, line: field.line, value });
+            return false;
+        };
+        let first = super::lines::number(seen.line);
+        let place = Place::line(super::lines::number(field.line));
+        if seen.name == folded && !folded.is_empty() {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "duplicate-key",
                     place,
-                    format!("`{}` says again what line {first} said: the first counts", field.name),
-                ));
-            }
-            return true;
+                    format!("`{}` stands here twice, first on line {first}", field.name),
+                )
+                .hint("leave one of the two"),
+            );
+        } else if text(&seen.value) != text(&field.value) {
+            let name = if field.name.is_empty() { "a table" } else { &field.name };
+            let message = format!(
+                "`{name}` says `{}` here, and line {first} says `{}`: the first counts",
+                titles::short(&text(&field.value), 40),
+                titles::short(&text(&seen.value), 40)
+            );
+            self.diagnostics.push(Diagnostic::warning("two-values", place, message));
         }
-        self.seen.push((field.key, folded, field.line));
+        true
+    }
+
+    /// Whether dependencies that stand a second time under the same name are refused; under two names
+    /// both count.
+    fn is_said_twice(&mut self, field: &Field) -> bool {
+        let folded = fields::folded(&field.name);
+        let twice = |seen: &Seen| seen.key == field.key && seen.name == folded && !folded.is_empty();
+        if self.seen.iter().any(twice) {
+            return self.again(field);
+        }
+        self.seen.push(Seen { key: field.key, name: folded, line: field.line, value: field.value.clone() });
         false
     }
 
@@ -271,7 +305,11 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
 
     fn read_one(&mut self, field: &Field) {
         match field.key {
-            Key::DependsOn => self.depends(field),
+            Key::DependsOn => {
+                if !self.is_said_twice(field) {
+                    self.depends(field);
+                }
+            }
             Key::Files(verb) => self.files(field, verb),
             Key::Output => self.outputs(field),
             Key::Verify => self.verify(field),
@@ -320,41 +358,30 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
                 }
             }
             Key::Model => {
-                let spans = values::code_spans(raw);
-                // Bare, a model is one word, and what follows is a remark; in backticks it may have blanks.
-                let (text, ends): (&str, &[char]) = match spans.first() {
-                    Some((span, _)) => (span, &[',', '(']),
-                    None => (&value, &[' ', ',', '(']),
-                };
-                let model = text.split(ends).next().unwrap_or("").trim().to_owned();
-                if !matches!(model.as_str(), "" | "-" | "—") {
+                if let Some(model) = values::model(raw) {
                     self.facts.defaults.model = Some(model);
                 }
             }
-            Key::Layer => match value.parse() {
-                Ok(layer @ 1..=7) => self.facts.defaults.layer = Some(layer),
-                _ => self.bad(field, format!("`{value}` is no layer: 1 to 7")),
+            Key::Layer => match values::layer(&value) {
+                Some(layer) => self.facts.defaults.layer = Some(layer),
+                None => self.bad(field, format!("`{value}` is no layer: 1 to 99")),
             },
-            Key::Timeout => match value.parse::<Span>() {
+            Key::Timeout => match values::duration(&value) {
                 Ok(timeout) => self.facts.defaults.timeout = Some(timeout),
-                Err(error) => self.bad(field, error.to_string()),
+                Err(error) => self.bad(field, error),
             },
-            Key::Retries => match value.parse() {
-                Ok(retries) => self.facts.defaults.retries = Some(retries),
-                Err(_) => self.bad(field, format!("`{value}` is no number of retries")),
+            Key::Retries => match values::whole_number(&value) {
+                Some(retries) => self.facts.defaults.retries = Some(retries),
+                None => self.bad(field, format!("`{value}` is no number of retries")),
             },
-            Key::Priority => {
-                self.facts.defaults.priority = words::priority(&value);
-                if self.facts.defaults.priority.is_none() {
-                    let message = format!("`{value}` is no priority");
-                    self.warn(
-                        "bad-priority",
-                        self.place(field),
-                        message,
-                        "write P0 to P9, or critical, high, medium, low",
-                    );
-                }
-            }
+            Key::Priority => match words::priority(&value) {
+                Some(priority) => self.facts.defaults.priority = Some(priority),
+                None if words::is_unset(&value) => {}
+                None => self.bad(
+                    field,
+                    format!("`{value}` is no priority: P0 to P9, 0 to 9, or critical, high, medium, low"),
+                ),
+            },
             Key::Parallel => match words::yes_or_no(&value) {
                 Some(parallel) => self.facts.parallel = Some(parallel),
                 None => self.bad(field, format!("`{value}` is neither yes nor no")),
@@ -371,7 +398,11 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             Key::Status => {
                 self.facts.status = tables::cell_status(raw.trim_matches(['*', '`', ' ']));
                 let place = self.place(field);
-                if self.facts.status.is_none() {
+                if self.facts.status.is_none()
+                    && let Some(near) = words::near_status(&value)
+                {
+                    self.bad(field, format!("`{value}` is no status: did you mean `{near}`?"));
+                } else if self.facts.status.is_none() {
                     let message = format!("`{value}` is no status that is known: it changes nothing");
                     self.warn("unknown-status", place, message, "write open, in progress, done or skipped");
                 } else if words::begins_with(&value, "blocked") {

@@ -68,14 +68,22 @@ pub(crate) struct Field {
     pub(crate) fences: Vec<Range<usize>>,
 }
 
-/// Finds the key of a name.
-pub(crate) fn key_of(name: &str) -> Option<Key> {
-    let folded: String = name
-        .chars()
+/// A name as keys are compared: without case, `_`, `-`, marks and spaces.
+pub(crate) fn folded(name: &str) -> String {
+    name.chars()
         .filter(|c| !matches!(c, '_' | '-' | '*' | '`') && !c.is_whitespace())
         .flat_map(char::to_lowercase)
-        .collect();
-    Some(match folded.as_str() {
+        .collect()
+}
+
+/// Whether a name is that of a command to run, which is a check only in an item of its own.
+pub(crate) fn is_run(name: &str) -> bool {
+    folded(name) == "run"
+}
+
+/// Finds the key of a name.
+pub(crate) fn key_of(name: &str) -> Option<Key> {
+    Some(match folded(name).as_str() {
         "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs"
         | "závisína" | "závislosti" | "依赖" | "依存" => Key::DependsOn,
         "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible" => Key::Agent,
@@ -86,7 +94,7 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
         | "soubory" | "文件" => Key::Files(None),
         "filestocreate" | "create" => Key::Files(Some(FileVerb::Create)),
         "filestomodify" | "modifiedfiles" | "modify" => Key::Files(Some(FileVerb::Modify)),
-        "verify" | "validationcommands" => Key::Verify,
+        "verify" | "validationcommands" | "run" => Key::Verify,
         "verification" | "validation" | "validationcriteria" | "testscenarios" | "donewhen"
         | "acceptance" | "acceptancecriteria" | "expected" => Key::Acceptance,
         "status" | "state" | "stav" => Key::Status,
@@ -184,7 +192,7 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
                 && files
                 && outline.lines.text.get(item.text.clone()).is_some_and(|text| verb_before(text).is_some());
             let found = if direct && !is_verb {
-                push_fields(outline, &mut fields, item.text.clone(), line)
+                push_fields(outline, &mut fields, item.text.clone(), line, true)
             } else {
                 0
             };
@@ -204,7 +212,7 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
         } else {
             let start = outline.lines.start(line);
             let range = start..outline.lines.end(line);
-            if push_fields(outline, &mut fields, range.clone(), line) > 0 {
+            if push_fields(outline, &mut fields, range.clone(), line, false) > 0 {
                 collecting = true;
             } else if collecting && !blank && !is_bold_key(&outline.visible(line)) {
                 if let Some(field) = fields.last_mut() {
@@ -222,7 +230,13 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
 }
 
 /// Adds the field, or the several that `|` keeps apart, that stand in some bytes; returns how many.
-fn push_fields(outline: &Outline<'_>, fields: &mut Vec<Field>, range: Range<usize>, line: usize) -> usize {
+fn push_fields(
+    outline: &Outline<'_>,
+    fields: &mut Vec<Field>,
+    range: Range<usize>,
+    line: usize,
+    in_item: bool,
+) -> usize {
     let start = outline.lines.start(line);
     let visible = outline.visible(line);
     let mut from = range.start - start;
@@ -233,7 +247,8 @@ fn push_fields(outline: &Outline<'_>, fields: &mut Vec<Field>, range: Range<usiz
         if let Some(at) = next {
             value.end = value.start + text[value.start..at].trim_end().len();
         }
-        if let Some(key) = key_of(name) {
+        // `Run: cmd` on a line of its own belongs to the step above it.
+        if let Some(key) = key_of(name).filter(|_| in_item || !is_run(name)) {
             let value = start + from + value.start..start + from + value.end;
             let name = name.to_owned();
             fields.push(Field { key, name, line, value, more: Vec::new(), fences: Vec::new() });

@@ -101,7 +101,7 @@ impl Maker<'_, '_> {
             index.task(task, made.id.as_str(), source.id.as_deref(), made.group);
         }
         for (group, made) in self.plan.groups.iter().enumerate() {
-            index.group(group, &made.title, made.number.as_deref());
+            index.group(group, &made.title, made.number.as_deref(), made.parent);
         }
         // A phase that is itself a task answers as that task.
         let by_line: BTreeMap<u32, usize> = if self.plan.groups.is_empty() {

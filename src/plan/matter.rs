@@ -152,9 +152,9 @@ fn one(
     match key {
         "agent" => defaults.agent = Some(text),
         "model" => defaults.model = Some(text),
-        "layer" => match text.parse() {
-            Ok(layer @ 1..=7) => defaults.layer = Some(layer),
-            _ => bad(format!("`{text}` is no layer: 1 to 7")),
+        "layer" => match text.parse::<u8>() {
+            Ok(layer @ 1..=99) => defaults.layer = Some(layer),
+            Ok(_) | Err(_) => bad(format!("`{text}` is no layer: 1 to 99")),
         },
         "timeout" => match text.parse::<Span>() {
             Ok(timeout) => defaults.timeout = Some(timeout),

@@ -53,6 +53,10 @@ pub(crate) fn written(text: &str) -> Option<Written> {
     if bracket {
         tail = tail.strip_prefix(']').filter(|tail| !tail.starts_with('('))?;
     }
+    // `001.md` is the name of a file.
+    if matches!(shape, Shape::Number(_)) && tail.starts_with(".md") {
+        return None;
+    }
     // Bold around the id alone: `**T001** title`.
     let unmarked = tail.trim_start_matches(['*', '`', '_']);
     let closed = unmarked.len() < tail.len();
@@ -236,6 +240,7 @@ mod tests {
             "A one",
             "Task list",
             "3.5mm jack",
+            "001.md - title",
             "[T1](url)",
             "12",
         ] {

@@ -31,6 +31,20 @@ pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
     None
 }
 
+/// Whether a phase says of itself that all others wait for it.
+pub(crate) fn is_first_of_all(text: &str) -> bool {
+    let lower = titles::clean(text).to_lowercase();
+    [
+        "everything else depends on",
+        "all other phases depend on",
+        "all phases depend on",
+        "all agents depend on",
+        "all other agents depend on",
+    ]
+    .iter()
+    .any(|words| lower.contains(words))
+}
+
 /// A phase that holds no task and that tasks depend on is itself one.
 pub(crate) fn add_needed(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
     let mut lines: Vec<usize> = tasks.iter().map(|task| task.line).collect();
@@ -50,7 +64,14 @@ pub(crate) fn add_needed(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
     if empty.is_empty() {
         return;
     }
-    let mut needed: BTreeSet<usize> = BTreeSet::new();
+    let mut needed: BTreeSet<usize> = empty
+        .values()
+        .copied()
+        .filter(|heading| {
+            let heading = &outline.headings[*heading];
+            is_first_of_all(outline.lines.slice(heading.after, heading.own_end))
+        })
+        .collect();
     for task in tasks.iter() {
         let owner = match task.source {
             Source::Item(item) => Some(item),

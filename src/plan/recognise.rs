@@ -40,8 +40,16 @@ impl Signs {
 /// The signs of a text and its path.
 pub(crate) fn signs(outline: &Outline<'_>, path: Option<&str>) -> Signs {
     let seen = Seen::read(outline);
+    // A tool's own comments outlive a folder that another tool's files are in, too.
+    if seen.jack > 0 {
+        return Signs { found: vec![(Format::Jack, "`<!-- @task` comments".to_owned())], by_path: true };
+    }
     if let Some((format, sign)) = path.and_then(|path| by_path(path, &seen)) {
         return Signs { found: vec![(format, format!("its path has `{sign}`"))], by_path: true };
+    }
+    let slashes = path.unwrap_or("").replace('\\', "/");
+    if let Some((format, sign)) = super::formats::by_name(outline, &slashes) {
+        return Signs { found: vec![(format, sign.to_owned())], by_path: true };
     }
     Signs { found: by_content(&seen), by_path: false }
 }
@@ -51,10 +59,12 @@ fn by_path(path: &str, seen: &Seen) -> Option<(Format, &'static str)> {
     let path = format!("/{}", path.replace('\\', "/").trim_start_matches("./"));
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
     let lower = name.to_lowercase();
-    let folders: [(&'static str, Format); 17] = [
+    let folders: [(&'static str, Format); 19] = [
         (".kiro/", Format::Kiro),
         ("openspec/changes/", Format::Openspec),
+        (".spec-workflow/", Format::Kiro),
         (".ito/", Format::Ito),
+        (".spool/", Format::Ito),
         (".cursor/plans/", Format::Cursor),
         (".taskmaster/", Format::Taskmaster),
         ("backlog/tasks/", Format::Backlog),

@@ -25,6 +25,9 @@ const MOST_GUESSES: usize = 500;
 /// ... and the most ids that each is held against.
 const LONGEST_GUESS: usize = 1_000;
 
+/// The most groups that are looked at for words such as `all previous phases`, in all.
+const MOST_LOOKS: usize = 4_000_000;
+
 /// What a part of a value names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Named {
@@ -52,6 +55,12 @@ pub(crate) struct Index {
     numbers: bool,
     /// How many words were held against ids to see whether they were meant as one.
     guesses: Cell<usize>,
+    /// For each group the one around it.
+    parents: Vec<Option<usize>>,
+    /// Groups by the numbers of the user stories that they are; none: several are.
+    stories: BTreeMap<String, Option<usize>>,
+    /// How many groups were looked at for words that mean all of them.
+    looks: Cell<usize>,
 }
 
 /// A task with its names.
@@ -128,8 +137,21 @@ impl Index {
         })
     }
 
-    /// Makes a group known: by its number, its title and the first word of it.
-    pub(crate) fn group(&mut self, index: usize, title: &str, number: Option<&str>) {
+    /// Makes a group known: by its number, its title and the first word of it, and its story. Groups come
+    /// in order, so that one is known before those inside it.
+    pub(crate) fn group(&mut self, index: usize, title: &str, number: Option<&str>, parent: Option<usize>) {
+        self.parents.resize(index, None);
+        self.parents.push(parent);
+        for story in super::declared::stories(title) {
+            let of_parent = |known: usize| self.around(Some(index)).any(|around| around == known);
+            let known = self.stories.get(&story).copied();
+            let value = match known {
+                Some(Some(known)) if of_parent(known) => Some(known),
+                Some(_) => None,
+                None => Some(index),
+            };
+            self.stories.insert(story, value);
+        }
         let mut add = |map: bool, name: String| {
             let map = if map { &mut self.groups } else { &mut self.group_words };
             if !name.is_empty() {
@@ -155,6 +177,45 @@ impl Index {
         if let Some(word) = bare.split_whitespace().next().filter(|word| word.len() > 2) {
             add(false, names::folded(word));
         }
+    }
+
+    /// A group and those around it.
+    fn around(&self, group: Option<usize>) -> impl Iterator<Item = usize> {
+        std::iter::successors(group, |group| self.parents.get(*group).copied().flatten()).take(64)
+    }
+
+    /// `all user stories`, `all previous phases`: the groups of which a part speaks.
+    fn all(&self, part: &str, group: Option<usize>) -> Option<Named> {
+        let lower = part.get(..part.len().min(40)).unwrap_or(part).to_lowercase();
+        let rest = lower.strip_prefix("all ")?;
+        let rest = rest.strip_prefix("of ").unwrap_or(rest);
+        let rest = rest.strip_prefix("the ").unwrap_or(rest);
+        self.looks.set(self.looks.get().saturating_add(self.parents.len()));
+        if self.looks.get() > MOST_LOOKS {
+            return None;
+        }
+        let own: BTreeSet<usize> = self.around(group).collect();
+        let found: BTreeSet<usize> = if rest.starts_with("user stories") || rest.starts_with("stories") {
+            self.stories.values().flatten().copied().filter(|story| !own.contains(story)).collect()
+        } else if ["previous", "prior", "earlier", "preceding"].iter().any(|word| rest.starts_with(word)) {
+            let group = group?;
+            let beside = |other: usize| self.parents[other].is_none_or(|parent| own.contains(&parent));
+            (0..group).filter(|other| beside(*other) && !own.contains(other)).collect()
+        } else {
+            return None;
+        };
+        (!found.is_empty()).then(|| Named::Known(found.into_iter().map(Dependency::Group).collect()))
+    }
+
+    /// `US2`, `User Story 2`: the group that is that story.
+    fn story(&self, part: &str) -> Option<Named> {
+        let lower = part.get(..part.len().min(12)).unwrap_or("").to_lowercase();
+        if !lower.starts_with("us") {
+            return None;
+        }
+        let story = super::declared::stories(part);
+        let found = self.stories.get(story.first()?).copied().flatten()?;
+        Some(Named::Known(vec![Dependency::Group(found)]))
     }
 
     /// Ids to suggest, in the order of the plan.
@@ -183,8 +244,21 @@ impl Index {
         if let Some(found) = self.group_words.get(&names::folded(part)).copied().flatten() {
             return Named::Known(vec![Dependency::Group(found)]);
         }
-        if let Some(named) = self.at_start(part, group, by_group, task_count) {
+        if let Some(named) = self.all(part, group) {
             return named;
+        }
+        // `all Wave 1 tasks` is what `Wave 1` is.
+        let part =
+            part.strip_prefix("all ").or_else(|| part.strip_prefix("All ")).unwrap_or(part).trim_start();
+        match self.at_start(part, group, by_group, task_count) {
+            // A story may have no tasks of its id, and be a group.
+            Some(named @ Named::Known(_)) => return named,
+            Some(named) => return self.story(part).unwrap_or(named),
+            None => {
+                if let Some(named) = self.story(part) {
+                    return named;
+                }
+            }
         }
         // `Foundational (Phase 2)`: the only id stands inside.
         if let Some((_, inner)) = part.split_once(['(', '（'])
@@ -416,8 +490,10 @@ mod tests {
             index.task(task, id, Some(id), None);
         }
         index.task(4, "write-the-guide", None, None);
-        index.group(0, "Phase 1: Setup", Some("1"));
-        index.group(1, "Phase 2: Foundational work", Some("2"));
+        index.group(0, "Phase 1: Setup", Some("1"), None);
+        index.group(1, "Phase 2: Foundational work", Some("2"), None);
+        index.group(2, "Phase 3: User Story 1 - Tokens", Some("3"), None);
+        index.group(3, "Phase 4: US2", Some("4"), None);
         index
     }
 
@@ -459,6 +535,20 @@ mod tests {
         for text in ["Phase 2", "Foundational (Phase 2)", "phase 2 complete", "Foundational"] {
             assert_eq!(tasks(text), Named::Known(vec![Dependency::Group(1)]), "{text}");
         }
+    }
+
+    #[test]
+    fn stories_and_all_of_a_kind() {
+        let groups = |part: &str, group| index().read(part, group, false, 5);
+        let known = |of: &[usize]| Named::Known(of.iter().map(|group| Dependency::Group(*group)).collect());
+        for text in ["US1", "US-1", "User Story 1", "user story 1 (tokens)"] {
+            assert_eq!(groups(text, None), known(&[2]), "{text}");
+        }
+        assert_eq!(groups("all user stories", None), known(&[2, 3]));
+        assert_eq!(groups("All user stories complete", Some(3)), known(&[2]));
+        assert_eq!(groups("all previous phases", Some(2)), known(&[0, 1]));
+        assert_eq!(groups("All Phase 2 tasks", None), known(&[1]));
+        assert_eq!(groups("US9", None), Named::Elsewhere("US9".to_owned()));
     }
 
     #[test]

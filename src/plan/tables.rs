@@ -209,8 +209,16 @@ pub(crate) fn cells(outline: &Outline<'_>, line: usize) -> Vec<Cell> {
 
 /// What a status cell says, a box in it included.
 pub(crate) fn cell_status(text: &str) -> Option<PlanStatus> {
-    words::status(text).or_else(|| match super::boxes::box_at(text.trim())? {
-        ('x' | 'X', ..) => Some(PlanStatus::Done),
-        _ => Some(PlanStatus::Open),
-    })
+    // The box is what is ticked, so it counts before a word that was left behind it.
+    if let Some((sign, _, _, length)) = super::boxes::box_at(text.trim()) {
+        let word = || words::status(text.trim().get(length..).unwrap_or(""));
+        let known = super::formats::Format::Generic.mark(sign);
+        return match known {
+            Some(PlanStatus::Open) | None => {
+                word().filter(|word| *word != PlanStatus::Done).or(Some(PlanStatus::Open))
+            }
+            Some(PlanStatus::Done | PlanStatus::InProgress | PlanStatus::Skipped) => known,
+        };
+    }
+    words::status(text)
 }

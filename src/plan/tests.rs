@@ -1,5 +1,7 @@
 //! Plans as people write them, and what is made of them.
 
+mod documents;
+mod fields;
 mod golden;
 mod order;
 mod property;

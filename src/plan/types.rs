@@ -29,6 +29,8 @@ pub enum Granularity {
 pub struct ReadOptions {
     /// The path as shown; some formats are known by it.
     pub path: Option<String>,
+    /// The project's root as an absolute path, to which absolute paths of a plan are cut.
+    pub root: Option<String>,
     /// The format to read it as, instead of the one that is found.
     pub format: Option<String>,
     /// The tag of a `tasks.json` to read.
@@ -58,6 +60,7 @@ impl Default for ReadOptions {
     fn default() -> Self {
         Self {
             path: None,
+            root: None,
             format: None,
             tag: None,
             current_tag: None,

@@ -6,6 +6,7 @@ use super::fields::Field;
 use super::outline::Outline;
 use crate::model::task::FileClaim;
 use crate::model::task::FileVerb;
+use crate::model::time::Span;
 
 /// A text with the bytes it stands on.
 pub(crate) type Piece<'t> = (&'t str, Range<usize>);
@@ -79,12 +80,47 @@ pub(crate) fn parts<'t>(outline: &Outline<'t>, field: &Field) -> Vec<Piece<'t>> 
         .collect()
 }
 
+/// A layer of the hierarchy: `3`, `Layer 3`, `L3 (fast)`.
+pub(crate) fn layer(text: &str) -> Option<u8> {
+    let lower = text.trim().to_ascii_lowercase();
+    let rest = lower.strip_prefix("layer").or_else(|| lower.strip_prefix('l')).unwrap_or(&lower).trim_start();
+    whole_number(rest).and_then(|number| u8::try_from(number).ok()).filter(|layer| (1..=99).contains(layer))
+}
+
+/// The number that a text begins with, if nothing but a remark follows it.
+pub(crate) fn whole_number(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &text[digits..];
+    let ends = rest.is_empty() || rest.trim_start().starts_with(['(', '（']) || rest.starts_with([',', ';']);
+    if ends { text[..digits].parse().ok() } else { None }
+}
+
+/// A duration, with a remark in parentheses after it.
+pub(crate) fn duration(text: &str) -> Result<Span, String> {
+    let bare = text.split(['(', '（']).next().unwrap_or("").trim();
+    bare.parse::<Span>().map_err(|error| error.to_string())
+}
+
+/// A model as named: all of the value, or of its first code span, up to a remark after it.
+pub(crate) fn model(raw: &str) -> Option<String> {
+    let spans = code_spans(raw);
+    let clean = super::titles::clean(raw);
+    let text = spans.first().map_or(clean.as_str(), |(span, _)| span);
+    let mut end = text.find([',', '(', '（', ';']).unwrap_or(text.len());
+    for remark in [" — ", " – ", " - ", " or "] {
+        end = text.find(remark).map_or(end, |at| at.min(end));
+    }
+    let model = text[..end].trim();
+    (!matches!(model, "" | "-" | "—")).then(|| model.to_owned())
+}
+
 /// The files that a part of a `Files` field names.
 pub(crate) fn files(text: &str, verb: Option<FileVerb>) -> Vec<FileClaim> {
     let (verb, rest) = verb_before(text).map_or((verb, text), |(verb, rest)| (Some(verb), rest));
     let spans = code_spans(rest);
     let words: Vec<&str> = if spans.is_empty() {
-        rest.split([',', ';', '，', '、']).map(str::trim).filter(|word| is_path(word)).collect()
+        rest.split([',', ';', '，', '、']).map(without_remark).filter(|word| is_path(word)).collect()
     } else {
         let outside = outside_parentheses(rest, &spans);
         outside.into_iter().filter(|span| !span.contains(char::is_whitespace)).collect()
@@ -126,6 +162,12 @@ pub(crate) fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
     };
     let rest = text[letters..].trim_start_matches(['*', '_']);
     (rest.starts_with([':', '：', ' '])).then(|| (verb, rest.trim_start_matches([':', '：', ' ', '*', '_'])))
+}
+
+/// A path without the remark in parentheses after it: `src/a.rs (new)`.
+fn without_remark(text: &str) -> &str {
+    let text = text.trim();
+    text.split_once(" (").filter(|_| text.ends_with(')')).map_or(text, |(path, _)| path.trim())
 }
 
 /// Whether a bare word may be a path.

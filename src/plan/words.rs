@@ -144,6 +144,27 @@ const CHECKS: &[&str] = &[
     "deployment",
 ];
 
+/// The word of a status that a single word is nearly: a slip of the pen.
+pub(crate) fn near_status(text: &str) -> Option<&'static str> {
+    let word = text.trim_matches(|c: char| !c.is_alphanumeric());
+    if word.len() < 4 || word.len() > 20 || word.split_whitespace().count() != 1 {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    let known =
+        || STATUSES.iter().map(|(known, _)| *known).filter(|known| known.is_ascii() && known.len() > 3);
+    known().find(|known| {
+        *known == crate::diagnostics::suggest(&lower, std::iter::once(*known)).unwrap_or("")
+            && known.chars().next() == lower.chars().next()
+    })
+}
+
+/// Whether a value says that nothing is said.
+pub(crate) fn is_unset(text: &str) -> bool {
+    let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
+    bare.is_empty() || ["tbd", "n/a", "na", "none", "unset", "todo"].iter().any(|word| same(bare, word))
+}
+
 /// Reads the status at the start of a text such as `In Progress (since Monday)`.
 pub(crate) fn status(text: &str) -> Option<PlanStatus> {
     let text = text
@@ -153,7 +174,9 @@ pub(crate) fn status(text: &str) -> Option<PlanStatus> {
         let rest = text.trim_start_matches(|c: char| !c.is_alphanumeric());
         return word(rest).or(Some(sign));
     }
-    word(text)
+    // A sign that is not known says nothing; the word after it does.
+    let bare = text.trim_start_matches(|c: char| !c.is_alphanumeric() && !c.is_ascii());
+    word(bare.trim_start())
 }
 
 /// The status that a sign stands for.
@@ -225,10 +248,10 @@ pub(crate) fn priority(text: &str) -> Option<u8> {
     let bare = text.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let word: String = bare.chars().take_while(|c| c.is_alphanumeric()).collect();
     match word.as_str() {
-        "critical" | "highest" | "urgent" => return Some(0),
-        "high" => return Some(1),
-        "medium" | "med" | "normal" => return Some(2),
-        "low" => return Some(3),
+        "critical" | "highest" | "urgent" | "blocker" | "must" => return Some(0),
+        "high" | "major" | "should" => return Some(1),
+        "medium" | "med" | "normal" | "moderate" | "could" => return Some(2),
+        "low" | "minor" | "lowest" | "trivial" | "optional" => return Some(3),
         _ => {}
     }
     let digits = word.strip_prefix('p').unwrap_or(&word);

@@ -19,14 +19,6 @@ use crate::plan::types::Dependency;
 use crate::plan::types::Plan;
 use crate::plan::words;
 
-/// Sentences by which a phase says that all others wait for it.
-const FIRST: &[&str] = &[
-    "everything else depends on",
-    "all other phases depend on",
-    "all phases depend on",
-    "all agents depend on",
-];
-
 /// The most edges that the word "all" makes in the tables of a plan.
 const MOST_EDGES: usize = 100_000;
 
@@ -48,14 +40,15 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
     matrix(outline, plan, &sections);
 }
 
-/// Phases that come after one of which everything else depends.
+/// The phase after one of which everything else depends.
 fn first_phases(outline: &Outline<'_>, plan: &mut Plan, by_line: &BTreeMap<u32, usize>) {
     let mut first: Option<usize> = None;
     for group in 0..plan.groups.len() {
         if plan.groups[group].parent.is_some() || phases::phase_number(&plan.groups[group].title).is_none() {
             continue;
         }
-        if let Some(first) = first
+        // Only the next one says less than the barrier does; those after it wait for it, too.
+        if let Some(first) = first.take()
             && !plan.groups[group].states_dependencies
         {
             plan.groups[group].depends_on = vec![Dependency::Group(first)];
@@ -65,8 +58,7 @@ fn first_phases(outline: &Outline<'_>, plan: &mut Plan, by_line: &BTreeMap<u32, 
         else {
             continue;
         };
-        let text = titles::clean(outline.lines.slice(heading.after, heading.own_end)).to_lowercase();
-        if FIRST.iter().any(|words| text.contains(words)) {
+        if phases::is_first_of_all(outline.lines.slice(heading.after, heading.own_end)) {
             first = Some(group);
         }
     }

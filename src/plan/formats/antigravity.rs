@@ -21,6 +21,7 @@ use crate::plan::found::heading_task;
 use crate::plan::found::item_task;
 use crate::plan::lines::number;
 use crate::plan::names;
+use crate::plan::names::Shape;
 use crate::plan::outline::Outline;
 use crate::plan::titles;
 use crate::plan::types::Plan;
@@ -34,25 +35,15 @@ const REVIEW: &str = "User Review Required";
 /// The most roots that links are compared with.
 const MOST_ROOTS: usize = 8;
 
-/// What says that a plan is one of Antigravity's.
+/// What the name of a file says together with what stands in it.
 pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    if outline.headings.iter().any(|heading| change(outline, &heading.text).is_some()) {
-        return Some("headings that say [NEW], [MODIFY] or [DELETE]");
-    }
     let name = path.rsplit('/').next().unwrap_or("");
     if name == "implementation_plan.md" && proposed(outline).is_some() {
         return Some("`implementation_plan.md` with Proposed Changes");
     }
-    let ticked = |mark: usize, line: usize| {
-        let text = outline.lines.get(line).as_bytes();
-        mark >= 2 && text.get(mark - 1) == Some(&b'[') && text.get(mark - 2) == Some(&b'`')
-    };
-    let marks = || outline.items.iter().filter_map(|item| item.mark.map(|mark| (item.line, mark)));
-    if marks().any(|(line, mark)| ticked(mark.offset, line)) {
-        return Some("boxes in backticks");
-    }
-    (name == "task.md" && marks().any(|(line, mark)| mark.sign == '/' || comment_id(outline, line).is_some()))
-        .then_some("`task.md` with `[/]` or numbered comments")
+    let mut boxes = outline.items.iter().filter(|item| item.mark.is_some());
+    (name == "task.md" && boxes.any(|item| comment_id(outline, item.line).is_some()))
+        .then_some("`task.md` with numbered comments")
 }
 
 /// The tasks of either document.
@@ -148,18 +139,16 @@ fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
         found.remove(&heading);
         found.extend(files.iter().copied().filter(|file| outline.headings[*file].parent == Some(heading)));
     }
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     found
         .into_iter()
         .map(|heading| {
-            let mut task = heading_task(outline, heading, None);
-            if is_file.contains(&heading) {
-                let line = &outline.headings[heading];
-                if let Some((verb, rest)) = change(outline, &line.text) {
-                    let read = titles::read(rest);
-                    task.title = titles::read(&format!("{} {}", verb_word(verb), read.text));
-                }
-            }
-            task
+            // `### 2. Ranking`, where each number stands once.
+            let text = outline.lines.text.get(outline.headings[heading].text.clone()).unwrap_or("");
+            let written = names::written(text)
+                .filter(|written| written.ends && matches!(written.shape, Shape::Number(1)))
+                .filter(|written| taken.insert(written.id.clone()));
+            heading_task(outline, heading, written.map(|written| (written.id, written.after)))
         })
         .collect()
 }
@@ -167,16 +156,6 @@ fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
     std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent)
         .collect()
-}
-
-const fn verb_word(verb: FileVerb) -> &'static str {
-    match verb {
-        FileVerb::Create => "Create",
-        FileVerb::Modify => "Modify",
-        FileVerb::Delete => "Delete",
-        FileVerb::Test => "Test",
-        FileVerb::Read => "Read",
-    }
 }
 
 /// `[NEW] path`: what is done, and the rest of the heading.
@@ -201,7 +180,7 @@ pub(crate) fn finish(outline: &Outline<'_>, options: &ReadOptions, plan: &mut Pl
         return;
     }
     let by_line = super::headings_by_line(outline);
-    let paths = Paths::new(outline);
+    let paths = Paths::new(outline, options.root.as_deref());
     for task in &mut plan.tasks {
         let Some(heading) = by_line.get(&task.line).map(|index| &outline.headings[*index]) else { continue };
         let first = outline.headings.partition_point(|other| other.line < heading.line);
@@ -210,16 +189,17 @@ pub(crate) fn finish(outline: &Outline<'_>, options: &ReadOptions, plan: &mut Pl
             .take_while(|other| other.line < heading.end.max(heading.line + 1))
         {
             let Some((verb, rest)) = change(outline, &file.text) else { continue };
-            match paths.read(rest) {
-                Some(path) => task.files.push(FileClaim { verb: Some(verb), path }),
-                None => plan.diagnostics.push(
+            let (found, outside) = paths.read(rest);
+            task.files.extend(found.into_iter().map(|path| FileClaim { verb: Some(verb), path }));
+            if outside {
+                plan.diagnostics.push(
                     Diagnostic::warning(
                         "path-outside",
                         Place::line(number(file.line)),
-                        "the heading names no path inside the project: it is left out of the task's files",
+                        "the heading names a path outside the project: it is left out of the task's files",
                     )
                     .hint("name files relative to the project's root"),
-                ),
+                );
             }
         }
     }
@@ -290,66 +270,210 @@ fn add_verification(outline: &Outline<'_>, plan: &mut Plan) {
 
 /// How absolute paths of a plan are cut to those inside its repository.
 struct Paths {
-    /// Roots that a link's text and target tell: `[src/a.rs](file:///home/me/app/src/a.rs)`.
+    /// Roots that are known, or that a link's text and target tell: `[src/a.rs](file:///home/me/app/src/a.rs)`.
     roots: BTreeSet<String>,
+    /// The name of the project's folder: on another machine it stands elsewhere.
+    name: Option<String>,
 }
 
 impl Paths {
-    fn new(outline: &Outline<'_>) -> Self {
+    fn new(outline: &Outline<'_>, root: Option<&str>) -> Self {
         let mut roots = BTreeSet::new();
+        let root = root.map(|root| root.replace('\\', "/"));
+        if let Some(root) = &root {
+            // A link begins with `/` before a drive's letter, too.
+            roots.insert(folded_drive(&format!("/{}/", root.trim_matches('/'))));
+        }
         for heading in &outline.headings {
             let Some((_, rest)) = change(outline, &heading.text) else { continue };
-            if let Some((text, target)) = link(rest)
-                && let Some(target) = absolute(target)
-                && text.contains('/')
-                && let Some(root) = target.strip_suffix(text.trim_start_matches("./"))
-                && root.ends_with('/')
-            {
-                roots.insert(root.to_owned());
-                if roots.len() >= MOST_ROOTS {
-                    break;
+            for (text, target) in links(rest) {
+                let text = text.replace('\\', "/");
+                if let Some(target) = absolute(target)
+                    && text.contains('/')
+                    && let Some(root) = target.strip_suffix(text.trim_start_matches("./"))
+                    && root.ends_with('/')
+                    && roots.len() < MOST_ROOTS
+                {
+                    roots.insert(root.to_owned());
                 }
             }
         }
-        Self { roots }
+        let name = root.and_then(|root| root.trim_end_matches('/').rsplit('/').next().map(str::to_owned));
+        Self { roots, name: name.filter(|name| !name.is_empty()) }
     }
 
-    /// The path that the rest of a heading names.
-    fn read(&self, rest: &str) -> Option<String> {
-        let Some((text, target)) = link(rest) else {
+    /// The paths that the rest of a heading names, and whether one leads outside.
+    fn read(&self, rest: &str) -> (Vec<String>, bool) {
+        let links = links(rest);
+        if links.is_empty() {
             let spans = values::code_spans(rest);
             let path = match spans.first() {
                 Some((span, _)) => *span,
-                None => rest.split_whitespace().next()?.trim_end_matches(['`', ':', '*']),
+                None => rest.split_whitespace().next().unwrap_or("").trim_end_matches(['`', ':', '*', ',']),
             };
-            return values::inside(path);
-        };
-        match absolute(target) {
-            Some(target) => {
-                let root = self.roots.iter().rev().find(|root| target.starts_with(root.as_str()));
-                match root {
-                    Some(root) => values::inside(&target[root.len()..]),
-                    // Where the repository stands is not told: a file of that name, wherever it is.
-                    None if target.ends_with(text) && !text.contains('/') => Some(format!("**/{text}")),
-                    None => values::inside(text).filter(|_| text.contains(['/', '.'])),
-                }
+            // `[NEW] A migration` names no file, and says so to a person.
+            if !path.contains(['/', '.']) || path.starts_with('[') || path.contains(char::is_whitespace) {
+                return (Vec::new(), false);
             }
-            None => values::inside(target),
+            let found = values::inside(path);
+            return (found.clone().into_iter().collect(), found.is_none());
         }
+        let mut paths = Vec::new();
+        let mut outside = false;
+        for (text, target) in links {
+            match self.one(text, target) {
+                Some(path) => paths.push(path),
+                None => outside |= !target.contains("://") || target.starts_with("file:"),
+            }
+        }
+        (paths, outside)
+    }
+
+    fn one(&self, text: &str, target: &str) -> Option<String> {
+        let Some(target) = absolute(target) else {
+            return values::inside(target).filter(|_| !target.contains("://"));
+        };
+        if let Some(root) = self.roots.iter().rev().find(|root| target.starts_with(root.as_str())) {
+            return values::inside(&target[root.len()..]);
+        }
+        if let Some(name) = &self.name
+            && let Some(at) = target.rfind(&format!("/{name}/"))
+        {
+            return values::inside(&target[at + name.len() + 2..]);
+        }
+        // Where the repository stands is not told: what the link is called, or a file of that name.
+        let text = text.replace('\\', "/");
+        if text.contains('/') && !text.contains(char::is_whitespace) {
+            return values::inside(&text);
+        }
+        let mut parts = target.rsplit('/').filter(|part| !part.is_empty());
+        let (file, folder) = (parts.next()?, parts.next());
+        Some(match folder {
+            Some(folder) if text != file => format!("**/{folder}/{file}"),
+            Some(_) | None => format!("**/{file}"),
+        })
     }
 }
 
-/// The text and target of the first link.
-fn link(text: &str) -> Option<(&str, &str)> {
-    let open = text.find('[')?;
-    let middle = open + text[open..].find("](")?;
-    let end = middle + text[middle..].find(')')?;
-    Some((text[open + 1..middle].trim_matches(['`', ' ', '*']), text[middle + 2..end].trim()))
+/// The texts and targets of all links; parentheses inside a target are its own where they come in pairs.
+fn links(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(middle) = text[from..].find("](").map(|at| from + at) {
+        let open = text[from..middle].rfind('[').map_or(from, |at| from + at + 1);
+        let start = middle + 2;
+        let mut depth = 0_usize;
+        let mut end = text.len();
+        for (at, byte) in text.bytes().enumerate().skip(start) {
+            match byte {
+                b'(' => depth += 1,
+                b')' if depth == 0 => {
+                    end = at;
+                    break;
+                }
+                b')' => depth -= 1,
+                _ => {}
+            }
+        }
+        found.push((text[open..middle].trim_matches(['`', ' ', '*']), text[start..end].trim()));
+        from = end;
+    }
+    found
 }
 
 /// The path of a `file:///` link, with `/` only; none if the target is another kind of link.
 fn absolute(target: &str) -> Option<String> {
     let path = target.strip_prefix("file://")?;
     let path = path.split(['#', '?']).next().unwrap_or("");
-    Some(path.replace("%20", " ").replace('\\', "/"))
+    Some(folded_drive(&percent_decoded(path).replace('\\', "/")))
+}
+
+/// A drive's letter in lower case, since it is written in both.
+fn folded_drive(path: &str) -> String {
+    match path.as_bytes() {
+        [b'/', drive, b':', ..] if drive.is_ascii_alphabetic() => {
+            format!("/{}{}", char::from(drive.to_ascii_lowercase()), &path[2..])
+        }
+        _ => path.to_owned(),
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+                at += 3;
+            }
+            (byte, _, _) => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(root: Option<&str>, text: &str) -> (Vec<String>, bool) {
+        let outline = Outline::read(text);
+        let rest = change(&outline, &outline.headings[0].text).unwrap().1;
+        Paths::new(&outline, root).read(rest)
+    }
+
+    #[test]
+    fn links_are_cut_to_the_repository() {
+        let one = |root: &str, text: &str| paths(Some(root), text).0.join(" ");
+        assert_eq!(one("/home/ana/shop", "#### [NEW] [a.rs](file:///home/ana/shop/src/a.rs)"), "src/a.rs");
+        assert_eq!(one("C:\\src\\shop", "#### [NEW] [a.rs](file:///c:/src/shop/src/a.rs#L3)"), "src/a.rs");
+        assert_eq!(one("/srv/shop", "#### [NEW] [a.rs](file:///D:/my%20code/shop/src/a.rs)"), "src/a.rs");
+        assert_eq!(one("/srv/x", "#### [NEW] [src/a.rs](file:///home/ana/shop/src/a.rs)"), "src/a.rs");
+        assert_eq!(one("/srv/x", "#### [NEW] [a.rs](file:///home/ana/shop/src/a.rs)"), "**/a.rs");
+        assert_eq!(
+            one("/srv/x", "#### [NEW] [the route](file:///home/ana/shop/api/route.ts)"),
+            "**/api/route.ts"
+        );
+        assert_eq!(
+            one(
+                "/srv/x",
+                "#### [MODIFY] [app/(auth)/a.tsx](file:///c:/x/app/(auth)/a.tsx) and [b.tsx](file:///c:/x/b.tsx)"
+            ),
+            "app/(auth)/a.tsx b.tsx"
+        );
+        assert_eq!(one("/srv/x", "#### [NEW] [a](src/a.rs)"), "src/a.rs");
+    }
+
+    #[test]
+    fn what_names_no_file_or_one_outside() {
+        assert_eq!(paths(None, "#### [NEW] A migration"), (Vec::new(), false));
+        assert_eq!(paths(None, "#### [NEW] [A migration]"), (Vec::new(), false));
+        assert_eq!(paths(None, "#### [NEW] `src/a.rs`: the parser"), (vec!["src/a.rs".to_owned()], false));
+        assert_eq!(paths(None, "#### [NEW] src/a.rs"), (vec!["src/a.rs".to_owned()], false));
+        assert_eq!(paths(None, "#### [NEW] `../a.rs`"), (Vec::new(), true));
+        assert_eq!(paths(None, "#### [NEW] [x](https://example.org/x)").0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_review_asks_for_something_or_not() {
+        let asks = |text: &str| {
+            asks_for_review(&Outline::read(&format!(
+                "# P\n\n## User Review Required\n\n{text}\n\n## Next\n\nText\n"
+            )))
+        };
+        assert!(asks("> [!IMPORTANT]\n> The table is dropped."));
+        assert!(asks("> [!TIP]\n> It is fast.\n\n> [!WARNING]\n> It is large."));
+        assert!(asks("- Is the name right?"));
+        assert!(asks("> Is the name right?"));
+        assert!(!asks("> [!TIP]\n> It is fast."));
+        assert!(!asks("> [!NOTE]\n> None."));
+        assert!(!asks("None."));
+        assert!(!asks(""));
+    }
 }

@@ -12,16 +12,6 @@ use crate::plan::names::Shape;
 use crate::plan::outline::Outline;
 use crate::plan::words;
 
-/// What says that a plan is one of Cursor's.
-pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    if path.contains(".cursor/plans/") || path.ends_with(".plan.md") {
-        return Some("its path is that of a Cursor plan");
-    }
-    let matter = outline.blocks.front_matter.clone()?;
-    let has_todos = matter.into_iter().any(|line| outline.lines.get(line).starts_with("todos:"));
-    has_todos.then_some("`todos` in the front matter")
-}
-
 /// The tasks of a plan without entries in its front matter.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let boxes: Vec<Found> = outline

@@ -15,16 +15,9 @@ use crate::plan::types::Plan;
 use crate::plan::types::ReadOptions;
 use crate::plan::words;
 
-/// What says that a plan is an `ExecPlan`.
+/// What the name of a file says: `PLANS.md` is no plan, and not one of another format.
 pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    if path.contains("execplans/") || path.to_lowercase().ends_with(".execplan.md") {
-        return Some("its path has `execplans/`");
-    }
-    if is_rules(outline, path) {
-        return Some("`PLANS.md` speaks of ExecPlans");
-    }
-    let has = |name: &str| outline.headings.iter().any(|heading| is_named(&heading.title, name));
-    (has("progress") && has("decision log")).then_some("sections Progress and Decision Log")
+    is_rules(outline, path).then_some("`PLANS.md` speaks of ExecPlans")
 }
 
 /// The boxes of Progress; none where there is no such section.
@@ -114,23 +107,18 @@ fn fence_around(text: &str) -> Option<(std::ops::Range<usize>, std::ops::Range<u
     let mut has_progress = false;
     for line in inside.lines() {
         let trimmed = line.trim();
-        match open {
-            Some((byte, long)) => {
-                if closes(trimmed, long, byte) {
-                    open = None;
-                }
+        if let Some((byte, long)) = open {
+            if closes(trimmed, long, byte) {
+                open = None;
             }
-            None => {
-                let byte = trimmed.bytes().next().filter(|byte| matches!(byte, b'`' | b'~'));
-                let long = byte.map_or(0, |byte| trimmed.bytes().take_while(|other| *other == byte).count());
-                if let Some(byte) = byte.filter(|_| long >= 3) {
-                    open = Some((byte, long));
-                }
-                has_progress |= trimmed
-                    .strip_prefix("##")
-                    .is_some_and(|title| is_named(title.trim_matches(['#', ' ']), "progress"));
-            }
+            continue;
         }
+        let byte = trimmed.bytes().next().filter(|byte| matches!(byte, b'`' | b'~'));
+        let long = byte.map_or(0, |byte| trimmed.bytes().take_while(|other| *other == byte).count());
+        open = byte.filter(|_| long >= 3).map(|byte| (byte, long));
+        has_progress |= trimmed
+            .strip_prefix("##")
+            .is_some_and(|title| is_named(title.trim_matches(['#', ' ']), "progress"));
     }
     let end = start + whole.len();
     (open.is_none() && has_progress).then_some((start..start + first.len(), end - last.len()..end))

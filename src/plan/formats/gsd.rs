@@ -22,11 +22,6 @@ use crate::plan::types::Plan;
 use crate::plan::types::PlanCommand;
 use crate::plan::values;
 
-/// What says that a plan is one of GSD's.
-pub(crate) fn sign(outline: &Outline<'_>) -> Option<&'static str> {
-    elements(outline).iter().any(|element| element.kind.is_some()).then_some("`<task type=...>` elements")
-}
-
 /// The elements.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let tasks: Vec<Found> = elements(outline).iter().map(|element| element.task(outline)).collect();
@@ -51,7 +46,7 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
             let paths = paths.map(|path| path.split(" (").next().unwrap_or(path));
             task.files.extend(
                 paths
-                    .filter(|path| !path.is_empty() && !path.contains(char::is_whitespace))
+                    .filter(|path| path.contains(['/', '.', '*']) && !path.contains(char::is_whitespace))
                     .filter_map(values::inside)
                     .map(|path| FileClaim { verb: None, path }),
             );

@@ -21,12 +21,6 @@ use crate::plan::types::PlanCommand;
 use crate::plan::values;
 use crate::plan::words;
 
-/// What says that a plan is one of `HumanLayer`'s.
-pub(crate) fn sign(outline: &Outline<'_>) -> Option<&'static str> {
-    let automated = outline.headings.iter().any(|heading| is_automated(&heading.title));
-    (automated && !phases(outline).is_empty()).then_some("phases with Automated Verification")
-}
-
 /// The phases.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let phases = phases(outline);
@@ -169,7 +163,7 @@ fn is_below(outline: &Outline<'_>, heading: Option<usize>, phase: usize, kind: f
 }
 
 fn is_done(item: &Item) -> bool {
-    item.mark.and_then(|mark| Format::Humanlayer.mark(mark.sign)) == Some(PlanStatus::Done)
+    item.mark.is_some_and(|mark| super::is_done(mark.sign))
 }
 
 /// The commands of an item: it is nothing but code spans, or says so after a colon. Words around a span make it
@@ -182,10 +176,23 @@ fn commands(outline: &Outline<'_>, item: &Item) -> Vec<PlanCommand> {
     };
     let line = number(item.line);
     values::only_spans(value)
+        .filter(|spans| spans.iter().all(|(span, _)| is_command(span)))
         .unwrap_or_default()
         .into_iter()
         .map(|(span, _)| PlanCommand { line, text: span.to_owned() })
         .collect()
+}
+
+/// Whether a span is a command, and not the name of a file that has to be there: `src/a.py`.
+fn is_command(span: &str) -> bool {
+    let one_word = !span.contains(char::is_whitespace) && !span.starts_with("./");
+    let extension = std::path::Path::new(span).extension().and_then(|extension| extension.to_str());
+    let runs = extension.is_none_or(|extension| {
+        ["sh", "bash", "zsh", "ps1", "bat", "cmd", "exe"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    });
+    !span.starts_with('\\') && (runs || !(one_word && span.contains('/')))
 }
 
 /// `None required`, `N/A (pure functions)`.

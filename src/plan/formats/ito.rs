@@ -16,22 +16,9 @@ use crate::plan::names::Shape;
 use crate::plan::names::Written;
 use crate::plan::outline::Item;
 use crate::plan::outline::Outline;
-use crate::plan::phases;
 use crate::plan::titles;
 use crate::plan::types::Plan;
 use crate::plan::words;
-
-/// What says that a plan is one of Ito's.
-pub(crate) fn sign(outline: &Outline<'_>, path: &str) -> Option<&'static str> {
-    let folder = |name: &str| path.starts_with(&name[1..]) || path.contains(name);
-    if folder("/.ito/") || folder("/.spool/") {
-        return Some("its path has `.ito/`");
-    }
-    let waves = outline.headings.iter().any(|heading| is_wave(&heading.title));
-    let tasks = headings(outline).filter(|(_, id)| id.as_ref().is_some_and(|id| id.id.contains('.')));
-    let mut with_status = tasks.filter(|(heading, _)| status_item(outline, *heading).is_some());
-    (waves && with_status.next().is_some()).then_some("waves of `Task N.M` headings with Status items")
-}
 
 /// The tasks: `### Task N.M: title` and `### Checkpoint: title`.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
@@ -85,10 +72,6 @@ fn headings<'o>(outline: &'o Outline<'_>) -> impl Iterator<Item = (usize, Option
     )
 }
 
-fn is_wave(title: &str) -> bool {
-    matches!(phases::phase_number(title), Some(("Wave", _)))
-}
-
 /// `Checkpoint: title`, not the heading over all of them.
 fn is_checkpoint(title: &str) -> bool {
     words::begins_with(title, "checkpoint") && title.contains([':', '：'])
@@ -99,7 +82,7 @@ fn checkpoint_title(title: &str) -> &str {
 }
 
 /// The items below a heading, up to the next one.
-fn items<'o, 't>(outline: &'o Outline<'t>, heading: usize) -> &'o [Item] {
+fn items<'o>(outline: &'o Outline<'_>, heading: usize) -> &'o [Item] {
     let found = &outline.headings[heading];
     let first = outline.items.partition_point(|item| item.line < found.after);
     let count = outline.items[first..].partition_point(|item| item.line < found.own_end);

@@ -21,11 +21,6 @@ use crate::plan::words;
 
 use super::gsd::attribute;
 
-/// What says that a plan is one of jack's.
-pub(crate) fn sign(outline: &Outline<'_>) -> Option<&'static str> {
-    comments(outline).next().is_some().then_some("`<!-- @task ... -->` comments")
-}
-
 /// The tasks that comments name.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let lines: Vec<(usize, &str)> = comments(outline).collect();
@@ -40,7 +35,7 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     (!tasks.is_empty()).then_some(Findings { tasks, rule: "`@task` comments" })
 }
 
-/// Priorities, and what is wrong in a comment. Everything is stated: nothing is implied.
+/// Priorities, and what is wrong in a comment.
 pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
     let mut comments = comments(outline).peekable();
     let mut order: Vec<usize> = (0..plan.tasks.len()).collect();
@@ -128,9 +123,9 @@ fn task(outline: &Outline<'_>, line: usize, comment: &str, next: usize) -> Found
         }
     };
     task.id = attribute(comment, "id").filter(|id| !id.is_empty()).map(str::to_owned);
-    let depends = attribute(comment, "depends").unwrap_or("");
-    task.title.depends = Some(if depends.is_empty() { "none".to_owned() } else { depends.to_owned() });
+    if let Some(depends) = attribute(comment, "depends") {
+        task.title.depends = Some(if depends.is_empty() { "none".to_owned() } else { depends.to_owned() });
+    }
     task.status = attribute(comment, "status").and_then(words::status);
-    // The comment is what jack keeps; a box beside it may be stale.
     task
 }

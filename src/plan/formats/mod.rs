@@ -258,13 +258,25 @@ pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOption
         Format::Compound => graph::finish_if_stated(plan),
         Format::Swarm => graph::finish(plan),
         Format::Sdd => sdd::finish(plan),
-        Format::Taskmaster | Format::Cursor | Format::Ralph | Format::Backlog => {}
+        Format::Cursor | Format::Taskmaster | Format::Ralph | Format::Backlog => {}
     }
+}
+
+/// Whether a mark says that a box is done, in any format.
+fn is_done(sign: char) -> bool {
+    Format::Generic.mark(sign) == Some(PlanStatus::Done)
 }
 
 /// The headings of a text by their 1-based lines.
 fn headings_by_line(outline: &Outline<'_>) -> BTreeMap<u32, usize> {
     outline.headings.iter().enumerate().map(|(index, heading)| (number(heading.line), index)).collect()
+}
+
+/// The format that the name of a file gives together with what stands in it, and the sign.
+pub(crate) fn by_name(outline: &Outline<'_>, path: &str) -> Option<(Format, &'static str)> {
+    let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign));
+    found(Format::Execplan, execplan::sign(outline, path))
+        .or_else(|| found(Format::Antigravity, antigravity::sign(outline, path)))
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ fn fields_of_a_task() {
 #[test]
 fn bad_values_are_errors_with_their_place() {
     let plan = plan(
-        "- [ ] T001 a\n  - **Timeout**: soon\n  - **Layer**: 9\n  - **Retries**: many\n  - **Command**: make it\n  - **Optional**: perhaps\n",
+        "- [ ] T001 a\n  - **Timeout**: soon\n  - **Layer**: x\n  - **Retries**: many\n  - **Command**: make it\n  - **Optional**: perhaps\n",
     );
     let places: Vec<(&str, u32, u32, u32)> =
         plan.diagnostics.iter().map(|d| (d.code, d.place.line, d.place.column, d.place.length)).collect();
