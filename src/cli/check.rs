@@ -19,7 +19,7 @@ use crate::report;
 
 /// What is shown of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub(super) enum Shown {
     /// Waves, commands, what was left out.
     Waves,
     /// The same with everything that the reader decided.
@@ -29,7 +29,7 @@ pub enum Shown {
 }
 
 /// `orchestrate check`.
-pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
+pub(super) fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliError> {
     if command.graph.is_some() && context.output != OutputForm::Human {
         let message = "`--graph` draws a picture, and `--output json` prints one document: choose one";
         return Err(CliError::new(ExitCode::Usage, message.to_owned())
@@ -48,7 +48,7 @@ pub fn check(context: &Context, command: &CheckCommand) -> Result<ExitCode, CliE
 }
 
 /// Shows what would be run.
-pub fn show(
+pub(super) fn show(
     context: &Context,
     settings: &Settings,
     read: &ReadPlan,

@@ -32,9 +32,11 @@ pub(crate) fn report(outline: &Outline<'_>, marks: &Marks, plan: &mut Plan) {
         Diagnostic::warning("boxes-ignored", Place::line(first), message)
             .hint("write `- [ ]` where they are meant as tasks"),
     );
-    plan.ignored.extend(
-        lines.into_iter().map(|line| Ignored { line, reason: "no bullet before the box".to_owned() }),
-    );
+    plan.ignored.extend(lines.into_iter().map(|line| Ignored {
+        file: None,
+        line,
+        reason: "no bullet before the box".to_owned(),
+    }));
     plan.ignored.sort_by_key(|ignored| ignored.line);
 }
 

@@ -4,7 +4,6 @@
 //! phase. What stands under "Manual Verification" is the gate between this phase and the next: a person
 //! does it. After the last phase nothing waits, so nothing is held there.
 
-use super::Format;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::plan::found::Findings;
