@@ -4,6 +4,8 @@
 //! A format may find the tasks itself ([`tasks`]), and it may change the plan that was made of them
 //! before its edges are drawn ([`finish`]): what waits for what, gates, checks, held tasks.
 
+mod ralph;
+
 use super::found::Findings;
 use super::outline::Outline;
 use super::types::Plan;
@@ -158,7 +160,11 @@ impl Format {
 
 /// The format of a text, and the signs that decided. `path` is the plan's path as shown, if it has one.
 pub(crate) fn recognise(outline: &Outline<'_>, path: Option<&str>) -> (Format, String) {
-    super::recognise::recognise(outline, path)
+    let found = super::recognise::recognise(outline, path);
+    match ralph::sign(outline, path) {
+        Some(sign) if found.0 == Format::Generic => (Format::Ralph, sign.to_owned()),
+        Some(_) | None => found,
+    }
 }
 
 /// The tasks as the format itself finds them; none: the rules for any Markdown find them.
@@ -169,7 +175,10 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
 
 /// Changes a plan before its edges are drawn, where the format says more than the rules for any Markdown.
 pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOptions, plan: &mut Plan) {
-    let _ = (format, outline, options, plan);
+    if format == Format::Ralph {
+        ralph::finish(outline, plan);
+    }
+    let _ = options;
 }
 
 #[cfg(test)]
