@@ -36,7 +36,7 @@ fn a_backlog_is_read_as_a_whole() {
 
 #[test]
 fn a_folder_runs_and_stays_as_it_was() {
-    let project = acme("[agents.acme]\nprogram = \"acme\"\nargs = [\"{prompt}\"]\n");
+    let project = acme("version = 1\n\n[agents.acme]\nprogram = \"acme\"\nargs = [\"{prompt}\"]\n");
     backlog(&project);
     let before = project.read("backlog/tasks/task-2 - Two.md");
     let scripts = project.root().parent().unwrap().join("scripts");
@@ -44,7 +44,7 @@ fn a_folder_runs_and_stays_as_it_was() {
     let ran = project.run(["--plan", "backlog", "--only", "task-2", "--agent", "acme", "--output", "json"]);
     let result = ran.expect(0).json();
     let two = result["tasks"].as_array().unwrap().iter().find(|task| task["id"] == "task-2").unwrap().clone();
-    assert_eq!(two["status"], "success", "{two}");
+    assert_eq!(two["status"], "succeeded", "{two}");
     assert_eq!(project.read("backlog/tasks/task-2 - Two.md"), before);
 }
 

@@ -110,12 +110,11 @@ fn one(story: &Node<'_>, lines: &Lines<'_>, graph: bool, draft: &mut Draft) {
     let owner = Dependency::Task(draft.task(task, None));
     for name in story.get("dependsOn").map_or(&[][..], Node::list) {
         let place = draft::place(lines, name.at.clone());
-        match name.text() {
-            Some(text) => draft.wish(owner, text, place, None),
-            None => {
-                let message = format!("a dependency is an id, and this is {}", name.kind());
-                draft.tell(Diagnostic::error("bad-value", place, message));
-            }
+        if let Some(text) = name.text() {
+            draft.wish(owner, text, place, None);
+        } else {
+            let message = format!("a dependency is an id, and this is {}", name.kind());
+            draft.tell(Diagnostic::error("bad-value", place, message));
         }
     }
 }
