@@ -20,6 +20,7 @@ mod bad_input;
 mod crashes;
 mod custom_agents;
 mod doctor;
+mod folders;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod going_on;

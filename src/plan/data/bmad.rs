@@ -16,6 +16,7 @@ use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
 use crate::plan::titles;
+use crate::plan::types::Dependency;
 use crate::plan::types::Group;
 use crate::plan::types::Plan;
 use crate::plan::types::ReadOptions;
@@ -83,6 +84,8 @@ fn stories(list: &[Value], lines: &Lines<'_>, draft: &mut Draft) {
     let written = written_ids(lines);
     let in_step = written.len() == list.len();
     let mut after: Option<String> = None;
+    let depends = |story: &Value| story.get("depends_on").or_else(|| story.get("dependencies")).cloned();
+    let graph = list.iter().any(|story| depends(story).is_some());
     for (index, story) in list.iter().enumerate() {
         let (as_written, line) = match written.get(index).filter(|_| in_step) {
             Some((id, line)) => (Some(id.clone()), number(*line)),
@@ -99,14 +102,19 @@ fn stories(list: &[Value], lines: &Lines<'_>, draft: &mut Draft) {
             continue;
         };
         let mut task = draft::task(&id, &text("title").unwrap_or_default(), line);
-        task.ordered = true;
-        task.states_dependencies = false;
+        task.ordered = !graph;
+        task.states_dependencies = graph;
         let status = text("status");
         if let Some(status) = status {
             task.status = card::status_of(draft, &status, Place::line(line));
         }
         let (description, extra) = (text("description"), text("invoke_dev_with"));
-        task.body = draft::body(&[("", description.as_deref()), ("With this", extra.as_deref())]);
+        let notes = text("notes");
+        task.body = draft::body(&[
+            ("", description.as_deref()),
+            ("Notes", notes.as_deref()),
+            ("With this", extra.as_deref()),
+        ]);
         let open = !task.status.is_met();
         if let Some(before) = after.take().filter(|_| open) {
             task.held.push(HeldReason::Gate(format!("{before} is done")));
@@ -117,7 +125,10 @@ fn stories(list: &[Value], lines: &Lines<'_>, draft: &mut Draft) {
         if open && flag(story, "done_checkpoint", line, draft) {
             after = Some(id.clone());
         }
-        draft.task(task, None);
+        let owner = Dependency::Task(draft.task(task, None));
+        for name in card::texts(depends(story).as_ref()) {
+            draft.wish(owner, &name, Place::line(line), None);
+        }
     }
 }
 

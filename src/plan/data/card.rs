@@ -225,7 +225,7 @@ fn text_of(value: &Value, key: &str) -> Option<String> {
 }
 
 /// A text, a number, or a list of them.
-fn texts(value: Option<&Value>) -> Vec<String> {
+pub(crate) fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => {
             let text = text.trim();

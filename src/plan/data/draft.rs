@@ -332,7 +332,9 @@ pub(crate) fn body(parts: &[(&str, Option<&str>)]) -> String {
             text.push_str("\n\n");
         }
         if !label.is_empty() {
-            text.push_str(&format!("**{label}**:"));
+            text.push_str("**");
+            text.push_str(label);
+            text.push_str("**:");
             text.push(if part.contains('\n') { '\n' } else { ' ' });
         }
         text.push_str(part);

@@ -74,19 +74,24 @@ pub fn folder_choice(names: &[String]) -> FolderChoice {
     FolderChoice::Candidates(candidates)
 }
 
+/// Whether a name has this ending.
+fn ends(name: &str, ending: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(ending))
+}
+
 /// `task-12.1 - Title.md`, `back-7 - Title.md`, `task-3.md`
 fn is_backlog_name(name: &str) -> bool {
     let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
     let Some(rest) = name[letters..].strip_prefix('-').filter(|_| letters > 0) else { return false };
     let after = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let has_number = rest.starts_with(|c: char| c.is_ascii_digit());
-    has_number && (after == "md" || after.starts_with(" - ")) && !name.contains('/') && name.ends_with(".md")
+    has_number && (after == "md" || after.starts_with(" - ")) && !name.contains('/') && ends(name, "md")
 }
 
 /// `task_001.txt`, `task_001_tag.txt`
 fn is_task_text_name(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("task_") else { return false };
-    rest.starts_with(|c: char| c.is_ascii_digit()) && rest.ends_with(".txt") && !rest.contains('/')
+    rest.starts_with(|c: char| c.is_ascii_digit()) && ends(rest, "txt") && !rest.contains('/')
 }
 
 /// `1.2.title.md`, `1-2-title.md`, `story-1.2-title.md`
@@ -96,7 +101,7 @@ fn is_story_name(name: &str) -> bool {
     // Longer ones are parts of a date.
     let number =
         |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    parts.len() == 3 && parts[..2].iter().all(number) && name.ends_with(".md") && !name.contains('/')
+    parts.len() == 3 && parts[..2].iter().all(number) && ends(name, "md") && !name.contains('/')
 }
 
 /// A name whose numbers are compared as numbers.

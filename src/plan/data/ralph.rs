@@ -25,6 +25,21 @@ pub(crate) fn read(root: &Node<'_>, lines: &Lines<'_>, options: &ReadOptions) ->
     let title = ["project", "name", "title"].iter().find_map(|key| root.text_of(key));
     draft.plan.title = title.map(titles::clean).unwrap_or_default();
     draft.plan.preamble = draft::body(&[("", root.text_of("description"))]);
+    // Which commands a run executes is said in one place for all plans, and this is not it.
+    let checks: Vec<&str> =
+        root.get("verifyCommands").map_or(&[][..], Node::list).iter().filter_map(Node::text).collect();
+    if !checks.is_empty() {
+        let listed: Vec<String> = checks.iter().map(|command| format!("- `{command}`")).collect();
+        let told = draft::body(&[("", Some(&draft.plan.preamble)), ("Checks", Some(&listed.join("\n")))]);
+        draft.plan.preamble = told;
+        let message = "`verifyCommands` are told to the agents and not run";
+        draft.tell(
+            Diagnostic::note("checks-not-run", Place::line(line_of(root, "verifyCommands", lines)), message)
+                .hint(
+                    "to have commands run after every story, write them below `Quality Gates` of a `prd.md`",
+                ),
+        );
+    }
     let stories = root.get("userStories").map_or(&[][..], Node::list);
     let graph = stories.iter().any(|story| story.get("dependsOn").is_some());
     let mut sorted: Vec<&Node<'_>> = stories.iter().collect();
@@ -35,13 +50,17 @@ pub(crate) fn read(root: &Node<'_>, lines: &Lines<'_>, options: &ReadOptions) ->
     for story in sorted {
         one(story, lines, graph, &mut draft);
     }
-    if draft.plan.tasks.is_empty() && draft.plan.diagnostics.is_empty() {
+    if draft.plan.tasks.is_empty() && !draft.plan.has_errors() {
         draft.tell(Diagnostic::error("no-tasks", Place::line(1), "`userStories` is empty"));
     }
     if !graph {
         draft.plan.format_reason.push_str(", no `dependsOn`: by priority, one at a time");
     }
     draft.finish(options)
+}
+
+fn line_of(node: &Node<'_>, key: &str, lines: &Lines<'_>) -> u32 {
+    number(lines.at(node.entry(key).map_or(node.at.start, |entry| entry.at)))
 }
 
 /// Where a story stands among the others.
@@ -51,7 +70,7 @@ fn rank(story: &Node<'_>) -> Option<u64> {
 }
 
 fn one(story: &Node<'_>, lines: &Lines<'_>, graph: bool, draft: &mut Draft) {
-    let line = number(lines.at(story.entry("id").map_or(story.at.start, |entry| entry.at)));
+    let line = line_of(story, "id", lines);
     let Some(id) = story.text_of("id") else {
         let message = format!("a story needs an `id`, and this is {} without one", story.kind());
         draft.tell(Diagnostic::error("bad-value", Place::line(line), message));
@@ -91,12 +110,11 @@ fn one(story: &Node<'_>, lines: &Lines<'_>, graph: bool, draft: &mut Draft) {
     let owner = Dependency::Task(draft.task(task, None));
     for name in story.get("dependsOn").map_or(&[][..], Node::list) {
         let place = draft::place(lines, name.at.clone());
-        match name.text() {
-            Some(text) => draft.wish(owner, text, place, None),
-            None => {
-                let message = format!("a dependency is an id, and this is {}", name.kind());
-                draft.tell(Diagnostic::error("bad-value", place, message));
-            }
+        if let Some(text) = name.text() {
+            draft.wish(owner, text, place, None);
+        } else {
+            let message = format!("a dependency is an id, and this is {}", name.kind());
+            draft.tell(Diagnostic::error("bad-value", place, message));
         }
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn read(lines: &Lines<'_>, draft: &mut Draft) {
         }
         add(part, text, written);
     }
-    close(lines, parts, draft);
+    close(lines, &parts, draft);
 }
 
 /// Begins a text of several lines, of which the first may stand behind its name.
@@ -107,7 +107,7 @@ fn subtask(text: &str) -> Option<(&str, &str, &str)> {
     Some((id, title.trim(), status.trim()))
 }
 
-fn close(lines: &Lines<'_>, parts: Vec<Part<'_>>, draft: &mut Draft) {
+fn close(lines: &Lines<'_>, parts: &[Part<'_>], draft: &mut Draft) {
     let is_alone = parts.len() == 1;
     let mut group = None;
     let mut over: Option<String> = None;

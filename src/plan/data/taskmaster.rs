@@ -104,15 +104,11 @@ fn chosen<'r, 't>(root: &'r Node<'t>, options: &ReadOptions) -> Result<(&'r Node
         return Ok((node, format!("JSON with tags of `tasks`; tag `{DEFAULT_TAG}`")));
     }
     let mut all = tags(root);
-    match (all.next(), all.next()) {
-        (Some((name, node)), None) => {
-            Ok((node, format!("JSON with tags of `tasks`; tag `{name}`, the only one")))
-        }
-        (Some(_) | None, _) => {
-            let message = format!("the plan has several tags and no `{DEFAULT_TAG}`: {}", known());
-            Err(Diagnostic::error("no-tasks", Place::WHOLE, message).hint("name one of them with --tag"))
-        }
+    if let (Some((name, node)), None) = (all.next(), all.next()) {
+        return Ok((node, format!("JSON with tags of `tasks`; tag `{name}`, the only one")));
     }
+    let message = format!("the plan has several tags and no `{DEFAULT_TAG}`: {}", known());
+    Err(Diagnostic::error("no-tasks", Place::WHOLE, message).hint("name one of them with --tag"))
 }
 
 struct Reader<'l, 't> {

@@ -75,7 +75,7 @@ fn task_master_is_a_graph_of_leaves() {
     assert_eq!(plan.tasks[4].own.agent.as_deref(), Some("sawyer"));
     assert_eq!(plan.tasks[6].own.priority, Some(3));
     let hull = &plan.groups[1];
-    assert_eq!((hull.title.as_str(), hull.line, hull.defaults.priority), ("Build the hull", 18, Some(2)));
+    assert_eq!((hull.title.as_str(), hull.line, hull.defaults.priority), ("Build the hull", 17, Some(2)));
     assert!(hull.context.contains("**Details**: Carvel, not clinker."), "{}", hull.context);
 }
 
@@ -371,6 +371,51 @@ fn what_its_own_tool_keeps_is_not_ticked() {
         assert_eq!(plan.tasks.len(), 2);
         assert!(plan.tasks.iter().all(|task| task.tick.is_some() == ticked), "{format}");
     }
+}
+
+#[test]
+fn ralph_in_markdown_has_gates_for_every_story() {
+    let plan = read(sample!("ralph/prd.md"), "tasks/prd.md");
+    assert_eq!(plan.format, "ralph");
+    assert_eq!(shape(&plan), ["US-001 done :13 < ", "US-002 open :20 < "]);
+    let gates: Vec<(u32, &str)> =
+        plan.defaults.verify.iter().map(|command| (command.line, command.text.as_str())).collect();
+    assert_eq!(gates, [(6, "make lint"), (7, "make test")]);
+    assert!(plan.tasks.iter().all(|task| task.tick.is_none()));
+    let words = "# PRD\n\n## Quality Gates\n\n- `make lint` - style\n- look at `x`\n\nFor some:\n- `rm -r x`\n\n\
+                 ## Stories\n\n### US-001: A\n\n### US-002: B\n";
+    let plan = read(words, "prd.md");
+    assert_eq!(plan.defaults.verify.len(), 1, "{:?}", plan.defaults.verify);
+    assert!(plan.tasks.iter().all(|task| task.status == PlanStatus::Open));
+    let plan = read(sample!("ralph/fix_plan.md"), "fix_plan.md");
+    assert_eq!(plan.format, "ralph");
+    assert_eq!(
+        shape(&plan),
+        [
+            "mend-the-stairs open :4 < ",
+            "clean-the-lens done :5 < ",
+            "paint-the-door open :8 < mend-the-stairs",
+            "plant-a-tree open :11 < paint-the-door",
+            "open-the-tower done :14 < ",
+        ]
+    );
+    assert_eq!(plan.groups[0].defaults.priority, Some(1));
+}
+
+#[test]
+fn commands_in_json_are_told_and_not_run() {
+    let text = "{\"verifyCommands\": [\"make\"],\n\"userStories\": [{\"id\": \"A\", \"title\": \"A\"}]}";
+    let plan = read(text, "prd.json");
+    assert_eq!((codes(&plan), plan.defaults.verify.len()), (vec![("checks-not-run", 1)], 0));
+    assert!(plan.preamble.contains("`make`"));
+}
+
+#[test]
+fn stories_that_say_what_they_wait_for_are_a_graph() {
+    let text = "stories:\n  - id: \"1\"\n    title: A\n    status: done\n  - id: \"2\"\n    title: B\n  - id: \"3\"\n    \
+                title: C\n    depends_on: [\"1\"]\n  - id: \"4\"\n    depends_on:\n      - \"3\"\n      - \"2\"\n";
+    let plan = read(text, "sprint-status.yaml");
+    assert_eq!(shape(&plan), ["1 done :2 < ", "2 open :5 < ", "3 open :7 < 1", "4 open :10 < 2 3"]);
 }
 
 proptest::proptest! {

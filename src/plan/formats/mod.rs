@@ -17,6 +17,7 @@ mod ito;
 mod jack;
 mod kiro;
 mod pdd;
+mod ralph;
 mod ralphex;
 mod sdd;
 mod speckit;
@@ -258,7 +259,8 @@ pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOption
         Format::Compound => graph::finish_if_stated(plan),
         Format::Swarm => graph::finish(plan),
         Format::Sdd => sdd::finish(plan),
-        Format::Cursor | Format::Taskmaster | Format::Ralph | Format::Backlog => {}
+        Format::Ralph => ralph::finish(outline, plan),
+        Format::Cursor | Format::Taskmaster | Format::Backlog => {}
     }
 }
 
@@ -277,6 +279,7 @@ pub(crate) fn by_name(outline: &Outline<'_>, path: &str) -> Option<(Format, &'st
     let found = |format: Format, sign: Option<&'static str>| sign.map(|sign| (format, sign));
     found(Format::Execplan, execplan::sign(outline, path))
         .or_else(|| found(Format::Antigravity, antigravity::sign(outline, path)))
+        .or_else(|| found(Format::Ralph, ralph::sign(outline, Some(path))))
 }
 
 #[cfg(test)]
