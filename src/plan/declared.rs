@@ -19,7 +19,7 @@ use super::types::Dependency;
 use super::types::Group;
 
 /// The most edges that prose declares; what is more makes none.
-const MOST_EDGES: usize = 1_000_000;
+const MOST_EDGES: usize = 500_000;
 
 /// What is said of a group: the group, and what it waits for.
 pub(crate) type Declared = (usize, Vec<Dependency>);
