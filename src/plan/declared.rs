@@ -20,7 +20,7 @@ use super::types::Dependency;
 use super::types::Group;
 
 /// The most edges that prose declares; what is more makes none.
-const MOST_EDGES: usize = 1_000_000;
+const MOST_EDGES: usize = 500_000;
 
 /// What stands between a group and what it waits for.
 const JOINS: &[&str] =

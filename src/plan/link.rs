@@ -30,7 +30,7 @@ use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 
 /// The most stated edges of a plan: ranges such as `T001-T999` add up.
-const MOST_EDGES: usize = 1_000_000;
+const MOST_EDGES: usize = 500_000;
 
 /// The most mistakes that are told of the values of one task: each place costs a look at its line.
 const MOST_TOLD: usize = 50;

@@ -278,7 +278,10 @@ impl Walk<'_> {
                     if !passed_through {
                         let mut tasks = out.tasks;
                         if stated && !untouched {
-                            tasks.extend(&front.tasks);
+                            // What grows is moved and not copied, for many groups may follow each other.
+                            let mut before = std::mem::take(&mut front.tasks);
+                            before.append(&mut tasks);
+                            tasks = before;
                         }
                         front = Frontier::new(tasks, EdgeRule::Barrier);
                         untouched = false;
