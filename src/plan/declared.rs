@@ -153,7 +153,7 @@ impl Reader<'_, '_> {
 }
 
 /// The numbers of the user stories in a name: `US1`, `US-2`, `User Story 3 & 4`.
-fn stories(name: &str) -> Vec<String> {
+pub(crate) fn stories(name: &str) -> Vec<String> {
     let lower = name.to_lowercase();
     let rest = match lower.find("user story ") {
         Some(at) => &lower[at + "user story ".len()..],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::advice;
 use super::assemble;
 use super::fenced;
 use super::formats;
@@ -75,8 +76,12 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let none = findings.tasks.is_empty();
     let taken: BTreeSet<usize> =
         findings.tasks.iter().filter_map(|task| task.mark.map(|(line, _)| line)).collect();
-    let mut bodies: Vec<(usize, usize)> =
-        findings.tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
+    let mut bodies: Vec<(usize, usize, usize)> = findings
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(index, task)| (task.body.start, task.body.end, index))
+        .collect();
     bodies.sort_unstable();
     let holders: BTreeSet<usize> = findings
         .tasks
@@ -118,6 +123,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             );
         }
     }
+    if options.use_diagrams {
+        advice::use_diagrams(&outline, &mut plan);
+    }
     let found = order::order(&plan, &|task| is_live(&plan, task), &|task| plan.tasks[task].optional);
     if let Some(diagnostic) = order::ring_diagnostic(&plan, &found.ring) {
         plan.diagnostics.push(diagnostic);
@@ -132,6 +140,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             line: None,
         })
         .collect();
+    advice::read(&outline, &mut plan, &bodies);
     plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
     plan
 }
@@ -182,7 +191,7 @@ fn ignored(
     plan: &mut Plan,
     taken: &BTreeSet<usize>,
     holders: &BTreeSet<usize>,
-    bodies: &[(usize, usize)],
+    bodies: &[(usize, usize, usize)],
 ) {
     let mut open = 0;
     for item in &outline.items {
@@ -190,8 +199,8 @@ fn ignored(
         if taken.contains(&item.line) {
             continue;
         }
-        let inside = bodies.partition_point(|(start, _)| *start <= item.line);
-        let is_step = bodies[..inside].last().is_some_and(|(_, end)| item.line < *end);
+        let inside = bodies.partition_point(|(start, ..)| *start <= item.line);
+        let is_step = bodies[..inside].last().is_some_and(|(_, end, _)| item.line < *end);
         let reason = if holders.contains(&item.line) {
             "a group of tasks".to_owned()
         } else if item.closed_label {

@@ -60,7 +60,8 @@ fn waves_and_the_longest_chain() {
         done or left out: T000
         "##);
     insta::assert_snapshot!(text(&checked(LOGIN), TextStyle { width: 40, unicode: false }), @r##"
-        plans/login.md: 4 tasks to run, 3 waves, longest chain 3
+        plans/login.md
+        4 tasks to run, 3 waves, longest chain 3
         +- wave 1 -----------------------------+
         | * T001  Create the..                 |
         +--+-----------------------------------+

@@ -54,17 +54,19 @@ fn shown(text: &str, explain: bool) -> String {
 #[test]
 fn a_check() {
     insta::assert_snapshot!(shown(LOGIN, false), @r##"
-        plans/login.md   generic (boxes with ids)   6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
+        plans/login.md   generic (boxes with ids)
+        6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
+        by any free agent (2), kilo, layer 3 (1), minimax-m2.1:free (1)
 
         wave 1
           T001  Create the users table  :6   kilo, layer 3      migrations/*, src/db/users.rs
 
-        wave 2
-          T002  Hash passwords          :11  any free           [P], after T001 (order)
-          T003  Issue tokens            :12  minimax-m2.1:free  [P], after T001 (explicit)
+        wave 2: 2 at once
+          T002  Hash passwords          :11  any free           after T001 (order)
+          T003  Issue tokens            :12  minimax-m2.1:free  after T001 (explicit)
 
-        wave 3  gate "approval"
-          T004  Write the guide         :20  any free           after T002, T003 (barrier)
+        wave 3, gate "approval"
+          T004  Write the guide         :20  any free           after wave 2 (barrier)
 
         held
           T005  Read it as a stranger   :21  unknown-marker `?`, gate "approval", needs T004
@@ -73,28 +75,39 @@ fn a_check() {
           :10  T001  cargo test -p db
 
         left out
-          :5         T000  Read the notes          done
-          :25-26     2 boxes, under "Definition of done": acceptance, given to the agents
+          T000  Read the notes          :5   done
+          :25-26  2 boxes, under "Definition of done": acceptance, given to the agents
         "##);
 }
 
 #[test]
 fn a_check_that_explains() {
     insta::assert_snapshot!(shown("- [ ] a\n  - [ ] step\n- [ ] b\n  - Depends on: a\n", true), @r##"
-        plans/login.md   generic (plain boxes)   2 tasks: 2 to run   2 waves, longest chain 2
-        read as generic: plain boxes
+        plans/login.md   generic (plain boxes)
+        2 tasks: 2 to run   2 waves, longest chain 2   all by any free agent
 
-        wave 1
-          a  a  :1  any free
-
-        wave 2
-          b  b  :3  any free  after a (explicit)
+        waves 1 to 2: one after another
+          a    :1
+          b    :3
 
         left out
-          :2         1 box, a step of the task above it
+          :2  box, a step of the task above it
+
+        fields, and where each came from
+          every task
+            agent         any free                          default
+            timeout       45m                               default
+            retries       1                                 default
+          a  :1
+            id            a                                 made from the title :1
+            status        open                              task line :1
+          b  :3
+            id            b                                 made from the title :3
+            status        open                              task line :3
+            depends_on    a                                 task's list :4
 
         edges
-          a -> b  explicit
+          a -> b  explicit  :4
         "##);
 }
 
