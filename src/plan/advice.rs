@@ -113,7 +113,13 @@ pub(crate) fn read(outline: &Outline<'_>, plan: &mut Plan, bodies: &[(usize, usi
 fn name(plan: &Plan, of: Dependency) -> String {
     match of {
         Dependency::Task(task) => plan.tasks[task].id.to_string(),
-        Dependency::Group(group) => super::titles::short(&plan.groups[group].title, 40),
+        Dependency::Group(group) => {
+            let title = &plan.groups[group].title;
+            match super::phases::phase_number(title) {
+                Some((word, number)) => format!("{word} {number}"),
+                None => super::titles::short(title, 40),
+            }
+        }
     }
 }
 

@@ -226,10 +226,7 @@ impl Reader<'_, '_> {
             for word in words {
                 let Some(at) = lower.find(word) else { continue };
                 let (left, right) = (&text[..at], &text[at + word.len()..]);
-                let left = &left[left
-                    .rfind(['.', ';', '!', '?'])
-                    .filter(|end| left[end + 1..].starts_with(' '))
-                    .map_or(0, |end| end + 1)..];
+                let left = &left[sentence_start(left)..];
                 let right = &right[..right.find(". ").or_else(|| right.find("; ")).unwrap_or(right.len())];
                 if denies(left) {
                     continue;
@@ -305,6 +302,12 @@ impl Reader<'_, '_> {
 /// A text without what drawings put around names.
 fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || "─│├└┌┐┘┤┬┴┼━═-=|+>*•`.".contains(c))
+}
+
+/// Where the last sentence of a text begins.
+fn sentence_start(text: &str) -> usize {
+    let end = text.rfind(['.', ';', '!', '?']).map(|end| end + 1);
+    end.filter(|end| text[*end..].is_empty() || text[*end..].starts_with(' ')).unwrap_or(0)
 }
 
 /// Whether words before a word about order take it back.

@@ -31,8 +31,8 @@ const LAST_BOXES: usize = 3;
 /// The most ids that stand as what is waited for.
 const MOST_AFTER: usize = 3;
 
-/// The most ids of the longest chain.
-const MOST_CHAIN: usize = 40;
+/// The most lines that the longest chain takes.
+const MOST_CHAIN: usize = 4;
 
 /// No box is wider, however wide the terminal is.
 const WIDEST: usize = 110;
@@ -319,24 +319,23 @@ impl Drawing<'_> {
             out,
             &format!("longest chain ({}, {} above)", count(self.chain.len(), "task", "tasks"), self.pen.mark),
         );
-        let ids: Vec<String> = self
-            .chain
-            .iter()
-            .take(MOST_CHAIN)
-            .map(|task| self.clean(self.check.tasks[*task].id.as_str()))
-            .collect();
-        let mut text = format!("  {}", ids[0]);
-        for id in &ids[1..] {
-            let next = format!("{}{id}", self.pen.arrow);
-            if width(&text) + width(&next) > self.style.width.min(WIDEST) {
+        let columns = self.style.width.min(WIDEST);
+        let mut text = String::from(" ");
+        let mut lines = 1;
+        for (index, task) in self.chain.iter().enumerate() {
+            let id = self.clean(self.check.tasks[*task].id.as_str());
+            let next = if index == 0 { format!(" {id}") } else { format!("{}{id}", self.pen.arrow) };
+            if index > 0 && width(&text) + width(&next) > columns {
                 line(out, &text);
-                text = format!("   {}", next.trim_start());
+                lines += 1;
+                if lines > MOST_CHAIN {
+                    line(out, &format!("  {} {} more", self.pen.arrow.trim(), self.chain.len() - index));
+                    return;
+                }
+                text = format!("  {}", next.trim_start());
             } else {
                 text.push_str(&next);
             }
-        }
-        if self.chain.len() > MOST_CHAIN {
-            text = format!("{text}{}{} more", self.pen.arrow, self.chain.len() - MOST_CHAIN);
         }
         line(out, &text);
     }

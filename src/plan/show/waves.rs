@@ -39,6 +39,15 @@ struct Block<'c> {
 }
 
 impl Block<'_> {
+    /// A row of two waves as two blocks.
+    fn apart(mut self) -> Vec<Self> {
+        if self.last != self.first + 1 {
+            return vec![self];
+        }
+        let second = Self { first: self.last, last: self.last, tasks: self.tasks.split_off(1) };
+        vec![Self { last: self.first, ..self }, second]
+    }
+
     fn one_by_one(&self) -> bool {
         self.last > self.first
     }
@@ -97,7 +106,8 @@ impl<'c> Page<'c> {
                 None => blocks.push(Block { first: wave, last: wave, tasks }),
             }
         }
-        blocks
+        // Two are no row worth a block of their own.
+        blocks.into_iter().flat_map(Block::apart).collect()
     }
 
     fn block(

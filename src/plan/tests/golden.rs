@@ -86,9 +86,11 @@ fn a_check_that_explains() {
         plans/login.md   generic (plain boxes)
         2 tasks: 2 to run   2 waves, longest chain 2   all by any free agent
 
-        waves 1 to 2: one after another
+        wave 1
           a    :1
-          b    :3
+
+        wave 2
+          b    :3  after a (explicit)
 
         left out
           :2  box, a step of the task above it
@@ -160,5 +162,5 @@ fn narrow_terminals_cut_titles_never_ids() {
         &check(&plan, &resolved, "p.md"),
         CheckStyle { width: 50, explain: false, color: false, unicode: true },
     );
-    assert!(shown.contains("T001  very long…"), "{shown}");
+    assert!(shown.contains("T001  very long t…"), "{shown}");
 }
