@@ -281,12 +281,7 @@ impl Maker<'_, '_> {
         let outline = self.outline;
         let mut held = Vec::new();
         let (done, total) = steps.count(found);
-        let of_steps = match (done, total) {
-            (_, 0) => None,
-            (0, _) => Some(PlanStatus::Open),
-            (done, total) if done == total => Some(PlanStatus::Done),
-            _ => Some(PlanStatus::InProgress),
-        };
+        let of_steps = status_of_steps(done, total);
         let of_box = found.mark.map(|(_, mark)| mark.status());
         let mut status = fact.status.or(found.status).or(found.title.status);
         if status.is_none()
@@ -379,6 +374,16 @@ impl Maker<'_, '_> {
             tick,
             origins: origins::of_found(outline, found, fact, total > 0),
         }
+    }
+}
+
+/// What the steps of a task say of it: how many are done, of how many.
+fn status_of_steps(done: usize, total: usize) -> Option<PlanStatus> {
+    match (done, total) {
+        (_, 0) => None,
+        (0, _) => Some(PlanStatus::Open),
+        (done, total) if done == total => Some(PlanStatus::Done),
+        _ => Some(PlanStatus::InProgress),
     }
 }
 

@@ -4,6 +4,7 @@
 //! block, a big plan shows the beginning of each block, and what was left out is told by its reason. Under
 //! `--explain` nothing is cut out, and all that the reader decided follows.
 
+mod groups;
 mod rest;
 mod told;
 mod waves;
@@ -53,6 +54,7 @@ pub fn render_check(check: &PlanCheck, style: CheckStyle) -> String {
     let mut out = String::new();
     headline(check, style, &mut out);
     let page = Page::new(check, style);
+    page.groups(&mut out);
     page.waves(&mut out);
     page.held(&mut out);
     page.commands(&mut out);

@@ -92,13 +92,13 @@ fn graph<'t>(lines: impl Iterator<Item = (usize, &'t str)>, names: &Names, pairs
             }
         }
     }
-    let named = |id: &str| {
+    let node_of = |id: &str| {
         let label = labels.get(id).copied().unwrap_or(id);
         let label = label.trim_matches(|c: char| c.is_whitespace() || "\"'`".contains(c));
         names.at_start(label, true).or_else(|| names.at_start(id, true)).map(|(name, _)| name)
     };
     pairs.extend(arrows.into_iter().filter_map(|(line, from, to)| {
-        Some(Pair { line, form: AdviceForm::Mermaid, first: named(from)?, then: named(to)? })
+        Some(Pair { line, form: AdviceForm::Mermaid, first: node_of(from)?, then: node_of(to)? })
     }));
 }
 
@@ -230,10 +230,11 @@ fn gantt<'t>(lines: impl Iterator<Item = (usize, &'t str)>, names: &Names, pairs
                 }
             } else if is_date(part) {
                 starts = true;
-            } else if !is_duration(part) && !["done", "active", "crit", "milestone"].contains(&part) {
-                if let Some(bar) = bar {
-                    bars.insert(part, bar);
-                }
+            } else if !is_duration(part)
+                && !["done", "active", "crit", "milestone"].contains(&part)
+                && let Some(bar) = bar
+            {
+                bars.insert(part, bar);
             }
         }
         if let (Some(first), Some(then), false) = (before, bar, starts) {
@@ -243,8 +244,10 @@ fn gantt<'t>(lines: impl Iterator<Item = (usize, &'t str)>, names: &Names, pairs
     }
     for (line, ids, then) in afters {
         for id in ids {
-            if let Some(first) = bars.get(id) {
-                pairs.push(Pair { line, form: AdviceForm::Gantt, first: *first, then });
+            // A bar without an id of its own may be called by the id of its task.
+            let first = bars.get(id).copied().or_else(|| names.at_start(id, true).map(|(name, _)| name));
+            if let Some(first) = first {
+                pairs.push(Pair { line, form: AdviceForm::Gantt, first, then });
             }
         }
     }

@@ -89,7 +89,7 @@ impl Names {
         let whole = id.bytes().all(|byte| byte.is_ascii_digit());
         // A word of the language may be the id of a task, and is no name of it in a sentence.
         let shaped = id.contains('-') || id.bytes().any(|byte| byte.is_ascii_digit());
-        if (whole && !bare) || !(shaped || bare) {
+        if !bare && (whole || !shaped) {
             return None;
         }
         let task = self.tasks.get(&names::folded(id)).copied().flatten()?;

@@ -36,7 +36,7 @@ fn sentences() {
         "T001 is done. After that, T003 may be skipped.",
         "`let x = after T003;`",
     ] {
-        assert_eq!(advice(&plan(&format!("{TASKS}{text}\n"))), [String::new(); 0], "{text}");
+        assert!(advice(&plan(&format!("{TASKS}{text}\n"))).is_empty(), "{text}");
     }
 }
 
@@ -118,7 +118,7 @@ fn what_is_stated_is_no_advice() {
     let plan = plan(
         "- [ ] T001 a\n- [ ] T002 b (depends on T001)\n- [ ] T003 c\n  - **Depends on**: T001, after T002\n",
     );
-    assert_eq!(advice(&plan), [String::new(); 0]);
+    assert!(advice(&plan).is_empty());
 }
 
 #[test]

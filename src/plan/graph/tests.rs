@@ -1,5 +1,7 @@
 //! Pictures as a person sees them, and as Graphviz and Mermaid read them.
 
+use std::fmt::Write as _;
+
 use super::TextStyle;
 use super::dot;
 use super::mermaid;
@@ -140,11 +142,11 @@ fn a_graph_for_graphviz() {
 fn big(number: usize) -> PlanCheck {
     let mut source = String::from("# Big\n\n## Phase 1: Row\n\n");
     for index in 1..=number {
-        source.push_str(&format!("- [ ] T{index:03} Do thing number {index}\n"));
+        write!(source, "- [ ] T{index:03} Do thing number {index}\n").unwrap();
     }
     source.push_str("\n## Phase 2: Side by side\n\n");
     for index in 1..=number {
-        source.push_str(&format!("- [ ] T9{index:03} [P] Do other thing number {index}\n"));
+        write!(source, "- [ ] T9{index:03} [P] Do other thing number {index}\n").unwrap();
     }
     checked(&source)
 }

@@ -122,7 +122,11 @@ pub fn text(check: &PlanCheck, style: TextStyle) -> String {
         line(&mut out, "nothing to draw: no task would run");
         return out;
     }
-    let drawing = Drawing { check, style, pen, chain: &chain, after: &after, apart: &apart };
+    let mut on_chain = vec![false; check.tasks.len()];
+    for task in &chain {
+        on_chain[*task] = true;
+    }
+    let drawing = Drawing { check, style, pen, chain: &chain, on_chain, after: &after, apart: &apart };
     let columns = drawing.columns(&frames);
     let hidden =
         if frames.len() > MOST_BOXES + LAST_BOXES + 1 { MOST_BOXES..frames.len() - LAST_BOXES } else { 0..0 };
@@ -178,6 +182,8 @@ struct Drawing<'c> {
     style: TextStyle,
     pen: &'c Pen,
     chain: &'c [usize],
+    /// For each task whether it is of the chain.
+    on_chain: Vec<bool>,
     after: &'c BTreeMap<usize, Vec<usize>>,
     apart: &'c BTreeMap<usize, Vec<usize>>,
 }
@@ -203,11 +209,12 @@ impl Drawing<'_> {
         }
         let mut shown = frame.tasks[..MOST_TASKS].to_vec();
         let one_by_one = frame.last > frame.first;
-        if !one_by_one && !shown.iter().any(|task| self.chain.contains(task)) {
-            if let Some(task) = frame.tasks.iter().find(|task| self.chain.contains(task)) {
-                shown.pop();
-                shown.push(*task);
-            }
+        if !one_by_one
+            && !shown.iter().any(|task| self.on_chain[*task])
+            && let Some(task) = frame.tasks.iter().find(|task| self.on_chain[**task])
+        {
+            shown.pop();
+            shown.push(*task);
         }
         shown
     }
@@ -278,7 +285,7 @@ impl Drawing<'_> {
         let shown = self.shown(frame);
         let one_by_one = frame.last > frame.first;
         for task in &shown {
-            let mark = if self.chain.contains(task) { pen.mark } else { " " };
+            let mark = if self.on_chain[*task] { pen.mark } else { " " };
             let found = &self.check.tasks[*task];
             let notes = if one_by_one && *task != frame.tasks[0] { String::new() } else { self.notes(*task) };
             let notes = cut(&notes, columns.notes, self.style.unicode);

@@ -21,10 +21,20 @@ const MOST_ROWS: usize = 6;
 /// The most ids on such a line.
 const MOST_IDS: usize = 8;
 
-/// More commands than this are counted in a big plan.
-const MOST_COMMANDS: usize = 20;
+/// A command with all who have it.
+struct Grouped<'c> {
+    first: u32,
+    last: u32,
+    command: &'c str,
+    tasks: Vec<&'c str>,
+}
 
-impl<'c> Page<'c> {
+/// `:12`, or `:12-80`.
+pub(super) fn lines(first: u32, last: u32) -> String {
+    if first == last { format!(":{first}") } else { format!(":{first}-{last}") }
+}
+
+impl Page<'_> {
     /// Tasks that are open and will not start.
     pub(super) fn held(&self, out: &mut String) {
         let tasks = self.check.tasks.iter().filter(|task| is_held(task));
@@ -72,48 +82,47 @@ impl<'c> Page<'c> {
             }
             return;
         }
-        let lines = tasks.iter().map(|task| task.line);
-        let (first, last) = (lines.clone().min().unwrap_or(0), lines.max().unwrap_or(0));
+        let at = tasks.iter().map(|task| task.line);
+        let (first, last) = (at.clone().min().unwrap_or(0), at.max().unwrap_or(0));
         let ids = some_of(tasks.iter().map(|task| task.id.as_str()), MOST_IDS);
         let number = count(tasks.len(), "task", "tasks");
-        self.fit(out, &format!("  :{first}-{last}  {number} {why}: {ids}"));
+        self.fit(out, &format!("  {}  {number} {why}: {ids}", lines(first, last)));
     }
 
-    /// Every command that a run would execute, with its line; one that stands for many tasks is told once.
+    /// Every command that a run would execute, with its line. One that stands for many tasks, or in many
+    /// places, is told once; none is left out, however many there are.
     pub(super) fn commands(&self, out: &mut String) {
-        let mut grouped: Vec<(u32, &str, Vec<&str>)> = Vec::new();
+        let mut grouped: Vec<Grouped<'_>> = Vec::new();
         let mut known: BTreeMap<(u32, &str), usize> = BTreeMap::new();
         for command in &self.check.commands {
-            let key = (command.line, command.command.as_str());
-            match known.get(&key) {
-                Some(place) => {
-                    let place: &mut (u32, &str, Vec<&str>) = &mut grouped[*place];
-                    place.2.push(command.task.as_str());
-                }
-                None => {
-                    known.insert(key, grouped.len());
-                    grouped.push((command.line, &command.command, vec![command.task.as_str()]));
-                }
-            }
+            let key = (if self.style.explain { command.line } else { 0 }, command.command.as_str());
+            let place = *known.entry(key).or_insert_with(|| {
+                let (first, last) = (command.line, command.line);
+                grouped.push(Grouped { first, last, command: &command.command, tasks: Vec::new() });
+                grouped.len() - 1
+            });
+            let group = &mut grouped[place];
+            group.first = group.first.min(command.line);
+            group.last = group.last.max(command.line);
+            group.tasks.push(command.task.as_str());
         }
         if grouped.is_empty() {
             return;
         }
         self.heading(out, "runs these commands");
-        let tasks = |list: &[&str]| some_of(list.iter().copied(), 2);
-        let id = grouped.iter().map(|(_, _, list)| width(&tasks(list))).max().unwrap_or(0);
-        let place = grouped.iter().map(|(line, ..)| line.to_string().len() + 1).max().unwrap_or(0);
-        let most = if self.big { MOST_COMMANDS } else { usize::MAX };
-        for (at, command, list) in grouped.iter().take(most) {
+        let tasks = |group: &Grouped<'_>| some_of(group.tasks.iter().copied(), 2);
+        let id = grouped.iter().map(|group| width(&tasks(group))).max().unwrap_or(0);
+        let place = grouped.iter().map(|group| lines(group.first, group.last).len()).max().unwrap_or(0);
+        for group in &grouped {
             // A command of several lines is shown whole: it is what will be run.
-            for (index, text) in command.lines().enumerate() {
-                let (at, list) =
-                    if index == 0 { (format!(":{at}"), tasks(list)) } else { (String::new(), String::new()) };
-                line(out, &format!("  {}  {}  {}", pad(&at, place), pad(&list, id), plain(text)));
+            for (index, text) in group.command.lines().enumerate() {
+                let (at, names) = if index == 0 {
+                    (lines(group.first, group.last), tasks(group))
+                } else {
+                    (String::new(), String::new())
+                };
+                line(out, &format!("  {}  {}  {}", pad(&at, place), pad(&names, id), plain(text)));
             }
-        }
-        if grouped.len() > most {
-            line(out, &format!("  and {} more, shown by --explain", grouped.len() - most));
         }
     }
 
@@ -145,26 +154,19 @@ impl<'c> Page<'c> {
         let mut by_reason: Vec<(&str, u32, u32, usize)> = Vec::new();
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
         for box_ in &self.check.ignored {
-            match known.get(box_.reason.as_str()) {
-                Some(place) => {
-                    let entry: &mut (&str, u32, u32, usize) = &mut by_reason[*place];
-                    entry.2 = box_.line;
-                    entry.3 += 1;
-                }
-                None => {
-                    known.insert(&box_.reason, by_reason.len());
-                    by_reason.push((&box_.reason, box_.line, box_.line, 1));
-                }
-            }
+            let place = *known.entry(box_.reason.as_str()).or_insert_with(|| {
+                by_reason.push((&box_.reason, box_.line, box_.line, 0));
+                by_reason.len() - 1
+            });
+            let entry = &mut by_reason[place];
+            entry.2 = box_.line;
+            entry.3 += 1;
         }
-        let at = |first: u32, last: u32| {
-            if first == last { format!(":{first}") } else { format!(":{first}-{last}") }
-        };
-        let place = by_reason.iter().map(|(_, first, last, _)| at(*first, *last).len()).max().unwrap_or(0);
+        let place = by_reason.iter().map(|(_, first, last, _)| lines(*first, *last).len()).max().unwrap_or(0);
         let hidden = by_reason.len().saturating_sub(2 * MOST_ROWS);
         for (reason, first, last, number) in by_reason.iter().take(2 * MOST_ROWS) {
             let boxes = count(*number, "box", "boxes");
-            self.fit(out, &format!("  {}  {boxes}, {}", pad(&at(*first, *last), place), plain(reason)));
+            self.fit(out, &format!("  {}  {boxes}, {}", pad(&lines(*first, *last), place), plain(reason)));
         }
         if hidden > 0 {
             line(out, &format!("  boxes for {hidden} more reasons, shown by --explain"));

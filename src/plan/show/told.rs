@@ -4,8 +4,10 @@ use super::Page;
 use super::place_of;
 use super::shown_title;
 use crate::model::check::Advice;
+use crate::model::check::CheckTask;
 use crate::model::check::FieldOrigin;
 use crate::model::check::Stance;
+use crate::model::task::TaskKind;
 use crate::plan::printed::line;
 use crate::plan::printed::pad;
 use crate::plan::printed::plain;
@@ -20,14 +22,19 @@ const MOST_ADVICE: usize = 5;
 impl Page<'_> {
     /// Every task with its fields.
     pub(super) fn fields(&self, out: &mut String) {
-        let Some(first) = self.check.tasks.first() else { return };
+        let work = self.check.tasks.iter().find(|task| task.kind != TaskKind::Gate);
+        let Some(first) = work.or(self.check.tasks.first()) else { return };
         self.heading(out, "fields, and where each came from");
         // What holds for every task alike, and stands at none of them, is said once.
         let common: Vec<&FieldOrigin> = first
             .origins
             .iter()
             .filter(|field| field.from.is_of_all() && self.check.tasks.len() > 1)
-            .filter(|field| self.check.tasks.iter().all(|task| task.origins.contains(field)))
+            .filter(|field| {
+                // A gate has no agent and no deadline.
+                let others = |task: &CheckTask| task.origins.iter().any(|other| other.field == field.field);
+                self.check.tasks.iter().all(|task| task.origins.contains(field) || !others(task))
+            })
             .collect();
         let value = self.style.width.saturating_sub(4 + FIELD + 2 + 2 + 24).clamp(16, 60);
         if !common.is_empty() {
@@ -51,9 +58,11 @@ impl Page<'_> {
         if let Some(line) = field.line {
             from = format!("{from} :{line}");
         }
-        if let Some(by) = &field.by {
-            from = format!("{from} `{}`", plain(by));
-        }
+        from = match &field.by {
+            None => from,
+            Some(by) if by.contains('`') => format!("{from}: {}", plain(by)),
+            Some(by) => format!("{from} `{}`", plain(by)),
+        };
         let value = pad(&self.cut(&plain(&field.value), columns), columns.min(32));
         self.fit(out, &format!("    {}  {value}  {from}", pad(field.field.as_str(), FIELD)));
     }

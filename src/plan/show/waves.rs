@@ -26,7 +26,7 @@ const MOST_AFTER: usize = 4;
 const MOST_TASKS: usize = 8;
 
 /// The most blocks of a big plan from its beginning ...
-const MOST_BLOCKS: usize = 12;
+const MOST_BLOCKS: usize = 6;
 
 /// ... and from its end.
 const LAST_BLOCKS: usize = 2;
@@ -132,7 +132,7 @@ impl<'c> Page<'c> {
         let mut waits: Vec<String> = Vec::with_capacity(block.tasks.len());
         for task in &block.tasks {
             let list = after.get(&task.id).map_or(&[][..], Vec::as_slice);
-            waits.push(self.waits(task, list, previous, waves));
+            waits.push(waits_of(task, list, previous, waves));
             previous = block.one_by_one().then_some(&task.id);
         }
         // What all of them wait for is said once.
@@ -198,46 +198,45 @@ impl<'c> Page<'c> {
             pad(place, self.place),
         )
     }
+}
 
-    /// `after T001 (order)`, the rules kept apart. All of the wave before is called by its number; in a row
-    /// the task above needs no word.
-    fn waits(
-        &self,
-        task: &CheckTask,
-        after: &[(&TaskId, EdgeRule)],
-        above: Option<&TaskId>,
-        waves: &BTreeMap<u32, BTreeSet<&TaskId>>,
-    ) -> String {
-        let mut by_rule: BTreeMap<EdgeRule, Vec<&TaskId>> = BTreeMap::new();
-        for (from, rule) in after {
-            by_rule.entry(*rule).or_default().push(from);
-        }
-        let whole_wave = |ids: &[&TaskId]| {
-            let before = waves.get(&task.wave.saturating_sub(1))?;
-            let all = ids.len() > 1 && ids.len() == before.len() && ids.iter().all(|id| before.contains(id));
-            all.then_some(task.wave - 1)
-        };
-        let texts: Vec<String> = by_rule
-            .into_iter()
-            .filter(|(rule, ids)| {
-                // The rule of the edge still counts under --explain, where it is listed.
-                *rule == EdgeRule::File || above.is_none() || ids.as_slice() != above.as_slice()
-            })
-            .map(|(rule, ids)| {
-                let names = match whole_wave(&ids) {
-                    Some(wave) if rule != EdgeRule::File => format!("wave {wave}"),
-                    Some(_) | None => some_of(ids.iter().map(|id| id.as_str()), MOST_AFTER),
-                };
-                match rule {
-                    EdgeRule::File => format!("not beside {names} (file)"),
-                    EdgeRule::Explicit | EdgeRule::Barrier | EdgeRule::Order | EdgeRule::Gate => {
-                        format!("after {names} ({})", rule.as_str())
-                    }
-                }
-            })
-            .collect();
-        texts.join(", ")
+/// `after T001 (order)`, the rules kept apart. All of the wave before is called by its number; in a row
+/// the task above needs no word.
+fn waits_of(
+    task: &CheckTask,
+    after: &[(&TaskId, EdgeRule)],
+    above: Option<&TaskId>,
+    waves: &BTreeMap<u32, BTreeSet<&TaskId>>,
+) -> String {
+    let mut by_rule: BTreeMap<EdgeRule, Vec<&TaskId>> = BTreeMap::new();
+    for (from, rule) in after {
+        by_rule.entry(*rule).or_default().push(from);
     }
+    let whole_wave = |ids: &[&TaskId]| {
+        let before = waves.get(&task.wave.saturating_sub(1))?;
+        let all = ids.len() > 1 && ids.len() == before.len() && ids.iter().all(|id| before.contains(id));
+        all.then_some(task.wave - 1)
+    };
+    let texts: Vec<String> = by_rule
+        .into_iter()
+        .filter(|(rule, ids)| {
+            // The rule of the edge still counts under --explain, where it is listed.
+            *rule == EdgeRule::File || above.is_none() || ids.as_slice() != above.as_slice()
+        })
+        .map(|(rule, ids)| {
+            let names = match whole_wave(&ids) {
+                Some(wave) if rule != EdgeRule::File => format!("wave {wave}"),
+                Some(_) | None => some_of(ids.iter().map(|id| id.as_str()), MOST_AFTER),
+            };
+            match rule {
+                EdgeRule::File => format!("not beside {names} (file)"),
+                EdgeRule::Explicit | EdgeRule::Barrier | EdgeRule::Order | EdgeRule::Gate => {
+                    format!("after {names} ({})", rule.as_str())
+                }
+            }
+        })
+        .collect();
+    texts.join(", ")
 }
 
 /// The gate that all these tasks wait for.

@@ -1,6 +1,7 @@
 //! Whole outputs, as a person sees them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::plan;
 use crate::plan::CheckStyle;
@@ -163,4 +164,36 @@ fn narrow_terminals_cut_titles_never_ids() {
         CheckStyle { width: 50, explain: false, color: false, unicode: true },
     );
     assert!(shown.contains("T001  very long t…"), "{shown}");
+}
+
+/// Six hundred tasks in twenty phases, each with a check of its phase.
+fn big() -> String {
+    let mut text = String::from("# Big\n");
+    for phase in 1..=20 {
+        write!(text, "\n## Phase {phase}: Part {phase}\n\n").unwrap();
+        for task in 1..=30 {
+            let mark = if phase == 1 { "x" } else { " " };
+            let free = if task % 3 == 0 { "" } else { "[P] " };
+            write!(text, "- [{mark}] T{phase:02}{task:02} {free}Do it with care\n").unwrap();
+            write!(text, "  - **Verify**: `make part{phase}`\n  - [ ] a step\n").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn six_hundred_tasks_are_summed_up_and_every_command_is_told() {
+    let brief = shown(&big(), false);
+    assert!(brief.lines().count() < 90, "{brief}");
+    assert!(brief.contains("  Phase 2: Part 2    :96    30 to run   waves 1 to 20\n"), "{brief}");
+    assert!(brief.contains("30 tasks done: T0101, T0102"), "{brief}");
+    assert!(brief.contains("600 boxes, a step of the task above it"), "{brief}");
+    for phase in 2..=20 {
+        assert!(brief.contains(&format!("  make part{phase}\n")), "{brief}");
+    }
+    let all = shown(&big(), true);
+    assert!(
+        (2..=20).all(|phase| (1..=30).all(|task| all.contains(&format!("  T{phase:02}{task:02}  Do it"))))
+    );
+    assert!(all.lines().all(|line| crate::plan::printed::width(line) <= 120), "{all}");
 }
