@@ -8,7 +8,7 @@ pub mod agent_side;
 mod alerts;
 pub mod args;
 mod asked;
-mod check;
+pub mod check;
 pub mod config;
 #[cfg(windows)]
 mod console;

@@ -145,6 +145,28 @@ pub enum FieldFrom {
 }
 
 impl FieldFrom {
+    /// Whether it is a place that belongs to no single task or group.
+    pub const fn is_of_all(self) -> bool {
+        match self {
+            Self::FrontMatter
+            | Self::Header
+            | Self::Option
+            | Self::Variable
+            | Self::Configuration
+            | Self::Role
+            | Self::Default => true,
+            Self::TaskLine
+            | Self::Heading
+            | Self::TaskList
+            | Self::TableCell
+            | Self::Steps
+            | Self::Title
+            | Self::Group
+            | Self::Diagram
+            | Self::Format => false,
+        }
+    }
+
     /// The words for people.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -316,12 +316,7 @@ impl Maker<'_, '_> {
         let outline = self.outline;
         let mut held = Vec::new();
         let (done, total) = steps.count(found);
-        let of_steps = match (done, total) {
-            (_, 0) => None,
-            (0, _) => Some(PlanStatus::Open),
-            (done, total) if done == total => Some(PlanStatus::Done),
-            _ => Some(PlanStatus::InProgress),
-        };
+        let of_steps = status_of_steps(done, total);
         let of_box = found.mark.map(|(_, mark)| self.marks.status(&mark));
         let mut status = fact.status.or(found.status).or(found.title.status);
         if status.is_none()
@@ -428,6 +423,16 @@ fn is_checkpoint(title: &str) -> bool {
     let name = title[..end.unwrap_or(title.len())].trim().to_lowercase();
     let last = name.rsplit(' ').next() == Some("checkpoint");
     words::begins_with(title, "checkpoint") || (last && name.split(' ').count() <= 3)
+}
+
+/// What the steps of a task say of it: how many are done, of how many.
+fn status_of_steps(done: usize, total: usize) -> Option<PlanStatus> {
+    match (done, total) {
+        (_, 0) => None,
+        (0, _) => Some(PlanStatus::Open),
+        (done, total) if done == total => Some(PlanStatus::Done),
+        _ => Some(PlanStatus::InProgress),
+    }
 }
 
 /// A group and those around it, innermost first.

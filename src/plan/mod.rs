@@ -13,6 +13,7 @@
 //!
 //! Nothing here reads a file or the environment, and nothing writes back.
 
+mod advice;
 mod assemble;
 mod attributes;
 mod bare;

@@ -146,13 +146,12 @@ pub(crate) fn of_found(
 /// Where the line of a task stands.
 fn own_line(outline: &Outline<'_>, found: &Found) -> FieldFrom {
     match found.source {
-        Source::Item(_) => FieldFrom::TaskLine,
         Source::Heading(_) => FieldFrom::Heading,
         Source::None if outline.blocks.front_matter.as_ref().is_some_and(|m| m.contains(&found.line)) => {
             FieldFrom::FrontMatter
         }
         Source::None if outline.kind(found.line) == super::blocks::LineKind::Table => FieldFrom::TableCell,
-        Source::None => FieldFrom::TaskLine,
+        Source::Item(_) | Source::None => FieldFrom::TaskLine,
     }
 }
 
@@ -401,8 +400,8 @@ impl LinesOf<'_, '_> {
         };
         let line = |origins: &[FieldOrigin]| {
             let stated = || origins.iter().filter(|origin| origin.field == TaskField::DependsOn);
-            let named = stated().find(|origin| origin.value == first.id.as_str()).or_else(|| stated().next());
-            named.and_then(|origin| origin.line)
+            let best = stated().find(|origin| origin.value == first.id.as_str()).or_else(|| stated().next());
+            best.and_then(|origin| origin.line)
         };
         if names(&self.own) {
             return line(&task.origins).or(Some(task.line));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::advice;
 use super::assemble;
 use super::bare;
 use super::data;
@@ -122,8 +123,12 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     for (line, _) in findings.tasks.iter().filter_map(|task| task.mark) {
         taken[line] = true;
     }
-    let mut bodies: Vec<(usize, usize)> =
-        findings.tasks.iter().map(|task| (task.body.start, task.body.end)).collect();
+    let mut bodies: Vec<(usize, usize, usize)> = findings
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(index, task)| (task.body.start, task.body.end, index))
+        .collect();
     bodies.sort_unstable();
     let holders: BTreeSet<usize> = findings
         .tasks
@@ -170,6 +175,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(no_tasks(&plan));
     }
     tell_over(&mut plan);
+    if options.use_diagrams {
+        advice::use_diagrams(&outline, &mut plan);
+    }
+    advice::read(&outline, &mut plan, &bodies);
     plan
 }
 
@@ -277,7 +286,7 @@ fn ignored(
     marks: &Marks,
     taken: &[bool],
     holders: &BTreeSet<usize>,
-    bodies: &[(usize, usize)],
+    bodies: &[(usize, usize, usize)],
 ) {
     let mut open = 0;
     for item in &outline.items {
@@ -285,8 +294,8 @@ fn ignored(
         if taken[item.line] {
             continue;
         }
-        let inside = bodies.partition_point(|(start, _)| *start <= item.line);
-        let is_step = bodies[..inside].last().is_some_and(|(_, end)| item.line < *end);
+        let inside = bodies.partition_point(|(start, ..)| *start <= item.line);
+        let is_step = bodies[..inside].last().is_some_and(|(_, end, _)| item.line < *end);
         let reason = if holders.contains(&item.line) {
             "a group of tasks".to_owned()
         } else if marks.is_legend(item.line) {

@@ -123,6 +123,7 @@ fn add(
         ignored.file.get_or_insert_with(|| shown.to_owned());
         ignored
     }));
+    joined.advice.extend(plan.advice);
     joined.diagnostics.extend(plan.diagnostics.into_iter().map(|diagnostic| match diagnostic.file {
         Some(_) => diagnostic,
         None => diagnostic.in_file(shown),

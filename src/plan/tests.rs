@@ -2,6 +2,7 @@
 
 mod documents;
 mod fields;
+mod explained;
 mod golden;
 mod order;
 mod property;

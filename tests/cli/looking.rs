@@ -57,6 +57,50 @@ fn check_shows_tasks_edges_commands_and_what_was_left_out_and_runs_nothing() {
 }
 
 #[test]
+fn check_draws_the_order_and_explains_itself() {
+    let project = Project::new();
+    project.write("plan.md", PLAN);
+    project.write("orchestrate.toml", "version = 1\n[run]\ntimeout = \"7m\"\n");
+    let drawn = project.run(["check", "plan.md", "--graph", "text"]).expect(0);
+    assert!(drawn.stdout.contains("T001") && drawn.stdout.contains("longest chain"), "{}", drawn.stdout);
+    let chart = project.run(["check", "plan.md", "--graph", "mermaid"]).expect(0);
+    assert!(chart.stdout.starts_with("flowchart TD\n") && chart.stdout.contains("==>"), "{}", chart.stdout);
+    let graph = project.run(["check", "plan.md", "--graph", "dot"]).expect(0);
+    assert!(graph.stdout.starts_with("digraph plan {\n"), "{}", graph.stdout);
+    let refused = project.run(["check", "plan.md", "--graph", "dot", "--output", "json"]).expect(2);
+    assert_eq!(refused.json()["schema"], "error/v1");
+    let told = project.run(["check", "plan.md", "--explain"]).expect(0);
+    for words in
+        ["agent         command", "task's list :", "configuration `orchestrate.toml:3`", "T001 -> T003"]
+    {
+        assert!(told.stdout.contains(words), "no {words:?} in\n{}", told.stdout);
+    }
+    let check = project.run(["check", "plan.md", "--output", "json"]).expect(0).json();
+    let origins = check["tasks"][0]["origins"].as_array().unwrap();
+    let timeout = origins.iter().find(|origin| origin["field"] == "timeout").unwrap();
+    assert_eq!((&timeout["from"], &timeout["value"]), (&"configuration".into(), &"7m".into()));
+}
+
+#[test]
+fn diagrams_count_only_where_that_is_asked_for() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "- [ ] T001 a\n- [ ] T002 b\n\n```mermaid\ngraph TD\n  X[T002 b] --> Y[T001 a]\n```\n",
+    );
+    let edges = |arguments: &[&str]| {
+        let check = project.run(arguments.iter().copied()).expect(0).json();
+        (check["edges"][0]["from"].clone(), check["advice"][0]["stance"].clone())
+    };
+    let plain = edges(&["check", "plan.md", "--output", "json"]);
+    assert_eq!(plain, ("T001".into(), "contradicts".into()));
+    let used = edges(&["check", "plan.md", "--use-diagrams", "--output", "json"]);
+    assert_eq!(used, ("T002".into(), "agrees".into()));
+    let warned = project.run(["check", "plan.md"]).expect(0);
+    assert!(warned.stderr.contains("the text puts `T002` before `T001`"), "{}", warned.stderr);
+}
+
+#[test]
 fn check_names_the_variables_that_are_not_passed_on() {
     let mut project = Project::new();
     project.set("DEPLOY_TOKEN", "x").set("REDIS_URL", "redis://x").set("EDITOR", "vi");

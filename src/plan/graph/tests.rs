@@ -1,5 +1,7 @@
 //! Pictures as a person sees them, and as Graphviz and Mermaid read them.
 
+use std::fmt::Write as _;
+
 use super::TextStyle;
 use super::dot;
 use super::mermaid;
@@ -60,7 +62,8 @@ fn waves_and_the_longest_chain() {
         done or left out: T000
         "##);
     insta::assert_snapshot!(text(&checked(LOGIN), TextStyle { width: 40, unicode: false }), @r##"
-        plans/login.md: 4 tasks to run, 3 waves, longest chain 3
+        plans/login.md
+        4 tasks to run, 3 waves, longest chain 3
         +- wave 1 -----------------------------+
         | * T001  Create the..                 |
         +--+-----------------------------------+
@@ -139,11 +142,11 @@ fn a_graph_for_graphviz() {
 fn big(number: usize) -> PlanCheck {
     let mut source = String::from("# Big\n\n## Phase 1: Row\n\n");
     for index in 1..=number {
-        source.push_str(&format!("- [ ] T{index:03} Do thing number {index}\n"));
+        write!(source, "- [ ] T{index:03} Do thing number {index}\n").unwrap();
     }
     source.push_str("\n## Phase 2: Side by side\n\n");
     for index in 1..=number {
-        source.push_str(&format!("- [ ] T9{index:03} [P] Do other thing number {index}\n"));
+        write!(source, "- [ ] T9{index:03} [P] Do other thing number {index}\n").unwrap();
     }
     checked(&source)
 }

@@ -31,8 +31,8 @@ const LAST_BOXES: usize = 3;
 /// The most ids that stand as what is waited for.
 const MOST_AFTER: usize = 3;
 
-/// The most ids of the longest chain.
-const MOST_CHAIN: usize = 40;
+/// The most lines that the longest chain takes.
+const MOST_CHAIN: usize = 4;
 
 /// No box is wider, however wide the terminal is.
 const WIDEST: usize = 110;
@@ -122,7 +122,11 @@ pub fn text(check: &PlanCheck, style: TextStyle) -> String {
         line(&mut out, "nothing to draw: no task would run");
         return out;
     }
-    let drawing = Drawing { check, style, pen, chain: &chain, after: &after, apart: &apart };
+    let mut on_chain = vec![false; check.tasks.len()];
+    for task in &chain {
+        on_chain[*task] = true;
+    }
+    let drawing = Drawing { check, style, pen, chain: &chain, on_chain, after: &after, apart: &apart };
     let columns = drawing.columns(&frames);
     let hidden =
         if frames.len() > MOST_BOXES + LAST_BOXES + 1 { MOST_BOXES..frames.len() - LAST_BOXES } else { 0..0 };
@@ -178,6 +182,8 @@ struct Drawing<'c> {
     style: TextStyle,
     pen: &'c Pen,
     chain: &'c [usize],
+    /// For each task whether it is of the chain.
+    on_chain: Vec<bool>,
     after: &'c BTreeMap<usize, Vec<usize>>,
     apart: &'c BTreeMap<usize, Vec<usize>>,
 }
@@ -203,11 +209,12 @@ impl Drawing<'_> {
         }
         let mut shown = frame.tasks[..MOST_TASKS].to_vec();
         let one_by_one = frame.last > frame.first;
-        if !one_by_one && !shown.iter().any(|task| self.chain.contains(task)) {
-            if let Some(task) = frame.tasks.iter().find(|task| self.chain.contains(task)) {
-                shown.pop();
-                shown.push(*task);
-            }
+        if !one_by_one
+            && !shown.iter().any(|task| self.on_chain[*task])
+            && let Some(task) = frame.tasks.iter().find(|task| self.on_chain[**task])
+        {
+            shown.pop();
+            shown.push(*task);
         }
         shown
     }
@@ -278,7 +285,7 @@ impl Drawing<'_> {
         let shown = self.shown(frame);
         let one_by_one = frame.last > frame.first;
         for task in &shown {
-            let mark = if self.chain.contains(task) { pen.mark } else { " " };
+            let mark = if self.on_chain[*task] { pen.mark } else { " " };
             let found = &self.check.tasks[*task];
             let notes = if one_by_one && *task != frame.tasks[0] { String::new() } else { self.notes(*task) };
             let notes = cut(&notes, columns.notes, self.style.unicode);
@@ -319,24 +326,23 @@ impl Drawing<'_> {
             out,
             &format!("longest chain ({}, {} above)", count(self.chain.len(), "task", "tasks"), self.pen.mark),
         );
-        let ids: Vec<String> = self
-            .chain
-            .iter()
-            .take(MOST_CHAIN)
-            .map(|task| self.clean(self.check.tasks[*task].id.as_str()))
-            .collect();
-        let mut text = format!("  {}", ids[0]);
-        for id in &ids[1..] {
-            let next = format!("{}{id}", self.pen.arrow);
-            if width(&text) + width(&next) > self.style.width.min(WIDEST) {
+        let columns = self.style.width.min(WIDEST);
+        let mut text = String::from(" ");
+        let mut lines = 1;
+        for (index, task) in self.chain.iter().enumerate() {
+            let id = self.clean(self.check.tasks[*task].id.as_str());
+            let next = if index == 0 { format!(" {id}") } else { format!("{}{id}", self.pen.arrow) };
+            if index > 0 && width(&text) + width(&next) > columns {
                 line(out, &text);
-                text = format!("   {}", next.trim_start());
+                lines += 1;
+                if lines > MOST_CHAIN {
+                    line(out, &format!("  {} {} more", self.pen.arrow.trim(), self.chain.len() - index));
+                    return;
+                }
+                text = format!("  {}", next.trim_start());
             } else {
                 text.push_str(&next);
             }
-        }
-        if self.chain.len() > MOST_CHAIN {
-            text = format!("{text}{}{} more", self.pen.arrow, self.chain.len() - MOST_CHAIN);
         }
         line(out, &text);
     }

@@ -1,6 +1,7 @@
 //! Whole outputs, as a person sees them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::plan;
 use crate::plan::CheckStyle;
@@ -54,17 +55,19 @@ fn shown(text: &str, explain: bool) -> String {
 #[test]
 fn a_check() {
     insta::assert_snapshot!(shown(LOGIN, false), @r##"
-        plans/login.md   speckit (boxes with ids such as `T001`; boxes with ids)   6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
+        plans/login.md   speckit (boxes with ids such as `T001`; boxes with ids)
+        6 tasks: 4 to run, 1 done, 1 held   3 waves, longest chain 3
+        by any free agent (2), kilo, layer 3 (1), minimax-m2.1:free (1)
 
         wave 1
           T001  Create the users table  :6   kilo, layer 3      migrations/*, src/db/users.rs
 
-        wave 2
-          T002  Hash passwords          :11  any free           [P], after T001 (order)
-          T003  Issue tokens            :12  minimax-m2.1:free  [P], after T001 (explicit)
+        wave 2: 2 at once
+          T002  Hash passwords          :11  any free           after T001 (order)
+          T003  Issue tokens            :12  minimax-m2.1:free  after T001 (explicit)
 
-        wave 3  gate "approval"
-          T004  Write the guide         :20  any free           after T002, T003 (barrier)
+        wave 3, gate "approval"
+          T004  Write the guide         :20  any free           after wave 2 (barrier)
 
         held
           T005  Read it as a stranger   :21  unknown-marker `?`, gate "approval", needs T004
@@ -73,28 +76,41 @@ fn a_check() {
           :10  T001  cargo test -p db
 
         left out
-          :5         T000  Read the notes          done
-          :25-26     2 boxes, under "Definition of done": acceptance, given to the agents
+          T000  Read the notes          :5   done
+          :25-26  2 boxes, under "Definition of done": acceptance, given to the agents
         "##);
 }
 
 #[test]
 fn a_check_that_explains() {
     insta::assert_snapshot!(shown("- [ ] a\n  - [ ] step\n- [ ] b\n  - Depends on: a\n", true), @r##"
-        plans/login.md   generic (plain boxes)   2 tasks: 2 to run   2 waves, longest chain 2
-        read as generic: plain boxes
+        plans/login.md   generic (plain boxes)
+        2 tasks: 2 to run   2 waves, longest chain 2   all by any free agent
 
         wave 1
-          a  a  :1  any free
+          a    :1
 
         wave 2
-          b  b  :3  any free  after a (explicit)
+          b    :3  after a (explicit)
 
         left out
-          :2         1 box, a step of the task above it
+          :2  box, a step of the task above it
+
+        fields, and where each came from
+          every task
+            agent         any free                          default
+            timeout       45m                               default
+            retries       1                                 default
+          a  :1
+            id            a                                 made from the title :1
+            status        open                              task line :1
+          b  :3
+            id            b                                 made from the title :3
+            status        open                              task line :3
+            depends_on    a                                 task's list :4
 
         edges
-          a -> b  explicit
+          a -> b  explicit  :4
         "##);
 }
 
@@ -147,5 +163,37 @@ fn narrow_terminals_cut_titles_never_ids() {
         &check(&plan, &resolved, "p.md"),
         CheckStyle { width: 50, explain: false, color: false, unicode: true },
     );
-    assert!(shown.contains("T001  very long…"), "{shown}");
+    assert!(shown.contains("T001  very long t…"), "{shown}");
+}
+
+/// Six hundred tasks in twenty phases, each with a check of its phase.
+fn big() -> String {
+    let mut text = String::from("# Big\n");
+    for phase in 1..=20 {
+        write!(text, "\n## Phase {phase}: Part {phase}\n\n").unwrap();
+        for task in 1..=30 {
+            let mark = if phase == 1 { "x" } else { " " };
+            let free = if task % 3 == 0 { "" } else { "[P] " };
+            write!(text, "- [{mark}] T{phase:02}{task:02} {free}Do it with care\n").unwrap();
+            write!(text, "  - **Verify**: `make part{phase}`\n  - [ ] a step\n").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn six_hundred_tasks_are_summed_up_and_every_command_is_told() {
+    let brief = shown(&big(), false);
+    assert!(brief.lines().count() < 90, "{brief}");
+    assert!(brief.contains("  Phase 2: Part 2    :96    30 to run   waves 1 to 20\n"), "{brief}");
+    assert!(brief.contains("30 tasks done: T0101, T0102"), "{brief}");
+    assert!(brief.contains("600 boxes, a step of the task above it"), "{brief}");
+    for phase in 2..=20 {
+        assert!(brief.contains(&format!("  make part{phase}\n")), "{brief}");
+    }
+    let all = shown(&big(), true);
+    assert!(
+        (2..=20).all(|phase| (1..=30).all(|task| all.contains(&format!("  T{phase:02}{task:02}  Do it"))))
+    );
+    assert!(all.lines().all(|line| crate::plan::printed::width(line) <= 120), "{all}");
 }
