@@ -13,6 +13,8 @@ use super::generic;
 use super::groups;
 use super::lines::number;
 use super::matter::Matter;
+use super::names;
+use super::native;
 use super::outline::Outline;
 use super::steps::Steps;
 use super::titles;
@@ -40,8 +42,9 @@ pub(crate) fn plan(
     options: &ReadOptions,
     diagnostics: Vec<Diagnostic>,
 ) -> Plan {
-    let mut maker =
-        Maker { outline, options, plan: Plan { diagnostics, ..Plan::default() }, suggested: 0, edges: 0 };
+    let native = matter.native;
+    let plan = Plan { diagnostics, ..Plan::default() };
+    let mut maker = Maker { outline, options, plan, suggested: 0, edges: 0, native };
     maker.header(matter, &findings.tasks);
     let (groups, group_facts) = maker.groups(&findings.tasks);
     let group_of: BTreeMap<Holder, usize> = groups;
@@ -56,7 +59,12 @@ pub(crate) fn plan(
         facts.push(fact);
     }
     maker.ids(&findings.tasks);
-    maker.dependencies(&findings.tasks, &facts, &group_facts);
+    if native {
+        let assumed = options.assume_done.iter().map(|id| names::folded(id)).collect();
+        native::read::finish(outline, &findings.tasks, &facts, &group_facts, &assumed, &mut maker.plan);
+    } else {
+        maker.dependencies(&findings.tasks, &facts, &group_facts);
+    }
     maker.plan
 }
 
@@ -69,6 +77,8 @@ pub(crate) struct Maker<'o, 't> {
     pub(crate) suggested: usize,
     /// How many edges were stated.
     pub(crate) edges: usize,
+    /// Whether the plan is read exactly.
+    pub(crate) native: bool,
 }
 
 impl Maker<'_, '_> {
@@ -91,7 +101,8 @@ impl Maker<'_, '_> {
             .map_or(outline.lines.len(), |h| h.line);
         // A card stands for its whole document, header included.
         let header_end = if first_task > after { end.min(first_task) } else { end.max(after) };
-        let header = fields::read(outline, after..header_end, None);
+        // An exact plan says all of it in its front matter.
+        let header = if self.native { Vec::new() } else { fields::read(outline, after..header_end, None) };
         let status_limit = after + 15;
         let mut status = matter.status;
         for field in &header {
@@ -123,7 +134,7 @@ impl Maker<'_, '_> {
                 | fields::Key::Mode => {}
             }
         }
-        self.plan.mode_sequential |= self.is_sequential(first_task);
+        self.plan.mode_sequential |= !self.native && self.is_sequential(first_task);
         if let Some(status) = &status {
             self.plan.over = words::plan_is_over(status);
             if words::begins_with(status, "draft") {
@@ -146,7 +157,9 @@ impl Maker<'_, '_> {
         let body_start = body_start.unwrap_or(if in_matter { outline.lines.len() } else { after });
         let preamble = outline.lines.slice(after, body_start.max(after)).trim();
         preamble[..preamble.floor_char_boundary(MOST_PREAMBLE)].clone_into(&mut self.plan.preamble);
-        self.criteria(body_start, tasks);
+        if !self.native {
+            self.criteria(body_start, tasks);
+        }
     }
 
     /// Sections of criteria that belong to no task are for all of them.
@@ -204,7 +217,7 @@ impl Maker<'_, '_> {
                 }
             }
         };
-        let is_title = |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && tops == 1);
+        let is_title = |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && (tops == 1 || self.native));
         let line_of = |holder: &Holder| match holder {
             Holder::Heading(heading) => outline.headings[*heading].line,
             Holder::Item(item) => outline.items[*item].line,
@@ -252,11 +265,21 @@ impl Maker<'_, '_> {
                 }
             };
             let end = first_lines.get(holder).copied().unwrap_or(span.end).clamp(span.start, span.end);
-            let fact = facts::of_group(outline, span.start..end, owner, &mut self.plan.diagnostics);
+            let keys = if self.native {
+                native::read::key_list(outline, span.start..end, owner)
+            } else {
+                span.start..end
+            };
+            let fact = facts::of_group(outline, keys, owner, &mut self.plan.diagnostics);
             let parent = around(*holder)
                 .filter(|parent| !is_title(parent))
                 .and_then(|parent| index.get(&parent).copied());
-            let mut made = groups::group(&title, line, parent, &fact);
+            let mut made = match holder {
+                Holder::Heading(heading) if self.native => {
+                    native::read::made_group(outline, *heading, parent, &fact)
+                }
+                Holder::Heading(_) | Holder::Item(_) => groups::group(&title, line, parent, &fact),
+            };
             outline.lines.slice(span.start, end).trim().clone_into(&mut made.context);
             self.plan.groups.push(made);
             all_facts.push(fact);

@@ -37,6 +37,8 @@ pub(crate) struct Matter {
     pub(crate) plans: Vec<String>,
     /// `todos` with an id each.
     pub(crate) todos: Vec<Todo>,
+    /// `format: native` below `orchestrate:`.
+    pub(crate) native: bool,
 }
 
 /// Reads the front matter of a plan, if it has one.
@@ -151,7 +153,7 @@ fn one(
             defaults.verify = commands.into_iter().map(|text| PlanCommand { line, text }).collect();
         }
         "mode" => matter.sequential = words::begins_with(&text, "sequential"),
-        "format" => {}
+        "format" => matter.native = text.eq_ignore_ascii_case("native"),
         _ => {
             let known =
                 ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];

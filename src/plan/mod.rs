@@ -30,6 +30,7 @@ mod lines;
 mod link;
 mod matter;
 mod names;
+mod native;
 mod order;
 mod outline;
 mod pairing;
@@ -54,6 +55,10 @@ mod words;
 
 pub use explain::check;
 pub use formats::Format;
+pub use native::Converted;
+pub use native::Formatted;
+pub use native::convert;
+pub use native::format_keys;
 pub use pairing::Pairing;
 pub use pairing::pair;
 pub use reader::read;

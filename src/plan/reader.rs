@@ -12,6 +12,7 @@ use super::generic;
 use super::lines::number;
 use super::matter;
 use super::matter::Todo;
+use super::native;
 use super::order;
 use super::outline::Outline;
 use super::titles;
@@ -64,12 +65,15 @@ fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
 fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let outline = Outline::read(text);
     let mut diagnostics = outline.blocks.diagnostics.clone();
-    let matter = matter::read(&outline, &mut diagnostics);
+    let mut matter = matter::read(&outline, &mut diagnostics);
     let (format, why) = match options.format.as_deref().map(Format::from_name) {
         Some(Some(format)) => (format, "--format".to_owned()),
+        Some(None) | None if matter.native => (Format::Native, "the front matter says so".to_owned()),
         Some(None) | None => formats::recognise(&outline, options.path.as_deref()),
     };
     let findings = findings(&outline, format, &matter.todos, options);
+    matter.native = findings.rule == native::read::RULE;
+    let exact = matter.native;
     let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
@@ -94,7 +98,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
-    fenced::report(&outline, &mut plan);
+    if !exact {
+        fenced::report(&outline, &mut plan);
+    }
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if in_matter {
         for box_ in &mut plan.ignored {
@@ -161,6 +167,9 @@ fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &Rea
         if !findings.tasks.is_empty() {
             return findings;
         }
+    }
+    if format == Format::Native && options.granularity != Some(Granularity::Group) {
+        return native::read::findings(outline);
     }
     if !todos.is_empty() {
         return Findings { tasks: todos::read(outline, todos), rule: TODOS };

@@ -16,6 +16,8 @@ pub enum Format {
     /// Any Markdown, and the documents of `orchestrate` itself.
     #[default]
     Generic,
+    /// A native plan whose front matter says so: read exactly, without guesses.
+    Native,
     /// GitHub spec-kit, `specs/*/tasks.md`.
     Speckit,
     /// Kiro and cc-sdd, `.kiro/specs/*/tasks.md`.
@@ -60,8 +62,9 @@ pub enum Format {
 
 impl Format {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Generic,
+        Self::Native,
         Self::Speckit,
         Self::Kiro,
         Self::Openspec,
@@ -88,6 +91,7 @@ impl Format {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Generic => "generic",
+            Self::Native => "native",
             Self::Speckit => "speckit",
             Self::Kiro => "kiro",
             Self::Openspec => "openspec",
@@ -123,6 +127,7 @@ impl Format {
         match self {
             Self::Taskmaster | Self::Superpowers | Self::Execplan | Self::Ralph | Self::Backlog => false,
             Self::Generic
+            | Self::Native
             | Self::Speckit
             | Self::Kiro
             | Self::Openspec
