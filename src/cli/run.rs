@@ -308,7 +308,8 @@ pub fn reading_of(
     }
 }
 
-fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
+/// The same as options of the reader.
+pub fn read_options(file: &PlanText, reading: &PlanReading) -> ReadOptions {
     ReadOptions {
         path: Some(file.shown.clone()),
         format: reading.format.clone(),

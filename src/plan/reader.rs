@@ -155,7 +155,13 @@ fn is_live(plan: &Plan, task: usize) -> bool {
     matches!(plan.tasks[task].status, PlanStatus::Open | PlanStatus::InProgress)
 }
 
-fn findings(outline: &Outline<'_>, format: Format, todos: &[Todo], options: &ReadOptions) -> Findings {
+/// Finds the tasks of a plan.
+pub(crate) fn findings(
+    outline: &Outline<'_>,
+    format: Format,
+    todos: &[Todo],
+    options: &ReadOptions,
+) -> Findings {
     if options.as_one {
         return Findings {
             tasks: vec![generic::whole(outline)],

@@ -1,5 +1,6 @@
 //! Plans as people write them, and what is made of them.
 
+mod converting;
 mod golden;
 mod order;
 mod property;

@@ -146,6 +146,30 @@ impl Format {
         }
     }
 
+    /// Whether tasks of this format may have native key lists: not where the format has key lists of its own,
+    /// or its own tool writes the file.
+    pub const fn has_native_keys(self) -> bool {
+        match self {
+            Self::Generic | Self::Native | Self::Speckit | Self::Openspec | Self::Ralphex | Self::Pdd => true,
+            Self::Kiro
+            | Self::Taskmaster
+            | Self::Superpowers
+            | Self::Compound
+            | Self::Swarm
+            | Self::Sdd
+            | Self::Cursor
+            | Self::Antigravity
+            | Self::Execplan
+            | Self::Bmad
+            | Self::Ralph
+            | Self::Backlog
+            | Self::Ito
+            | Self::Humanlayer
+            | Self::Gsd
+            | Self::Jack => false,
+        }
+    }
+
     /// What a mark between the brackets of a box means here; none: nobody knows it, and it is never done.
     pub(crate) fn mark(self, sign: char) -> Option<PlanStatus> {
         match (self, sign) {

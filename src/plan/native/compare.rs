@@ -14,9 +14,8 @@ use crate::plan::types::PlanTask;
 
 /// The gates that a task names itself, and not a group around it.
 pub(crate) fn own_gates(plan: &Plan, task: &PlanTask) -> Vec<String> {
-    let mut around: Vec<&str> = ancestors(&plan.groups, task.group)
-        .filter_map(|group| plan.groups[group].gate.as_deref())
-        .collect();
+    let mut around: Vec<&str> =
+        ancestors(&plan.groups, task.group).filter_map(|group| plan.groups[group].gate.as_deref()).collect();
     let mut own = Vec::new();
     for reason in &task.held {
         if let HeldReason::Gate(gate) = reason {
@@ -99,9 +98,9 @@ pub(crate) fn pairs(plan: &Plan) -> BTreeSet<(&str, &str)> {
 /// A difference: of a task, or of the plan as a whole, and what it is.
 pub(crate) type Difference = (Option<String>, String);
 
-/// What two plans differ in, the pairs of their edges apart. `keys` gives the keys that a task was
-/// written with.
-pub(crate) fn plans(before: &Plan, after: &Plan, explicit: bool) -> Vec<Difference> {
+/// What two plans differ in, the pairs of their edges apart. `keys` are those that each task
+/// was written with.
+pub(crate) fn plans(before: &Plan, after: &Plan, keys: &[Vec<String>], explicit: bool) -> Vec<Difference> {
     let mut found: Vec<Difference> = Vec::new();
     let mut whole = |same: bool, what: &str| {
         if !same {
@@ -118,13 +117,13 @@ pub(crate) fn plans(before: &Plan, after: &Plan, explicit: bool) -> Vec<Differen
         whole(false, what);
     }
     let by_id: BTreeMap<&str, &PlanTask> = after.tasks.iter().map(|task| (task.id.as_str(), task)).collect();
-    for task in &before.tasks {
+    for (task, keys) in before.tasks.iter().zip(keys) {
         let id = Some(task.id.to_string());
         let Some(read) = by_id.get(task.id.as_str()) else {
             found.push((id, "the task itself".to_owned()));
             continue;
         };
-        for what in self::task(task, read, &leading_keys(&read.body)) {
+        for what in self::task(task, read, keys) {
             found.push((id.clone(), what.to_owned()));
         }
         if path(&before.groups, task.group) != path(&after.groups, read.group) {
@@ -147,26 +146,6 @@ pub(crate) fn plans(before: &Plan, after: &Plan, explicit: bool) -> Vec<Differen
         found.push((None, format!("values of group `{}`", before.title)));
     }
     found
-}
-
-/// The items at the start of a body, each with what is nested in it.
-fn leading_keys(body: &str) -> Vec<String> {
-    let body = text::plain(body);
-    let mut keys: Vec<String> = Vec::new();
-    for line in body.split('\n') {
-        if line.starts_with("- **") {
-            keys.push(line.to_owned());
-        } else if let Some(last) = keys.last_mut().filter(|_| line.starts_with(' ') || line.is_empty()) {
-            last.push('\n');
-            last.push_str(line);
-        } else {
-            break;
-        }
-    }
-    for key in &mut keys {
-        key.truncate(key.trim_end().len());
-    }
-    keys
 }
 
 fn names<'p>(plan: &'p Plan, depends: &[Dependency]) -> BTreeSet<(bool, &'p str)> {

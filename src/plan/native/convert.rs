@@ -26,15 +26,15 @@ pub fn convert(plan: &Plan) -> Converted {
         let options = ReadOptions { max_size: u64::MAX, ..ReadOptions::default() };
         reader::read(text.as_bytes(), &options)
     };
-    let implied = write::plan(plan, false);
+    let (implied, keys) = write::plan(plan, false);
     let again = read(&implied);
     let wanted = compare::pairs(plan);
     if compare::pairs(&again) == wanted {
-        return Converted { lost: compare::plans(plan, &again, false), text: implied };
+        return Converted { lost: compare::plans(plan, &again, &keys, false), text: implied };
     }
-    let text = write::plan(plan, true);
+    let (text, keys) = write::plan(plan, true);
     let again = read(&text);
-    let mut lost = compare::plans(plan, &again, true);
+    let mut lost = compare::plans(plan, &again, &keys, true);
     let found = compare::pairs(&again);
     for (from, to) in wanted.symmetric_difference(&found) {
         lost.push((Some((*to).to_owned()), format!("that it waits for `{from}`, or does not")));

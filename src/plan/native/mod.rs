@@ -13,6 +13,7 @@
 //!
 //! Nothing here reads or writes files.
 
+mod canonical;
 mod compare;
 mod convert;
 mod format;

@@ -214,7 +214,12 @@ fn only_shell(outline: &Outline<'_>, lines: Range<usize>) -> Option<PlanCommand>
 }
 
 /// Makes a group of its heading: nothing is read into the title.
-pub(crate) fn made_group(outline: &Outline<'_>, heading: usize, parent: Option<usize>, fact: &Facts) -> Group {
+pub(crate) fn made_group(
+    outline: &Outline<'_>,
+    heading: usize,
+    parent: Option<usize>,
+    fact: &Facts,
+) -> Group {
     let found = &outline.headings[heading];
     let title = heading_text(outline, heading);
     let list = key_list(outline, found.after..found.own_end, None);
@@ -295,7 +300,8 @@ fn preamble(outline: &Outline<'_>, plan: &mut Plan) {
     let title = outline.headings.first().filter(|heading| heading.level == 1);
     let matter = outline.blocks.front_matter.as_ref().map_or(0, |matter| matter.end + 1);
     let after = title.map_or(matter, |heading| heading.after);
-    let first = plan.tasks.iter().map(|task| task.line).chain(plan.groups.iter().map(|group| group.line)).min();
+    let first =
+        plan.tasks.iter().map(|task| task.line).chain(plan.groups.iter().map(|group| group.line)).min();
     let end = first.map_or(outline.lines.len(), |line| usize::try_from(line).unwrap_or(1).saturating_sub(1));
     let text = unfolded(outline, after..end)
         .unwrap_or_else(|| outline.lines.slice(after, end.max(after)).to_owned());

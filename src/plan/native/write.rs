@@ -53,11 +53,13 @@ pub(crate) struct Writer<'p> {
     group_names: Vec<(String, Option<String>)>,
     /// Whether the groups' tasks follow each other by number, for each group and for the top.
     by_number: Vec<bool>,
+    /// The keys that each task was written with.
+    keys: Vec<Vec<String>>,
     out: String,
 }
 
-/// Writes a plan; `explicit`: with every edge said.
-pub(crate) fn plan(plan: &Plan, explicit: bool) -> String {
+/// Writes a plan; `explicit`: with every edge said. Returns the text, and the keys of each task in it.
+pub(crate) fn plan(plan: &Plan, explicit: bool) -> (String, Vec<Vec<String>>) {
     let index: BTreeMap<&str, usize> =
         plan.tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let explicit = explicit.then(|| {
@@ -73,10 +75,17 @@ pub(crate) fn plan(plan: &Plan, explicit: bool) -> String {
     for task in plan.tasks.iter().filter(|task| !task.states_dependencies) {
         by_number[task.group.unwrap_or(plan.groups.len())] = true;
     }
-    let mut writer = Writer { plan, explicit, group_names: group_names(plan), by_number, out: String::new() };
+    let mut writer = Writer {
+        plan,
+        explicit,
+        group_names: group_names(plan),
+        by_number,
+        keys: vec![Vec::new(); plan.tasks.len()],
+        out: String::new(),
+    };
     writer.matter();
     writer.all();
-    writer.out
+    (writer.out, writer.keys)
 }
 
 /// A name for each group that nothing else bears, and the id that gives it one where number and title do not.
@@ -186,9 +195,15 @@ impl Writer<'_> {
                 && read.title == plan.title
                 && text::plain(&read.preamble) == preamble
         };
+        // Without a heading between, a fence that never closes would take the tasks.
+        let safe_in_list = |text: &str| {
+            let whole = format!("{MATTER}{title}\n\n{text}\n\n- [ ] T1: t\n");
+            let read = reader::read(whole.as_bytes(), &ReadOptions::default());
+            read.tasks.len() == 1 && text::plain(&read.preamble) == preamble
+        };
         let has_headings =
             !preamble.is_empty() && !crate::plan::outline::Outline::read(&preamble).headings.is_empty();
-        let raw = preamble.is_empty() || safe(&preamble);
+        let raw = preamble.is_empty() || (safe(&preamble) && (has_headings || safe_in_list(&preamble)));
         let written = if raw { preamble.clone() } else { text::fenced(&preamble) };
         self.paragraph(&written);
         let top = plan.groups.len();
@@ -232,6 +247,7 @@ impl Writer<'_> {
                     Form::Fenced(level + 1)
                 };
                 let written = self.task(*index, form);
+                self.keys[*index] = self.task_keys(*index, form).0;
                 if !in_list || !items {
                     self.out.push('\n');
                 }
@@ -251,13 +267,17 @@ impl Writer<'_> {
         let keys = self.group_keys(index);
         let marks = "#".repeat(level);
         let line = format!("{marks} {}", group.title);
-        let heading = if read::is_task_title(&group.title) { format!("{marks} \\{}", group.title) } else { line };
+        let heading =
+            if read::is_task_title(&group.title) { format!("{marks} \\{}", group.title) } else { line };
         self.paragraph(&heading);
         self.paragraph(&keys.join("\n"));
         let context = text::without_keys(&group.context, &keys);
         if !context.is_empty() {
             let whole = |text: &str| {
-                format!("{MATTER}{heading}\n\n{}\n\n{text}\n\n- [ ] T1: t\n\n{marks} [ ] T2: t\n", keys.join("\n"))
+                format!(
+                    "{MATTER}{heading}\n\n{}\n\n{text}\n\n- [ ] T1: t\n\n{marks} [ ] T2: t\n",
+                    keys.join("\n")
+                )
             };
             let read = reader::read(whole(&context).as_bytes(), &ReadOptions::default());
             let same = read.tasks.len() == 2
@@ -358,7 +378,11 @@ impl Writer<'_> {
         let id = task.id.as_str();
         let item = form == Form::Item;
         let free = item && minds && !task.ordered;
-        let tries = [format!("{id} {}", task.title), format!("{id}: {}", task.title), format!("Task {id}: {}", task.title)];
+        let tries = [
+            format!("{id} {}", task.title),
+            format!("{id}: {}", task.title),
+            format!("Task {id}: {}", task.title),
+        ];
         let by_line = tries.into_iter().filter(|_| !free).find(|line| {
             read::line_id(line).is_some_and(|(read, after)| {
                 read == id && line.get(after..).is_some_and(|rest| rest.trim() == task.title)
