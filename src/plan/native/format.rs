@@ -21,6 +21,7 @@ use crate::plan::found::Holder;
 use crate::plan::found::Source;
 use crate::plan::matter;
 use crate::plan::native::keys::NativeKey;
+use crate::plan::native::read::key_list;
 use crate::plan::native::read::key_name;
 use crate::plan::outline::Outline;
 use crate::plan::reader;
@@ -51,8 +52,11 @@ pub fn format_keys(text: &str, options: &ReadOptions) -> Formatted {
     let matter = matter::read(&outline, &mut Vec::new());
     let findings = reader::findings(&outline, format, &matter.todos, options);
     let mut lists = Vec::new();
+    let exact = format == Format::Native;
     for (span, owner) in places(&outline, &findings.tasks) {
-        in_place(&outline, span, owner, format == Format::Native, &mut lists);
+        // In an exact plan what stands below the first list is text.
+        let span = if exact { key_list(&outline, span, owner) } else { span };
+        in_place(&outline, span, owner, exact, &mut lists);
     }
     lists.sort_by_key(|list| list.bytes.start);
     lists.dedup_by_key(|list| list.bytes.start);

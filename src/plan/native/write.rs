@@ -193,6 +193,7 @@ impl Writer<'_> {
             read.tasks.len() == 1
                 && read.groups.len() == 1
                 && read.title == plan.title
+                && is_closed(&read)
                 && text::plain(&read.preamble) == preamble
         };
         // Without a heading between, a fence that never closes would take the tasks.
@@ -280,7 +281,8 @@ impl Writer<'_> {
                 )
             };
             let read = reader::read(whole(&context).as_bytes(), &ReadOptions::default());
-            let same = read.tasks.len() == 2
+            let same = is_closed(&read)
+                && read.tasks.len() == 2
                 && read.groups.len() == 1
                 && text::without_keys(&read.groups[0].context, &keys) == context;
             let written = if same { context } else { text::fenced(&context) };
@@ -326,7 +328,8 @@ impl Writer<'_> {
         let read = reader::read(format!("{MATTER}{written}{end}").as_bytes(), &ReadOptions::default());
         let task = &self.plan.tasks[index];
         let keys = self.task_keys(index, form).0;
-        read.tasks.len() == 2
+        is_closed(&read)
+            && read.tasks.len() == 2
             && read.groups.is_empty()
             && compare::task(task, &read.tasks[0], &keys).is_empty()
             && (!self.minds_order(task) || task.ordered == read.tasks[0].ordered)
@@ -509,6 +512,11 @@ impl Writer<'_> {
         list.sort_by_key(|(key, _)| *key);
         list.into_iter().map(|(_, text)| text).collect()
     }
+}
+
+/// Whether every fence is closed: one that is not would be closed by a fence that comes later.
+fn is_closed(read: &Plan) -> bool {
+    read.diagnostics.iter().all(|diagnostic| diagnostic.code != "unclosed-fence")
 }
 
 /// The mark of a task's box.

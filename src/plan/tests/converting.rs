@@ -53,7 +53,9 @@ fn wrong(plan: &Plan) -> Option<String> {
     let converted = convert(plan);
     let again = super::plan(&converted.text);
     let tell = |what: &str| Some(format!("{what}\n--- converted\n{}", converted.text));
-    if !converted.lost.is_empty() {
+    // A fence that nothing closes may run beyond the text of its task: that is said.
+    let unclosed = plan.diagnostics.iter().any(|diagnostic| diagnostic.code == "unclosed-fence");
+    if converted.lost.iter().any(|(_, what)| !unclosed || what != "shell fence") {
         return tell(&format!("lost: {:?}", converted.lost));
     }
     let (before, after) = (projection(plan), projection(&again));
@@ -160,7 +162,9 @@ fn blocks() -> impl Strategy<Value = String> {
     let matter = prop_oneof![
         Just(""),
         Just("# Title #1 #\n\n**Status**: draft\n\n"),
-        Just("---\nstatus: approved\norchestrate:\n  agent: kilo\n  mode: sequential\n---\n# T\n\n## Goal\n\n"),
+        Just(
+            "---\nstatus: approved\norchestrate:\n  agent: kilo\n  mode: sequential\n---\n# T\n\n## Goal\n\n"
+        ),
         Just("\u{feff}Words before.\n\n- a list\n\n```\n"),
     ];
     (matter, prop::collection::vec(block(), 1..9), ending).prop_map(|(matter, blocks, ending)| {
