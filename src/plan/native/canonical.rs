@@ -10,11 +10,8 @@ use crate::plan::words;
 
 /// The native key of a field; none: it is left as it stands.
 pub(crate) fn key(key: fields::Key) -> Option<NativeKey> {
-    match key {
-        // The name says what is done to the files.
-        fields::Key::Files(Some(_)) => None,
-        other => NativeKey::of(other),
-    }
+    // `Create` and the like say what is done to the files.
+    if matches!(key, fields::Key::Files(Some(_))) { None } else { NativeKey::of(key) }
 }
 
 /// The text of an item without its bullet: key and value. `nested`: more of the value stands below it.

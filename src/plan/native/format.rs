@@ -207,7 +207,7 @@ fn in_place(
             continue;
         }
         let bytes = outline.lines.start(start)..outline.lines.start(line);
-        lists.push(List { line: crate::plan::lines::number(start), bytes, text: in_order(entries) });
+        lists.push(List { line: crate::plan::lines::number(start), bytes, text: in_order(&entries) });
     }
 }
 
@@ -256,7 +256,7 @@ fn entry(
 }
 
 /// Puts the keys in order; items without one keep their place, and every place its line ending.
-fn in_order(entries: Vec<Entry>) -> String {
+fn in_order(entries: &[Entry]) -> String {
     let endings: Vec<String> = entries.iter().map(|entry| entry.ending.clone()).collect();
     let mut keys: Vec<(NativeKey, usize)> =
         entries.iter().enumerate().filter_map(|(place, entry)| entry.key.map(|key| (key, place))).collect();

@@ -18,6 +18,7 @@ mod compare;
 mod convert;
 mod format;
 pub(crate) mod keys;
+mod lists;
 pub(crate) mod read;
 mod text;
 mod write;
