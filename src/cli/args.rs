@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use commands::{
-    AlertCommand, ApproveCommand, CompleteCommand, CompletionsCommand, DoctorCommand, LogsCommand,
-    ModelsCommand, ProgressCommand, ReportCommand, ResumeCommand, RetryCommand, RunsCommand, SchemaCommand,
-    StateCommand, StatusCommand, StopCommand, WaitCommand, WhyCommand,
+    AlertCommand, ApproveCommand, CompleteCommand, CompletionsCommand, ConvertCommand, DoctorCommand,
+    FmtCommand, LogsCommand, ModelsCommand, ProgressCommand, ReportCommand, ResumeCommand, RetryCommand,
+    RunsCommand, SchemaCommand, StateCommand, StatusCommand, StopCommand, WaitCommand, WhyCommand,
 };
 use refusal::Refusal;
 use run::{CheckCommand, RunCommand};
@@ -171,6 +171,10 @@ pub enum Command {
     /// Tell somebody who is not looking: webhooks and commands
     #[command(subcommand)]
     Alert(AlertCommand),
+    /// Write any plan as a native one
+    Convert(Box<ConvertCommand>),
+    /// Write the native key lists of plans in their canonical form
+    Fmt(Box<FmtCommand>),
 }
 
 impl Command {
@@ -197,6 +201,8 @@ impl Command {
             Self::Models(_) => "models",
             Self::Doctor(_) => "doctor",
             Self::Alert(_) => "alert",
+            Self::Convert(_) => "convert",
+            Self::Fmt(_) => "fmt",
         }
     }
 
@@ -222,7 +228,9 @@ impl Command {
             | Self::Completions(_)
             | Self::Models(_)
             | Self::Doctor(_)
-            | Self::Alert(_) => false,
+            | Self::Alert(_)
+            | Self::Convert(_)
+            | Self::Fmt(_) => false,
         }
     }
 }
@@ -281,7 +289,9 @@ fn take_over_run(cli: &mut Cli) -> Result<(), refusal::UsageError> {
         | Command::Completions(_)
         | Command::Models(_)
         | Command::Doctor(_)
-        | Command::Alert(_) => None,
+        | Command::Alert(_)
+        | Command::Convert(_)
+        | Command::Fmt(_) => None,
     };
     if let Some(place) = place {
         if let Some(named) = cli.common.run.as_ref().filter(|named| **named != place) {

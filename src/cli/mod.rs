@@ -13,6 +13,7 @@ pub mod config;
 #[cfg(windows)]
 mod console;
 pub mod context;
+pub mod convert;
 pub mod doctor;
 pub mod elsewhere;
 pub mod environment;
@@ -107,7 +108,9 @@ fn supervises(command: &Command) -> bool {
         | Command::Completions(_)
         | Command::Models(_)
         | Command::Doctor(_)
-        | Command::Alert(_) => false,
+        | Command::Alert(_)
+        | Command::Convert(_)
+        | Command::Fmt(_) => false,
     }
 }
 
@@ -229,6 +232,8 @@ fn dispatch(cli: &Cli, environment: BTreeMap<String, String>, clock: Clock) -> R
         Command::Models(command) => models::models(&context, command),
         Command::Doctor(command) => block_on(doctor::doctor(&context, command)),
         Command::Alert(command) => alerts::test(&context, command),
+        Command::Convert(command) => convert::convert(&context, command),
+        Command::Fmt(command) => convert::fmt(&context, command),
     }
 }
 

@@ -138,6 +138,21 @@ impl PlanText {
         }
     }
 
+    /// Says what is wrong or odd, each with the file that it is about.
+    pub fn show(&self, context: &Context, all: &[Diagnostic]) {
+        let mut about: Vec<Option<&str>> = all.iter().map(|known| known.file.as_deref()).collect();
+        about.sort_unstable();
+        about.dedup();
+        let mut shown = String::new();
+        for named in about {
+            let here: Vec<Diagnostic> =
+                all.iter().filter(|known| known.file.as_deref() == named).cloned().collect();
+            let (name, text) = self.text_of(named);
+            shown.push_str(&diagnostics::render(&name, &text, &here, context.ui.stderr.color));
+        }
+        context.ui.say(&masking::mask(&shown));
+    }
+
     /// What there is to say of plans that a plan names as its dependencies.
     fn waited_for(
         &self,
@@ -263,17 +278,7 @@ impl ReadPlan {
         if all.is_empty() || (context.ui.quiet && !self.has_errors()) {
             return;
         }
-        let mut about: Vec<Option<&str>> = all.iter().map(|known| known.file.as_deref()).collect();
-        about.sort_unstable();
-        about.dedup();
-        let mut shown = String::new();
-        for named in about {
-            let here: Vec<Diagnostic> =
-                all.iter().filter(|known| known.file.as_deref() == named).cloned().collect();
-            let (name, text) = self.file.text_of(named);
-            shown.push_str(&diagnostics::render(&name, &text, &here, context.ui.stderr.color));
-        }
-        context.ui.say(&masking::mask(&shown));
+        self.file.show(context, &all);
     }
 
     /// The error that ends the command where the plan has mistakes.
@@ -335,7 +340,8 @@ pub fn reading_of(
     }
 }
 
-fn read_options(context: &Context, file: &PlanFile, reading: &PlanReading) -> ReadOptions {
+/// The same as options of the reader.
+pub fn read_options(context: &Context, file: &PlanFile, reading: &PlanReading) -> ReadOptions {
     ReadOptions {
         path: Some(file.shown.clone()),
         root: Some(context.root.to_string_lossy().into_owned()),

@@ -13,6 +13,7 @@ pub mod ban;
 pub mod check;
 pub mod command;
 pub mod completion;
+pub mod conversion;
 pub mod cooldown;
 pub mod difference;
 pub mod doctor;

@@ -15,6 +15,8 @@ use super::groups;
 use super::lines::number;
 use super::marks::Marks;
 use super::matter::Matter;
+use super::names;
+use super::native;
 use super::origins;
 use super::outline::Outline;
 use super::steps::Steps;
@@ -46,6 +48,7 @@ pub(crate) fn plan(
     marks: &Marks,
     diagnostics: Vec<Diagnostic>,
 ) -> Plan {
+    let native = matter.native;
     let mut maker = Maker {
         outline,
         options,
@@ -53,6 +56,7 @@ pub(crate) fn plan(
         plan: Plan { diagnostics, ..Plan::default() },
         suggested: 0,
         edges: 0,
+        native,
     };
     maker.header(matter, &findings.tasks);
     let (groups, group_facts) = maker.groups(&findings.tasks);
@@ -73,7 +77,12 @@ pub(crate) fn plan(
         maker.plan.tasks.push(task);
     }
     maker.ids(&findings.tasks);
-    maker.dependencies(&findings.tasks, stated, &group_facts);
+    if native {
+        let assumed = options.assume_done.iter().map(|id| names::folded(id)).collect();
+        native::read::finish(outline, &findings.tasks, &stated, &group_facts, &assumed, &mut maker.plan);
+    } else {
+        maker.dependencies(&findings.tasks, stated, &group_facts);
+    }
     maker.plan
 }
 
@@ -88,6 +97,8 @@ pub(crate) struct Maker<'o, 't> {
     pub(crate) suggested: usize,
     /// How many edges were stated.
     pub(crate) edges: usize,
+    /// Whether the plan is read exactly.
+    pub(crate) native: bool,
 }
 
 impl Maker<'_, '_> {
@@ -111,7 +122,8 @@ impl Maker<'_, '_> {
             .map_or(outline.lines.len(), |h| h.line);
         // A card stands for its whole document, header included.
         let header_end = if first_task > after { end.min(first_task) } else { end.max(after) };
-        let header = fields::read(outline, after..header_end, None);
+        // An exact plan says all of it in its front matter.
+        let header = if self.native { Vec::new() } else { fields::read(outline, after..header_end, None) };
         let status_limit = after + 15;
         let is_card =
             header.iter().any(|field| field.key == fields::Key::Agent && generic::is_executor(&field.name));
@@ -156,7 +168,7 @@ impl Maker<'_, '_> {
                 | fields::Key::Mode => {}
             }
         }
-        self.plan.mode_sequential |= self.is_sequential(first_task);
+        self.plan.mode_sequential |= !self.native && self.is_sequential(first_task);
         if let Some(status) = &status {
             self.plan.over = words::plan_is_over(status);
             if words::begins_with(status, "draft") {
@@ -179,7 +191,9 @@ impl Maker<'_, '_> {
         let body_start = body_start.unwrap_or(if in_matter { outline.lines.len() } else { after });
         let preamble = outline.lines.slice(after, body_start.max(after)).trim();
         preamble[..preamble.floor_char_boundary(MOST_PREAMBLE)].clone_into(&mut self.plan.preamble);
-        self.criteria(body_start, tasks);
+        if !self.native {
+            self.criteria(body_start, tasks);
+        }
     }
 
     /// Sections of criteria that belong to no task are for all of them.
@@ -237,7 +251,7 @@ impl Maker<'_, '_> {
                 }
             }
         };
-        let is_title = |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && tops == 1);
+        let is_title = |holder: &Holder| matches!(holder, Holder::Heading(h) if outline.headings[*h].level == 1 && (tops == 1 || self.native));
         let line_of = |holder: &Holder| match holder {
             Holder::Heading(heading) => outline.headings[*heading].line,
             Holder::Item(item) => outline.items[*item].line,
@@ -293,11 +307,21 @@ impl Maker<'_, '_> {
                 }
             };
             let end = first_lines.get(holder).copied().unwrap_or(span.end).clamp(span.start, span.end);
-            let fact = facts::of_group(outline, span.start..end, owner, &mut self.plan.diagnostics);
+            let keys = if self.native {
+                native::read::key_list(outline, span.start..end, owner)
+            } else {
+                span.start..end
+            };
+            let fact = facts::of_group(outline, keys, owner, &mut self.plan.diagnostics);
             let parent = around(*holder)
                 .filter(|parent| !is_title(parent))
                 .and_then(|parent| index.get(&parent).copied());
-            let mut made = groups::group(&title, line, parent, &fact);
+            let mut made = match holder {
+                Holder::Heading(heading) if self.native => {
+                    native::read::made_group(outline, *heading, parent, &fact)
+                }
+                Holder::Heading(_) | Holder::Item(_) => groups::group(&title, line, parent, &fact),
+            };
             outline.lines.slice(span.start, end).trim().clone_into(&mut made.context);
             self.plan.groups.push(made);
             all_facts.push(fact);

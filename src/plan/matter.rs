@@ -48,6 +48,8 @@ pub(crate) struct Matter {
     pub(crate) origins: Vec<FieldOrigin>,
     /// `todos` with an id each.
     pub(crate) todos: Vec<Todo>,
+    /// `format: native` below `orchestrate:`.
+    pub(crate) native: bool,
 }
 
 /// Reads the front matter of a plan, if it has one.
@@ -177,7 +179,7 @@ fn one(
             defaults.verify = commands.into_iter().map(|text| PlanCommand { line, text }).collect();
         }
         "mode" => matter.sequential = words::begins_with(&text, "sequential"),
-        "format" => {}
+        "format" => matter.native = text.eq_ignore_ascii_case("native"),
         _ => {
             let mut diagnostic = Diagnostic::warning(
                 "unknown-key",

@@ -17,6 +17,7 @@ use super::lines::number;
 use super::marks::Marks;
 use super::matter;
 use super::matter::Todo;
+use super::native;
 use super::order;
 use super::outline::Outline;
 use super::recognise;
@@ -101,9 +102,11 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         return refused(too_many());
     }
     let mut diagnostics = outline.blocks.diagnostics.clone();
-    let matter = matter::read(&outline, &mut diagnostics);
+    let mut matter = matter::read(&outline, &mut diagnostics);
     let (format, why) = if let Some(format) = options.format.as_deref().and_then(Format::from_name) {
         (format, "--format".to_owned())
+    } else if matter.native {
+        (Format::Native, "the front matter says so".to_owned())
     } else {
         let signs = recognise::signs(&outline, options.path.as_deref());
         diagnostics.extend(formats::ambiguity(&signs, &outline));
@@ -116,6 +119,8 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if findings.tasks.len() > MOST_TASKS {
         return refused(too_many());
     }
+    matter.native = findings.rule == native::read::RULE;
+    let exact = matter.native;
     let in_matter = !matter.todos.is_empty() && findings.rule == TODOS;
     let rule = findings.rule;
     let none = findings.tasks.is_empty();
@@ -162,7 +167,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             task.tick = None;
         }
     }
-    fenced::report(&outline, &mut plan);
+    if !exact {
+        fenced::report(&outline, &mut plan);
+    }
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
     bare::report(&outline, &marks, &mut plan);
     if in_matter {
@@ -249,7 +256,7 @@ fn is_live(plan: &Plan, task: usize) -> bool {
 }
 
 /// The tasks, and whether a format's own reader found none, so that the rules for any Markdown did.
-fn findings(
+pub(crate) fn findings(
     outline: &Outline<'_>,
     format: Format,
     todos: &[Todo],
@@ -264,6 +271,9 @@ fn findings(
         if !findings.tasks.is_empty() {
             return (findings, false);
         }
+    }
+    if format == Format::Native && options.granularity != Some(Granularity::Group) {
+        return (native::read::findings(outline), false);
     }
     if !todos.is_empty() {
         return (Findings { tasks: todos::read(outline, todos), rule: TODOS }, false);

@@ -1,8 +1,9 @@
 //! Plans as people write them, and what is made of them.
 
+mod converting;
 mod documents;
-mod fields;
 mod explained;
+mod fields;
 mod golden;
 mod order;
 mod property;

@@ -60,6 +60,10 @@ pub enum SchemaKind {
     Cooldown,
     /// `provider:<name>:spend:<YYYY-MM>`.
     Spend,
+    /// A plan as native text.
+    PlanConversion,
+    /// Plans with their key lists in canonical form.
+    PlanFormat,
 }
 
 /// One way in which a document does not follow its schema.
@@ -83,7 +87,7 @@ impl fmt::Display for Violation {
 
 impl SchemaKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Completion,
         Self::TaskStatus,
         Self::TaskReport,
@@ -100,6 +104,8 @@ impl SchemaKind {
         Self::Alert,
         Self::Cooldown,
         Self::Spend,
+        Self::PlanConversion,
+        Self::PlanFormat,
     ];
 
     /// The name by which it is asked for, and the start of its file's name.
@@ -121,6 +127,8 @@ impl SchemaKind {
             Self::Alert => "alert",
             Self::Cooldown => "cooldown",
             Self::Spend => "spend",
+            Self::PlanConversion => "plan-conversion",
+            Self::PlanFormat => "plan-format",
         }
     }
 
@@ -150,6 +158,8 @@ impl SchemaKind {
             Self::Alert => include_str!("../../schemas/alert.schema.json"),
             Self::Cooldown => include_str!("../../schemas/cooldown.schema.json"),
             Self::Spend => include_str!("../../schemas/spend.schema.json"),
+            Self::PlanConversion => include_str!("../../schemas/plan-conversion.schema.json"),
+            Self::PlanFormat => include_str!("../../schemas/plan-format.schema.json"),
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::model::alert::Alert;
 use crate::model::check::PlanCheck;
 use crate::model::completion::{Completion, CompletionStatus};
+use crate::model::conversion::{PlanConversion, PlanFormat};
 use crate::model::cooldown::Cooldown;
 use crate::model::difference::PlanDifference;
 use crate::model::doctor::Doctor;
@@ -37,6 +38,8 @@ fn from_types(kind: SchemaKind) -> String {
         SchemaKind::Alert => derived::<Alert>("alert/v1", Side::Written),
         SchemaKind::Cooldown => derived::<Cooldown>("cooldown/v1", Side::Written),
         SchemaKind::Spend => derived::<MonthLedger>("spend/v1", Side::Written),
+        SchemaKind::PlanConversion => derived::<PlanConversion>("plan-conversion/v1", Side::Written),
+        SchemaKind::PlanFormat => derived::<PlanFormat>("plan-format/v1", Side::Written),
     }
 }
 

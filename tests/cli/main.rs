@@ -16,6 +16,7 @@ mod agent_side;
 mod alerts;
 mod asked;
 mod bad_input;
+mod converting;
 #[cfg(target_os = "linux")]
 mod crashes;
 mod custom_agents;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::reading;
+use super::run::ReadingOptions;
 use super::simulate::SimulateCommand;
 use crate::cli::config::MAX_JOBS;
 use crate::model::completion::{CompletionStatus, Verification};
@@ -479,4 +480,56 @@ is none. Each is tried once.")]
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
+}
+
+/// `orchestrate convert`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate convert specs/login/tasks.md             the native plan on standard output
+  orchestrate convert specs/login/tasks.md --to plan.md
+  orchestrate convert tasks.json | orchestrate check -  the same tasks and edges
+  orchestrate convert plan.md --output json | jq '.lost'
+
+The native plan is read back before it is given out: ids, titles, statuses, keys, texts and what waits for
+what are the same; what could not be kept is said on standard error. Its front matter says `format: native`,
+by which it is read without guesses: headings are groups, boxes are tasks, the list directly below them
+holds their keys, and nothing else is. Secrets of the plan are in it as they stand.")]
+pub struct ConvertCommand {
+    /// The plan: a file, a bare name, or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub plan: PathBuf,
+    /// Write it to this file
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// With --to: write over a file that is there
+    #[arg(long, requires = "to")]
+    pub force: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub reading: ReadingOptions,
+}
+
+/// `orchestrate fmt`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  orchestrate fmt plan.md              writes it in place, if something is to be changed
+  orchestrate fmt --check plans/*.md   only show what would change; exits with 1 then
+  orchestrate fmt - < plan.md          from standard input to standard output
+
+Keys get their names in bold and their order, paths stand in backticks, lists have commas, durations units:
+`- timeout: 1200` becomes `- **Timeout**: 20m`. Only the lists of keys of tasks and groups are changed, as the
+reader reads them; every other byte stays. Plans that another tool writes are left alone, and so are plans
+with mistakes.")]
+pub struct FmtCommand {
+    /// The plans: files, bare names, or `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub plans: Vec<PathBuf>,
+    /// Write nothing; show what would change, and exit with 1 if something would
+    #[arg(long)]
+    pub check: bool,
+    /// How to read them.
+    #[command(flatten)]
+    pub reading: ReadingOptions,
 }

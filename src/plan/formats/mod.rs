@@ -41,6 +41,8 @@ pub enum Format {
     /// Any Markdown, and the documents of `orchestrate` itself.
     #[default]
     Generic,
+    /// A native plan whose front matter says so: read exactly, without guesses.
+    Native,
     /// GitHub spec-kit, `specs/*/tasks.md`.
     Speckit,
     /// Kiro and cc-sdd, `.kiro/specs/*/tasks.md`.
@@ -85,8 +87,9 @@ pub enum Format {
 
 impl Format {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Generic,
+        Self::Native,
         Self::Speckit,
         Self::Kiro,
         Self::Openspec,
@@ -113,6 +116,7 @@ impl Format {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Generic => "generic",
+            Self::Native => "native",
             Self::Speckit => "speckit",
             Self::Kiro => "kiro",
             Self::Openspec => "openspec",
@@ -148,6 +152,7 @@ impl Format {
         match self {
             Self::Taskmaster | Self::Superpowers | Self::Execplan | Self::Ralph | Self::Backlog => false,
             Self::Generic
+            | Self::Native
             | Self::Speckit
             | Self::Kiro
             | Self::Openspec
@@ -173,6 +178,30 @@ impl Format {
             Self::Kiro => Some('-'),
             Self::Antigravity => Some('/'),
             _ => marks.any(|mark| mark == '/').then_some('/'),
+        }
+    }
+
+    /// Whether tasks of this format may have native key lists: not where the format has key lists of its own,
+    /// or its own tool writes the file.
+    pub const fn has_native_keys(self) -> bool {
+        match self {
+            Self::Generic | Self::Native | Self::Speckit | Self::Openspec | Self::Ralphex | Self::Pdd => true,
+            Self::Kiro
+            | Self::Taskmaster
+            | Self::Superpowers
+            | Self::Compound
+            | Self::Swarm
+            | Self::Sdd
+            | Self::Cursor
+            | Self::Antigravity
+            | Self::Execplan
+            | Self::Bmad
+            | Self::Ralph
+            | Self::Backlog
+            | Self::Ito
+            | Self::Humanlayer
+            | Self::Gsd
+            | Self::Jack => false,
         }
     }
 
@@ -205,6 +234,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         Format::Ralphex => ralphex::tasks(outline),
         Format::Sdd => Some(sdd::tasks(outline)),
         Format::Generic
+        | Format::Native
         | Format::Speckit
         | Format::Kiro
         | Format::Openspec
@@ -260,7 +290,7 @@ pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOption
         Format::Swarm => graph::finish(plan),
         Format::Sdd => sdd::finish(plan),
         Format::Ralph => ralph::finish(outline, plan),
-        Format::Cursor | Format::Taskmaster | Format::Backlog => {}
+        Format::Native | Format::Cursor | Format::Taskmaster | Format::Backlog => {}
     }
 }
 

@@ -3,6 +3,7 @@
 //! The criteria of a story are ticked when it passes, and the commands below `Quality Gates` check every
 //! story.
 
+use super::Format;
 use crate::model::task::PlanStatus;
 use crate::plan::blocks::LineKind;
 use crate::plan::lines::number;
@@ -50,7 +51,7 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
         let mut boxes = below.filter_map(|item| item.mark).peekable();
         if boxes.peek().is_some()
             && task.status == PlanStatus::Open
-            && boxes.all(|mark| mark.status() == Some(PlanStatus::Done))
+            && boxes.all(|mark| Format::Ralph.mark(mark.sign) == Some(PlanStatus::Done))
         {
             task.status = PlanStatus::Done;
         }

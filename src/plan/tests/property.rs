@@ -51,7 +51,7 @@ fn line() -> impl Strategy<Value = String> {
     (indent, text).prop_map(|(indent, text)| format!("{indent}{text}"))
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     let ending = prop_oneof![Just("\n"), Just("\r\n"), Just("\r")];
     (prop::collection::vec(line(), 0..40), ending).prop_map(|(lines, ending)| lines.join(ending))
 }
