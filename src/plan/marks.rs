@@ -115,11 +115,14 @@ impl Marks {
                 labelled = false;
                 continue;
             }
-            let text = text.trim_start().trim_start_matches(['>', ' ']);
-            let label = is_label(text);
-            let pairs = pairs(text);
             let item = outline.item_at(line).map(|item| &outline.items[item]);
             let is_box = item.is_some_and(|item| item.mark.is_some());
+            if is_box && !labelled {
+                continue;
+            }
+            let text = text.trim_start().trim_start_matches(['>', ' ']);
+            let label = !is_box && is_label(text);
+            let pairs = pairs(text);
             // An item with a box is a task, unless it stands below a label and says a state and no more.
             let taken = match (labelled || label, is_box) {
                 (true, true) => pairs.len() > 1 || item.is_some_and(|item| says_only_a_state(text, item)),

@@ -1,14 +1,15 @@
 //! From the text of a plan to its tasks, their order, and all there is to say about both.
 //!
 //! [`read`] takes any Markdown: the line layer (`lines`, `blocks`, `boxes`, `outline`, `fields`) knows
-//! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what. `recognise` finds the format,
-//! `marks` what its marks mean, `formats` what it changes.
+//! what stands where, the readers (`generic`, `tables`) what is a task, `order` what waits for what.
+//! `recognise` finds the format, `marks` what its marks mean, `formats` what it changes.
 //! [`resolve()`] joins the plan with a run's options, [`check`] makes a document of both, and
 //! [`render_check`] shows it. Of a plan that was changed while a run went on, [`pair`] knows which task is
 //! which, and [`replan()`] makes the run's tasks anew.
 //!
 //! **Invariants:** reading never fails and never panics: all mistakes are diagnostics. It takes time
-//! linear in the size of the text. Nothing of a plan is run except its `Command` and `Verify` values.
+//! linear in the size of the text. Nothing of a plan is run except its commands: `Command`,
+//! `Verify` and `Validation Commands`.
 //! Ids are unique. Edges close no ring, unless the plan states one, and that is an error.
 //!
 //! Nothing here reads a file or the environment, and nothing writes back.

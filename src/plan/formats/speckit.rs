@@ -209,14 +209,18 @@ fn has_extension(path: &str) -> bool {
     })
 }
 
-/// `[X]`, as the format says, unless the file has `[x]` more often.
+/// `[X]`, as the format says, unless the file has `[x]` more often. A plan with ids such as `T001` and
+/// nothing else of the format, no story and no tick, is ticked as any Markdown.
 fn done_mark(outline: &Outline<'_>) -> char {
     let (mut small, mut capital) = (0_usize, 0_usize);
     for mark in outline.items.iter().filter_map(|item| item.mark) {
         small += usize::from(mark.sign == 'x');
         capital += usize::from(mark.sign == 'X');
     }
-    if small > capital { 'x' } else { 'X' }
+    let story = |text: &str| text.contains("[US");
+    let of_stories =
+        capital > 0 || outline.items.iter().any(|item| story(&outline.lines.text[item.text.clone()]));
+    if small > capital || !of_stories { 'x' } else { 'X' }
 }
 
 /// `**Total Tasks**: 26 ✅ All Complete` in the header: the plan is over.
