@@ -145,8 +145,8 @@ pub(crate) const SHAPES: &[Shape] = &[
         name: "headings and boxes",
         make: |size| lines(size, |text, n| writeln!(text, "## Group {n}\n- [ ] T{n} a")),
     },
-    Shape { name: "empty phases", make: |size| phases(size) },
-    Shape { name: "stories that are named", make: |size| stories(size) },
+    Shape { name: "empty phases", make: phases },
+    Shape { name: "stories that are named", make: stories },
     Shape { name: "rulers", make: |size| repeated(size, "a\n---\n") },
     Shape { name: "marks of headings", make: |size| repeated(size, "#") },
     Shape {
@@ -157,14 +157,14 @@ pub(crate) const SHAPES: &[Shape] = &[
         name: "closed headings in each other",
         make: |size| lines(size, |text, n| writeln!(text, "{} Notes {n}\n- [ ] a", "#".repeat(n % 6 + 1))),
     },
-    Shape { name: "a table of many rows", make: |size| table(size) },
-    Shape { name: "a table of many columns", make: |size| wide_table(size) },
+    Shape { name: "a table of many rows", make: table },
+    Shape { name: "a table of many columns", make: wide_table },
     Shape {
         name: "many tables",
         make: |size| lines(size, |text, n| writeln!(text, "| ID | Task |\n|---|---|\n| A-{n} | b |\n")),
     },
     Shape { name: "borders in a line", make: |size| [b"|a|\n|-|\n".to_vec(), repeated(size, "|")].concat() },
-    Shape { name: "one task waits for all", make: |size| one_waits(size) },
+    Shape { name: "one task waits for all", make: one_waits },
     Shape {
         name: "dependencies that are words",
         make: |size| {
@@ -193,13 +193,13 @@ pub(crate) const SHAPES: &[Shape] = &[
         name: "dependencies of another plan",
         make: |size| [b"- [ ] T001 a\n  - **Depends on**: ".to_vec(), repeated(size, "ABC-2, ")].concat(),
     },
-    Shape { name: "ranges of all tasks", make: |size| ranges(size) },
+    Shape { name: "ranges of all tasks", make: ranges },
     Shape {
         name: "a range far beyond",
         make: |size| lines(size, |text, n| writeln!(text, "- [ ] T{n:06} a (depends on T000001-T999999)")),
     },
-    Shape { name: "tasks that all name one group", make: |size| group_named(size) },
-    Shape { name: "groups that name all groups", make: |size| groups_named(size) },
+    Shape { name: "tasks that all name one group", make: group_named },
+    Shape { name: "groups that name all groups", make: groups_named },
     Shape {
         name: "a ring of all tasks",
         make: |size| lines(size, |text, n| writeln!(text, "- [ ] T{n:06} a (depends on T{:06})", n + 1)),
@@ -289,7 +289,7 @@ pub(crate) const SHAPES: &[Shape] = &[
     Shape { name: "returns", make: |size| repeated(size, "- [ ] a\r") },
     Shape { name: "mixed endings", make: |size| repeated(size, "- [ ] a\r- [ ] b\n- [ ] c\r\n\n\r\r\n") },
     Shape { name: "empty lines", make: |size| repeated(size, "\n") },
-    Shape { name: "front matter of aliases", make: |size| bomb(size) },
+    Shape { name: "front matter of aliases", make: bomb },
     Shape {
         name: "front matter of one alias",
         make: |size| matter(&[b"a: &a x\nb: [".to_vec(), repeated(size, "*a, "), b"]\n".to_vec()].concat()),
@@ -323,7 +323,7 @@ pub(crate) const SHAPES: &[Shape] = &[
             )
         },
     },
-    Shape { name: "front matter of todos", make: |size| todos(size) },
+    Shape { name: "front matter of todos", make: todos },
     Shape {
         name: "front matter that does not end",
         make: |size| [b"---\n".to_vec(), repeated(size, "a: b\n")].concat(),
