@@ -173,7 +173,10 @@ impl<'t> Outline<'t> {
                     list += 1;
                 }
                 LineKind::Fence | LineKind::Code | LineKind::Quote | LineKind::Table => {
-                    self.close(&mut open, indent_of(self.lines.get(line)), last_content);
+                    // A blank line within a fence stands as far to the right as the fence does.
+                    if !self.lines.get(line).trim().is_empty() {
+                        self.close(&mut open, indent_of(self.lines.get(line)), last_content);
+                    }
                     after_blank = false;
                     last_content = line;
                 }
@@ -280,6 +283,13 @@ mod tests {
             outline.items.iter().map(|item| (item.line, item.end, item.parent)).collect();
         assert_eq!(shape, [(0, 5, None), (1, 3, Some(0)), (5, 7, None), (8, 10, None), (9, 10, Some(3))]);
         assert_eq!(outline.paragraph(&outline.items[2]), "c lazy");
+    }
+
+    #[test]
+    fn a_blank_line_in_a_fence_ends_no_item() {
+        let outline = Outline::read("- a\n  ```\n  one\n\n  two\n  ```\n  more\n- b\n");
+        let ends: Vec<(usize, usize)> = outline.items.iter().map(|item| (item.line, item.end)).collect();
+        assert_eq!(ends, [(0, 7), (7, 8)]);
     }
 
     #[test]
