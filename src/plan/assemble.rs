@@ -346,10 +346,8 @@ impl Maker<'_, '_> {
         if status.is_none()
             && let Some((line, mark)) = found.mark
         {
-            let place = || {
-                let at = outline.lines.start(line) + mark.offset;
-                outline.lines.place(at..at + mark.sign.len_utf8())
-            };
+            let at = outline.lines.start(line) + mark.offset;
+            let place = || outline.lines.place(at..at + mark.sign.len_utf8());
             if self.marks.status(&mark).is_none() {
                 held.push(HeldReason::UnknownMarker(mark.sign.to_string()));
                 self.plan.diagnostics.push(

@@ -207,10 +207,8 @@ impl<'o, 't> Reader<'o, 't> {
                 return Some(vec![*found]);
             }
         }
-        if let Some(story) = story.first() {
-            if let Some(found) = self.stories.get(story) {
-                return Some(vec![*found]);
-            }
+        if let Some(found) = story.first().and_then(|story| self.stories.get(story)) {
+            return Some(vec![*found]);
         }
         // `US-5 — Billing`: the story may be known by what stands after the dash.
         let name = if story.is_empty() { name } else { name.split_once(" — ")?.1 };

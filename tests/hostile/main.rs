@@ -108,7 +108,8 @@ fn more_tasks_than_memory_is_meant_for_are_refused() {
 
 #[test]
 fn a_hundred_thousand_boxes_are_read() {
-    let text: String = (0..100_000).map(|number| format!("- [ ] Write part {number}\n")).collect();
+    let text =
+        (0..100_000).fold(String::new(), |text, number| text + &format!("- [ ] Write part {number}\n"));
     let plan = read(text.as_bytes(), &ReadOptions::default());
     assert_eq!(plan.tasks.len(), 100_000);
     assert_eq!(plan.tasks[99_999].id.as_str(), "write-part-99999");

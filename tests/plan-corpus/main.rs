@@ -311,8 +311,13 @@ impl Pair {
         if named != words(&self.expected, "depends_on_plans") {
             self.wrong.push(format!("plans depended on: {named:?}"));
         }
-        let external: BTreeSet<&str> =
-            self.read.tasks.iter().flat_map(|task| task.missing.iter().map(String::as_str)).collect();
+        let external: BTreeSet<&str> = self
+            .read
+            .tasks
+            .iter()
+            .flat_map(|task| task.missing.iter().map(String::as_str))
+            .chain(self.read.groups.iter().flat_map(|group| group.missing.iter().map(String::as_str)))
+            .collect();
         if external != words(&self.expected, "external") {
             self.wrong.push(format!("external {external:?} instead of {:?}", self.expected.get("external")));
         }
