@@ -53,7 +53,7 @@ fn a_body_speaks_of_its_task() {
 #[test]
 fn groups_and_stories() {
     let plan = plan(
-        "## Phase 1: Setup\n- [ ] T001 a\n## Phase 2: User Story 1 - X\n- [ ] T002 b\n## Phase 3: User Story 2 - Y\n- [ ] T003 c\n\n\
+        "## Phase 1: Setup\n- [ ] a\n## Phase 2: User Story 1 - X\n- [ ] b\n## Phase 3: User Story 2 - Y\n- [ ] c\n\n\
          Recommended: US2 before US1. Phase 1 before User Story 2.\n",
     );
     let first = &advice(&plan)[0];

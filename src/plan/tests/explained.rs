@@ -79,7 +79,7 @@ const SAMPLES: &[Sample] = &[
         "openspec",
         "openspec/changes/read-files/tasks.md",
         &["1.1 done", "1.2 open", "1.3 open", "2.1 open", "2.2 open", "3.1 open"],
-        &["2.1>2.2"],
+        &["1.2>3.1"],
     ),
     Sample {
         file: "explain.json",
@@ -126,7 +126,7 @@ const SAMPLES: &[Sample] = &[
         "antigravity",
         "task.md",
         &["* done", "* in_progress", "* open", "* open"],
-        &["copy-the-files>compare-the-sums", "compare-the-sums>remove-the-old-ones"],
+        &["1>4", "4>5"],
     ),
     sample("execplan", ".agent/execplans/lighthouse.md", &["* done", "* done", "* open", "* open"], &[]),
     sample(
@@ -137,7 +137,7 @@ const SAMPLES: &[Sample] = &[
     ),
     Sample {
         file: "explain.json",
-        ..sample("ralph", "prd.json", &["US-001 open", "US-002 done", "US-003 open"], &["US-001>US-003"])
+        ..sample("ralph", "prd.json", &["US-002 done", "US-001 open", "US-003 open"], &["US-001>US-003"])
     },
     sample("backlog", "backlog/tasks/task-7 - sort.md", &["task-7 open"], &[]),
     sample(
