@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::boxes::without_box;
 use super::facts;
 use super::facts::Facts;
 use super::facts::Stated;
@@ -290,10 +291,8 @@ impl Maker<'_, '_> {
                     let heading = &outline.headings[*heading];
                     let start = outline.lines.start(heading.line);
                     let visible = outline.visible(heading.line);
-                    let raw = visible
-                        .get(heading.text.start - start..heading.text.end - start)
-                        .unwrap_or("")
-                        .to_owned();
+                    let raw = visible.get(heading.text.start - start..heading.text.end - start).unwrap_or("");
+                    let raw = without_box(raw).to_owned();
                     (raw, heading.line, heading.after..heading.own_end, None)
                 }
                 Holder::Item(item) => {

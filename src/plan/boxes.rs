@@ -89,6 +89,11 @@ pub(crate) fn box_at(text: &str) -> Option<(char, usize, bool, usize)> {
     Some((sign, open + 1, star, length))
 }
 
+/// The text after the box at its start, if it has one: a heading's title.
+pub(crate) fn without_box(text: &str) -> &str {
+    box_at(text).map_or(text, |(_, _, _, length)| text[length..].trim_start())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use super::blocks::Blocks;
 use super::blocks::LineKind;
 use super::boxes::Mark;
 use super::boxes::item_line;
+use super::boxes::without_box;
 use super::lines::Lines;
 use super::lines::indent_of;
 use super::names;
@@ -248,7 +249,8 @@ fn headings(lines: &Lines<'_>, blocks: &Blocks) -> Vec<Heading> {
             previous.own_end = raw.line;
         }
         let parent = open.last().copied();
-        let title = clean(&lines.text[raw.text.clone()]);
+        // A heading with a box says the same whether that is ticked or not.
+        let title = clean(without_box(&lines.text[raw.text.clone()]));
         // A heading named like a task opens again what stands below it: explicit beats implicit.
         let named = names::written(&title).is_some_and(|id| id.ends && matches!(id.shape, Shape::Word(_)));
         let closed = is_closed(&title) || (!named && parent.is_some_and(|parent| headings[parent].closed));

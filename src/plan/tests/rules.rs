@@ -363,3 +363,16 @@ fn todos_in_front_matter_are_the_plan() {
     assert_eq!(graph.edges.len(), 1);
     assert_eq!(codes(&self::plan("---\ntodos: []\n---\n- [ ] a\n")), [""; 0]);
 }
+
+#[test]
+fn a_heading_says_the_same_whether_its_box_is_ticked() {
+    for mark in [' ', 'x'] {
+        let read = plan(&format!(
+            "## [{mark}] Phase 1: a\n1. b\n## [{mark}] Phase 2: c\n## [{mark}] Notes\n- [ ] d\n"
+        ));
+        assert_eq!(ids(&read), ["b", "phase-2-c"], "{mark}");
+        assert_eq!(read.groups[0].title, "Phase 1: a");
+        assert_eq!(read.groups[0].number.as_deref(), Some("1"));
+        assert_eq!(read.ignored.len(), 1);
+    }
+}
