@@ -2,6 +2,7 @@
 //!
 //! Only finding, names and texts are read here; values of keys are read as in any plan (`facts`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -46,9 +47,21 @@ fn heading_text<'t>(outline: &Outline<'t>, heading: usize) -> &'t str {
     outline.lines.text.get(heading.text.start..outline.lines.end(heading.line)).unwrap_or("").trim()
 }
 
-/// Whether a heading of this text would be a task.
-pub(crate) fn is_task_title(title: &str) -> bool {
-    boxes::box_at(title.trim()).is_some()
+/// The title of a group as its heading has it: a backslash keeps what looks like a box from being one.
+pub(crate) fn escaped(title: &str) -> Cow<'_, str> {
+    let looks_like = boxes::box_at(title.trim_start_matches('\\')).is_some();
+    if looks_like { Cow::Owned(format!("\\{title}")) } else { Cow::Borrowed(title) }
+}
+
+fn unescaped(title: &str) -> &str {
+    let looks_like = boxes::box_at(title.trim_start_matches('\\')).is_some();
+    title.strip_prefix('\\').filter(|_| looks_like).unwrap_or(title)
+}
+
+/// Whether a text begins with a list of keys.
+pub(crate) fn begins_with_keys(text: &str) -> bool {
+    let outline = Outline::read(text);
+    !key_list(&outline, 0..outline.lines.len(), None).is_empty()
 }
 
 /// Finds the tasks.
@@ -202,16 +215,18 @@ fn whole(outline: &Outline<'_>, list: &Range<usize>, end: usize) -> (String, Opt
     }
 }
 
-/// The only shell fence of a text.
-fn only_shell(outline: &Outline<'_>, lines: Range<usize>) -> Option<PlanCommand> {
+/// The shell fences of a text; their lines are those of that text.
+fn shell_fences(outline: &Outline<'_>, lines: Range<usize>) -> Vec<PlanCommand> {
     let first = outline.blocks.fences.partition_point(|fence| fence.line < lines.start);
-    let mut shells = outline.blocks.fences[first..]
+    outline.blocks.fences[first..]
         .iter()
         .take_while(|fence| fence.line < lines.end)
-        .filter(|fence| values::is_shell(&fence.info));
-    let only = shells.next().filter(|_| shells.next().is_none())?;
-    let text = values::fence_text(outline, &only.inside);
-    (!text.is_empty()).then(|| PlanCommand { line: crate::plan::lines::number(only.line + 1), text })
+        .filter(|fence| values::is_shell(&fence.info))
+        .map(|fence| PlanCommand {
+            line: crate::plan::lines::number(fence.line + 1),
+            text: values::fence_text(outline, &fence.inside),
+        })
+        .collect()
 }
 
 /// Makes a group of its heading: nothing is read into the title.
@@ -222,7 +237,7 @@ pub(crate) fn made_group(
     fact: &Facts,
 ) -> Group {
     let found = &outline.headings[heading];
-    let title = heading_text(outline, heading);
+    let title = unescaped(heading_text(outline, heading));
     let list = key_list(outline, found.after..found.own_end, None);
     let id = own_value(outline, &list, None, NativeKey::Id).map(str::to_owned);
     let guess = group(title, found.line, parent, fact);
@@ -261,13 +276,17 @@ pub(crate) fn finish(
             Source::Heading(_) | Source::None => None,
         };
         let (body, folded) = whole(outline, &found.fields, found.body.end.max(found.body.start));
-        task.shell = match &folded {
+        // As everywhere the only shell fence counts, be it the value of a key.
+        let mut shells = match &folded {
             Some(text) => {
                 let inner = Outline::read(text);
-                only_shell(&inner, 0..inner.lines.len()).map(|shell| PlanCommand { line: task.line, ..shell })
+                let mut shells = shell_fences(outline, found.fields.clone());
+                shells.extend(shell_fences(&inner, 0..inner.lines.len()));
+                shells
             }
-            None => only_shell(outline, found.fields.end..found.body.end),
+            None => shell_fences(outline, found.body.clone()),
         };
+        task.shell = shells.pop().filter(|shell| shells.is_empty() && !shell.text.is_empty());
         task.body = body;
         match own_value(outline, &found.fields, owner, NativeKey::Kind).map(str::to_lowercase).as_deref() {
             Some("gate") => task.kind = TaskKind::Gate,

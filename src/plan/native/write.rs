@@ -269,9 +269,7 @@ impl Writer<'_> {
         let group = &self.plan.groups[index];
         let keys = self.group_keys(index);
         let marks = "#".repeat(level);
-        let line = format!("{marks} {}", group.title);
-        let heading =
-            if read::is_task_title(&group.title) { format!("{marks} \\{}", group.title) } else { line };
+        let heading = format!("{marks} {}", read::escaped(&group.title));
         self.paragraph(&heading);
         self.paragraph(&keys.join("\n"));
         let context = text::without_keys(&group.context, &keys);
@@ -283,7 +281,10 @@ impl Writer<'_> {
                 )
             };
             let read = reader::read(whole(&context).as_bytes(), &ReadOptions::default());
-            let same = is_closed(&read)
+            // Without keys the first list would be taken for them.
+            let apart = !keys.is_empty() || !read::begins_with_keys(&context);
+            let same = apart
+                && is_closed(&read)
                 && read.tasks.len() == 2
                 && read.groups.len() == 1
                 && text::without_keys(&read.groups[0].context, &keys) == context;
@@ -309,7 +310,7 @@ impl Writer<'_> {
     ) {
         let marks = "#".repeat(level);
         let keys = self.group_keys(index).join("\n");
-        let heading = format!("{marks} {}", self.plan.groups[index].title);
+        let heading = format!("{marks} {}", read::escaped(&self.plan.groups[index].title));
         self.paragraph(&heading);
         self.paragraph(&keys);
         self.children(children, index, level, false, deferred);
