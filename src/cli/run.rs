@@ -54,7 +54,14 @@ pub struct PlanText {
 impl PlanText {
     /// Reads it.
     pub fn plan(&self, reading: &PlanReading) -> Plan {
-        plan::read(&self.bytes, &read_options(self, reading))
+        let mut plan = plan::read(&self.bytes, &read_options(self, reading));
+        // What is refused unread has no text to look at.
+        if let Some(text) = std::str::from_utf8(&self.bytes).ok().filter(|_| !plan.has_errors()) {
+            let hides = |text: &str| masking::mask(text) != text;
+            plan.diagnostics.extend(plan::secrets(text, &hides));
+            plan.diagnostics.sort_by_key(|diagnostic| (diagnostic.place.line, diagnostic.place.column));
+        }
+        plan
     }
 
     /// Its SHA-256, hexadecimal.

@@ -368,6 +368,7 @@ impl Maker<'_, '_> {
             shell: fact.shell.clone(),
             files: fact.files.clone(),
             outputs: fact.outputs.clone(),
+            brief: fact.brief.clone(),
             acceptance: fact.acceptance.clone(),
             requirements: fact.requirements.clone(),
             tick,

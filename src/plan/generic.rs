@@ -127,14 +127,14 @@ fn named_headings(outline: &Outline<'_>) -> Vec<Found> {
         };
         written.after += emoji;
         match &written.shape {
-            Shape::Word(word) if names::WORDS[*word] != "subtask" => {
+            Shape::Word(word) => {
                 classes.entry(rank(*word)).or_default().push((index, written));
             }
             Shape::Name(prefix) => {
                 *prefixes.entry(prefix.clone()).or_default() += 1;
                 named.push((index, written));
             }
-            Shape::Word(_) | Shape::Number(_) => {}
+            Shape::Number(_) => {}
         }
     }
     named.retain(|(_, written)| match &written.shape {

@@ -14,6 +14,7 @@ use super::matter;
 use super::matter::Todo;
 use super::order;
 use super::outline::Outline;
+use super::remarks;
 use super::titles;
 use super::todos;
 use super::types::Granularity;
@@ -95,6 +96,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     formats::finish(format, &outline, options, &mut plan);
     fenced::report(&outline, &mut plan);
+    if options.granularity.is_none() && !options.as_one && !options.boxes_all {
+        remarks::counts(&outline, &mut plan);
+    }
     ignored(&outline, &mut plan, &taken, &holders, &bodies);
     if in_matter {
         for box_ in &mut plan.ignored {

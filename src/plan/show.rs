@@ -141,6 +141,9 @@ fn task_line(
     if task.parallel == Some(true) {
         notes.push("[P]".to_owned());
     }
+    if let Some(limit) = task.group_limit {
+        notes.push(format!("at most {limit} of its group at once"));
+    }
     if task.optional {
         notes.push("optional".to_owned());
     }

@@ -2,6 +2,7 @@
 
 mod golden;
 mod order;
+mod own;
 mod property;
 mod replanning;
 mod resolving;

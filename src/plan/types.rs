@@ -78,6 +78,15 @@ pub struct PlanCommand {
     pub text: String,
 }
 
+/// A document that holds the words of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// Relative to the project's root, with `/`.
+    pub path: String,
+    /// 1-based line on which the plan names it.
+    pub line: u32,
+}
+
 /// Values that hold for a task unless something nearer to it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
@@ -170,6 +179,8 @@ pub struct PlanTask {
     pub files: Vec<FileClaim>,
     /// Paths it says it leaves behind.
     pub outputs: Vec<String>,
+    /// Another document with its words, which the reader does not open.
+    pub brief: Option<Brief>,
     /// Criteria in words.
     pub acceptance: Vec<String>,
     /// Back references, never dependencies.
