@@ -60,6 +60,10 @@ impl PlanText {
                 Some(files) => plan::read_folder(&files, &options),
                 None => plan::read(&file.bytes, &options),
             };
+            // What is refused unread has no text to look at.
+            if let Some(words) = std::str::from_utf8(&file.bytes).ok().filter(|_| !plan.has_errors()) {
+                plan.diagnostics.extend(plan::secrets(words, &|text| masking::mask(text) != text));
+            }
             let said = text.waited_for(context, file, &plan.depends_on_plans, reading);
             plan.diagnostics.extend(said);
             (file.name.clone(), plan)

@@ -56,6 +56,9 @@ pub struct CheckTask {
     pub held: Vec<String>,
     /// The same with what each is about.
     pub held_by: Vec<HeldReason>,
+    /// How many tasks of its group may run at once, where the plan limits that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_limit: Option<u32>,
     /// The file it stands in, where that is not the plan itself: one of several plans, a file of a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,

@@ -217,6 +217,15 @@ pub struct BoxPlace {
     pub progress: Option<char>,
 }
 
+/// How many tasks of a group may run at once: `(Parallel - 4 subagents)` on its heading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupLimit {
+    /// What tells the group from every other of the run.
+    pub group: String,
+    /// At least 1.
+    pub at_most: u32,
+}
+
 /// A task of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskSpec {
@@ -246,6 +255,9 @@ pub struct TaskSpec {
     pub needs: Vec<Need>,
     /// Tasks that must not run at the same time, since they touch the same files.
     pub conflicts: Vec<TaskId>,
+    /// How many tasks of its group may run at once, where the plan limits that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_limit: Option<GroupLimit>,
     /// The agent it asks for, resolved to a name in the run's agents; none: any.
     pub agent: Option<String>,
     /// The model it asks for.
@@ -291,6 +303,7 @@ impl TaskSpec {
             entry: Entry::Run,
             needs: Vec::new(),
             conflicts: Vec::new(),
+            group_limit: None,
             agent: None,
             model: None,
             layer: None,

@@ -431,7 +431,7 @@ impl Maker<'_, '_> {
             outputs: fact.outputs,
             acceptance: fact.acceptance,
             requirements: fact.requirements,
-            brief: None,
+            brief: fact.brief,
             tick,
             origins,
         }

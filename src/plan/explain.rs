@@ -60,6 +60,7 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
             status: task.status,
             held: held(&spec.entry).iter().map(HeldReason::code).collect(),
             held_by: held(&spec.entry),
+            group_limit: spec.group_limit.as_ref().map(|limit| limit.at_most),
             file: task.file.clone(),
             line: task.line,
             kind: task.kind,

@@ -11,6 +11,7 @@ use super::origins;
 use super::outline::Outline;
 use super::tables;
 use super::titles;
+use super::types::Brief;
 use super::types::Defaults;
 use super::types::PlanCommand;
 use super::values;
@@ -36,6 +37,7 @@ pub(crate) struct Facts {
     pub(crate) shell: Option<PlanCommand>,
     pub(crate) files: Vec<FileClaim>,
     pub(crate) outputs: Vec<String>,
+    pub(crate) brief: Option<Brief>,
     pub(crate) acceptance: Vec<String>,
     pub(crate) requirements: Vec<String>,
     pub(crate) status: Option<PlanStatus>,
@@ -94,6 +96,9 @@ pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<D
         if !range.is_empty() {
             reader.one(&field);
         }
+    }
+    if reader.facts.defaults.agent.is_none() && !reader.facts.by_person {
+        reader.facts.defaults.agent.clone_from(&found.title.agent);
     }
     if let Some(attributes) = &found.title.attributes {
         reader.read_attributes(attributes, found.line);
@@ -184,8 +189,14 @@ pub(crate) fn agent_name(value: &str) -> String {
 
 /// Whether who is named is a person: then the task is a gate.
 fn is_person(value: &str) -> bool {
-    let lower = value.trim().trim_start_matches('@').to_lowercase();
-    matches!(lower.as_str(), "user" | "manual" | "human" | "git (manual)")
+    let lower = value.trim_start_matches(|c: char| !c.is_alphanumeric()).trim().to_lowercase();
+    let first = lower.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    let rest = lower[first.len()..].trim_start();
+    let alone = ["", "approval", "review", "action", "decision", "sign-off"].contains(&rest);
+    matches!(first, "user" | "manual" | "human" | "person" | "uživatel" | "člověk" | "ručně")
+        && (alone || rest.starts_with('(') || rest.starts_with('（'))
+        || (lower.ends_with("(manual)") || lower.ends_with("(human)") || lower.ends_with("(user)"))
+        || ["owner approval", "user approval", "human approval", "approval"].contains(&lower.as_str())
 }
 
 /// Reads fields one by one.
@@ -434,6 +445,13 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     fn files(&mut self, field: &Field, verb: Option<FileVerb>) {
         for (text, range) in values::parts(self.outline, field) {
             let mut outside: Vec<String> = Vec::new();
+            if verb.is_none()
+                && let Some(path) = values::brief(&field.name, text)
+            {
+                let line = super::lines::number(self.outline.lines.at(range.start));
+                self.facts.brief.get_or_insert(Brief { path, line });
+                continue;
+            }
             for claim in values::files(text, verb) {
                 match values::inside(&claim.path) {
                     Some(path) => self.facts.files.push(FileClaim { verb: claim.verb, path }),
@@ -455,10 +473,7 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
 
     fn outputs(&mut self, field: &Field) {
         for (text, _) in values::parts(self.outline, field) {
-            let paths = values::code_spans(text).into_iter().map(|(span, _)| span);
-            let paths = paths
-                .filter(|path| path.contains(['/', '.']) && !path.contains([' ', '*', '?', '{', '[', ':']));
-            self.facts.outputs.extend(paths.filter_map(values::inside));
+            self.facts.outputs.extend(values::outputs(text));
         }
     }
 

@@ -132,14 +132,14 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
         };
         written.after += emoji;
         match &written.shape {
-            Shape::Word(word) if names::WORDS[*word] != "subtask" => {
+            Shape::Word(word) => {
                 classes.entry(rank(*word)).or_default().push((index, written));
             }
             Shape::Name(prefix) => {
                 *prefixes.entry(prefix.clone()).or_default() += 1;
                 named.push((index, written));
             }
-            Shape::Word(_) | Shape::Number(_) => {}
+            Shape::Number(_) => {}
         }
     }
     named.retain(|(_, written)| match &written.shape {

@@ -101,7 +101,9 @@ fn shape(text: &str) -> Option<(Shape, usize, usize)> {
         let depth = text[..length].trim_end_matches(".0").bytes().filter(|byte| *byte == b'.').count() + 1;
         return Some((Shape::Number(depth), 0, length));
     }
-    let word = &text[..letters];
+    // `Sub-Task 1` is a `Subtask 1`.
+    let hyphened = text.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("sub-task"));
+    let (word, letters) = if hyphened { ("subtask", 8) } else { (&text[..letters], letters) };
     if let Some(index) = WORDS.iter().position(|known| known.eq_ignore_ascii_case(word)) {
         let rest = &text[letters..];
         let gap = rest.len() - rest.trim_start_matches([' ', '-', '#', '\u{a0}']).len();

@@ -21,6 +21,7 @@ use super::native;
 use super::order;
 use super::outline::Outline;
 use super::recognise;
+use super::remarks;
 use super::titles;
 use super::todos;
 use super::types::Granularity;
@@ -169,6 +170,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     if !exact {
         fenced::report(&outline, &mut plan);
+    }
+    if options.granularity.is_none() && !options.as_one && !options.boxes_all {
+        remarks::counts(&outline, &mut plan);
     }
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
     bare::report(&outline, &marks, &mut plan);

@@ -16,6 +16,7 @@ use super::types::Defaults;
 use super::types::Plan;
 use super::types::PlanCommand;
 use super::types::PlanTask;
+use super::who;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
@@ -24,6 +25,7 @@ use crate::model::ids::TaskId;
 use crate::model::run::GroupContext;
 use crate::model::task::Entry;
 use crate::model::task::FileVerb;
+use crate::model::task::GroupLimit;
 use crate::model::task::HeldReason;
 use crate::model::task::Need;
 use crate::model::task::PlanStatus;
@@ -357,6 +359,7 @@ fn spec(
         entry,
         needs,
         conflicts: Vec::new(),
+        group_limit: group_limit(plan, task),
         agent,
         model: chain.iter().find_map(|defaults| defaults.model.clone()),
         layer: chain.iter().find_map(|defaults| defaults.layer).or(role_layer),
@@ -371,6 +374,17 @@ fn spec(
         optional: task.optional,
         tick: task.tick.clone(),
     }
+}
+
+/// The limit of the innermost group that has one.
+fn group_limit(plan: &Plan, task: &PlanTask) -> Option<GroupLimit> {
+    let found = ancestors(&plan.groups, task.group).map(|group| &plan.groups[group]);
+    found.into_iter().find_map(|group| {
+        let at_most = group.limit.filter(|limit| *limit > 0)?;
+        // The line tells groups with the same title apart, the file those of several plans.
+        let file = task.file.as_deref().unwrap_or("");
+        Some(GroupLimit { group: format!("{file}:{} {}", group.line, group.title), at_most })
+    })
 }
 
 /// The commands of a task with their lines: what `check` lists.
@@ -392,27 +406,23 @@ pub(crate) fn commands_of(plan: &Plan, task: &PlanTask, spec: &TaskSpec) -> Vec<
 struct Names<'o, 'd> {
     options: &'o ResolveOptions,
     diagnostics: &'d mut Vec<Diagnostic>,
-    /// Names that nobody knows: file, line and id of the first task, and how many there are.
-    unknown: BTreeMap<String, (Option<String>, u32, TaskId, usize)>,
+    /// Names that nobody knows: the file and id of the first task, and the lines of all.
+    unknown: BTreeMap<String, (Option<String>, TaskId, Vec<u32>)>,
 }
 
 impl Names<'_, '_> {
     fn agent(&mut self, name: &str, task: &PlanTask, by_option: bool) -> (Option<String>, Option<u8>) {
         let bare = name.trim().trim_start_matches('@');
-        let same = |known: &str| known.trim_start_matches('@').eq_ignore_ascii_case(bare);
-        if let Some((_, role)) = self.options.roles.iter().find(|(known, _)| same(known)) {
-            return (Some(role.agent.clone()), role.layer);
-        }
-        if let Some(known) = self.options.agents.iter().find(|known| same(known)) {
-            return (Some(known.clone()), None);
+        if let Some(found) = who::find(bare, self.options) {
+            return found;
         }
         if by_option {
             let message = format!("there is no agent `{name}`, which --agent asks for task `{}`", task.id);
             let diagnostic = self.hints(bare, Diagnostic::error("unknown-agent", Place::WHOLE, message));
             self.diagnostics.push(diagnostic);
         } else {
-            let first = (task.file.clone(), task.line, task.id.clone(), 0);
-            self.unknown.entry(bare.to_owned()).or_insert(first).3 += 1;
+            let first = (task.file.clone(), task.id.clone(), Vec::new());
+            self.unknown.entry(bare.to_owned()).or_insert(first).2.push(task.line);
         }
         (self.options.default_agent.clone(), None)
     }
@@ -440,16 +450,20 @@ impl Names<'_, '_> {
     fn tell(&mut self) {
         let instead = self.options.default_agent.as_deref();
         let instead = instead.map_or("any agent".to_owned(), |agent| format!("`{agent}`"));
-        for (name, (file, line, id, count)) in std::mem::take(&mut self.unknown) {
-            let others = match count {
+        for (name, (file, id, lines)) in std::mem::take(&mut self.unknown) {
+            let others = match lines.len() {
                 0 | 1 => "goes".to_owned(),
                 2 => "and 1 other go".to_owned(),
-                _ => format!("and {} others go", count - 1),
+                count => format!("and {} others go", count - 1),
             };
             let message = format!("there is no agent `{name}`: task `{id}` {others} to {instead}");
-            let diagnostic = Diagnostic::warning("unknown-agent", Place::line(line), message)
+            let place = lines.first().map_or(Place::WHOLE, |line| Place::line(*line));
+            let diagnostic = Diagnostic::warning("unknown-agent", place, message)
                 .in_optional_file(file.as_deref());
-            let diagnostic = self.hints(&name, diagnostic);
+            let mut diagnostic = self.hints(&name, diagnostic);
+            if lines.len() > 1 {
+                diagnostic = diagnostic.hint(format!("the tasks stand on lines {}", who::listed(&lines)));
+            }
             self.diagnostics.push(diagnostic);
         }
     }

@@ -122,8 +122,10 @@ fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)
             })
     };
     names.iter().enumerate().position(|(column, name)| {
-        matches!(name.to_lowercase().as_str(), "id" | "task" | "#" | "ticket" | "task id")
-            && holds_ids(column)
+        matches!(
+            name.to_lowercase().as_str(),
+            "id" | "task" | "#" | "ticket" | "task id" | "story" | "story id"
+        ) && holds_ids(column)
     })
 }
 

@@ -6,6 +6,7 @@ mod explained;
 mod fields;
 mod golden;
 mod order;
+mod own;
 mod property;
 mod replanning;
 mod resolving;

@@ -26,6 +26,8 @@ pub(crate) struct Title {
     pub(crate) attributes: Option<String>,
     /// ` - CRITICAL` and the like at its end.
     pub(crate) priority: Option<u8>,
+    /// `(@name)` at its end: who does it.
+    pub(crate) agent: Option<String>,
     /// `(optional)` at its end, or `Optional:` at its start.
     pub(crate) optional: bool,
 }
@@ -63,6 +65,11 @@ pub(crate) fn read(text: &str) -> Title {
     // Each look at the end reads the whole title, so their number is bounded.
     for _ in 0..MOST_ASIDES {
         let before = rest.trim_end();
+        if let Some((title_before, name)) = addressee(before) {
+            title.agent.get_or_insert(name.to_owned());
+            rest = title_before;
+            continue;
+        }
         rest = trailing(before, &mut title);
         if rest.len() == before.len() {
             break;
@@ -188,6 +195,13 @@ fn leading_tag(text: &str) -> Option<(&str, &str)> {
     let end = inner.find(close)?;
     let after = &inner[end + 1..];
     (!after.starts_with('(')).then_some((&inner[..end], after))
+}
+
+/// `title (@name)`: one name in parentheses at the end. A bare `@name` is left alone, since it calls a user.
+fn addressee(text: &str) -> Option<(&str, &str)> {
+    let (before, name) = text.strip_suffix(')')?.rsplit_once("(@")?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    is_name.then(|| (before.trim_end(), name))
 }
 
 /// A text without emphasis, code marks, link targets and emoji, white space collapsed.

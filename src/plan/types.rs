@@ -206,12 +206,12 @@ pub struct PlanTask {
     pub files: Vec<FileClaim>,
     /// Paths it says it leaves behind.
     pub outputs: Vec<String>,
+    /// Another document with its words, which the reader does not open.
+    pub brief: Option<Brief>,
     /// Criteria in words.
     pub acceptance: Vec<String>,
     /// Back references, never dependencies.
     pub requirements: Vec<String>,
-    /// A document that says more of it.
-    pub brief: Option<Brief>,
     /// Its box.
     pub tick: Option<BoxPlace>,
     /// From where its fields came; a value that is the field's own is left empty. What is not told here came

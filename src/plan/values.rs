@@ -148,6 +148,62 @@ fn outside_parentheses<'t>(text: &str, spans: &[Piece<'t>]) -> Vec<&'t str> {
     if outside.is_empty() { spans.iter().map(|(span, _)| *span).collect() } else { outside }
 }
 
+/// The paths inside the project that an `Output` names: those in code spans, or a value that is nothing but
+/// paths. Results in words (`a report`) are none.
+pub(crate) fn outputs(text: &str) -> Vec<String> {
+    let spans = code_spans(text);
+    let words: Vec<&str> = if spans.is_empty() {
+        let words: Vec<&str> =
+            text.split([',', ';', '，', '、']).map(|word| word.trim().trim_end_matches('.')).collect();
+        if words.iter().all(|word| is_file(word)) { words } else { Vec::new() }
+    } else {
+        spans.into_iter().map(|(span, _)| span).filter(|span| is_file(span)).collect()
+    };
+    words.into_iter().filter_map(|path| inside(&path.replace('\\', "/"))).collect()
+}
+
+/// Whether a word is the path of one file: it has an ending, or a folder before it.
+fn is_file(word: &str) -> bool {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or(word);
+    let ending = name.rsplit_once('.').is_some_and(|(_, ending)| {
+        (1..=8).contains(&ending.len())
+            && ending.starts_with(|c: char| c.is_ascii_alphabetic())
+            && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    let hidden = name.starts_with('.') && name.len() > 1;
+    is_path(word)
+        && !word.contains(['*', '?', '{', '[', ':', '(', '<', '|', '"', '='])
+        && !name.is_empty()
+        && (ending || hidden || word.matches('/').count() > 0 && !word.starts_with('@'))
+}
+
+/// The document that holds the task's words, where a field or column points to one: `**File**:
+/// plans/TASK_DEPLOY.md`. A path of some other file is one that the task touches.
+pub(crate) fn brief(key: &str, text: &str) -> Option<String> {
+    let spans = code_spans(text);
+    let link = text.strip_prefix('[').and_then(|rest| rest.split_once("]("));
+    let path = match (spans.as_slice(), link) {
+        (_, Some((_, target))) => target.strip_suffix(')')?,
+        ([(span, _)], None) if only_spans(text).is_some() => span,
+        ([], None) => text,
+        _ => return None,
+    };
+    let path = path.trim_start_matches("./");
+    let markdown = path.len() > 3 && path.to_ascii_lowercase().ends_with(".md");
+    if !markdown || !is_path(path) || path.contains(['*', '?', '{', '#']) {
+        return None;
+    }
+    let (folders, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
+    let name = name.to_ascii_lowercase();
+    let named = ["brief", "taskfile", "prompt", "promptfile"]
+        .contains(&key.to_lowercase().replace([' ', '_', '-'], "").as_str());
+    let single = matches!(key.to_lowercase().as_str(), "" | "file");
+    let is_task = ["task", "prompt", "brief"].iter().any(|word| name.starts_with(word));
+    let in_plans = folders.split(['/', '\\']).any(|folder| matches!(folder, "plans" | "tasks" | "briefs"));
+    // Without a word for it a file in `plans/` may as well be what the task writes: its name has to say.
+    (named || single && (is_task || in_plans && !key.is_empty())).then(|| inside(&path.replace('\\', "/")))?
+}
+
 /// `Create: path`, `Modify path`.
 pub(crate) fn verb_before(text: &str) -> Option<(FileVerb, &str)> {
     let text = text.trim_start_matches(['*', '_']);

@@ -1,5 +1,6 @@
 //! Which task waits for which, by place in plan order.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::model::run::RunSpec;
@@ -16,6 +17,10 @@ pub(super) struct Graph {
     pub(super) dependents: Vec<Vec<usize>>,
     /// What each task must not run beside, in order.
     pub(super) conflicts: Vec<Vec<usize>>,
+    /// For each task the limited group it is in, by its place in `crew_limits`.
+    crews: Vec<Option<usize>>,
+    /// How many tasks of each limited group may be under way at once.
+    crew_limits: Vec<usize>,
     /// How many tasks the longest chain has that begins with each task.
     pub(super) chain: Vec<u32>,
     /// Every task, none before what it needs.
@@ -45,6 +50,19 @@ impl Graph {
             }
             task.conflicts.iter().filter_map(|id| view.place(id)).for_each(&mut apart);
         }
+        let mut crew_limits: Vec<usize> = Vec::new();
+        let mut crew_of: BTreeMap<&str, usize> = BTreeMap::new();
+        let crews = spec.tasks.iter().map(|task| {
+            let limit = task.group_limit.as_ref()?;
+            let at_most = usize::try_from(limit.at_most).unwrap_or(usize::MAX).max(1);
+            let crew = *crew_of.entry(limit.group.as_str()).or_insert_with(|| {
+                crew_limits.push(at_most);
+                crew_limits.len() - 1
+            });
+            crew_limits[crew] = crew_limits[crew].min(at_most);
+            Some(crew)
+        });
+        let crews = crews.collect();
         let mut dependents = vec![Vec::new(); count];
         for (place, needs) in needs.iter().enumerate() {
             for &need in needs {
@@ -61,9 +79,23 @@ impl Graph {
             needs: needs.into_iter().map(Vec::from_iter).collect(),
             dependents,
             conflicts: conflicts.into_iter().map(Vec::from_iter).collect(),
+            crews,
+            crew_limits,
             chain,
             order,
         }
+    }
+
+    /// The number under which tasks wait for a place in the limited group of `place`: no task has it.
+    pub(super) fn crew(&self, place: usize) -> Option<usize> {
+        self.crews[place].map(|crew| self.crews.len() + crew)
+    }
+
+    /// Whether those under way leave no place in the limited group of `place`.
+    pub(super) fn is_crew_full(&self, place: usize, under_way: impl Iterator<Item = usize>) -> bool {
+        self.crews[place].is_some_and(|crew| {
+            under_way.filter(|other| self.crews[*other] == Some(crew)).count() >= self.crew_limits[crew]
+        })
     }
 
     /// How many tasks wait, directly or not, for those of `roots`; tasks for which `open` is false

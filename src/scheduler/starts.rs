@@ -123,8 +123,11 @@ impl Scheduler {
     }
 
     pub(super) fn release(&mut self, place: usize) {
-        for waiting in self.queue.release(place) {
-            self.enqueue(waiting);
+        let crew = self.graph.crew(place).into_iter();
+        for other in std::iter::once(place).chain(crew) {
+            for waiting in self.queue.release(other) {
+                self.enqueue(waiting);
+            }
         }
     }
 
@@ -183,12 +186,17 @@ impl Scheduler {
         best.map(|(rank, step)| (rank, Found::Start(step.rung.clone())))
     }
 
-    /// The task that has to be done before this one starts, because both touch the same files: one
-    /// that is under way, or an earlier one of the plan that could start as well.
+    /// What keeps this one back: a place in its group, where the plan limits how many of it run at once,
+    /// or the task that has to be done before because both touch the same files, one that is under way or
+    /// an earlier one of the plan that could start as well.
     ///
     /// Those under way are few and are asked first: of many tasks that all touch one file, all but
     /// the first are turned away by that.
     fn in_the_way(&self, place: usize) -> Option<usize> {
+        let at_work = self.flights.keys().chain(self.asked.keys()).copied();
+        if self.graph.is_crew_full(place, at_work) {
+            return self.graph.crew(place);
+        }
         let conflicts = &self.graph.conflicts[place];
         if conflicts.is_empty() {
             return None;

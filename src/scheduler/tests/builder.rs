@@ -18,7 +18,7 @@ use crate::model::reading::{Reading, Sign, SignSource};
 use crate::model::report::ReportFact;
 use crate::model::run::{RunSettings, RunSpec};
 use crate::model::task::{
-    EdgeRule, Entry, FileClaim, FileVerb, HeldReason, Need, PlanStatus, TaskKind, TaskSpec,
+    EdgeRule, Entry, FileClaim, FileVerb, GroupLimit, HeldReason, Need, PlanStatus, TaskKind, TaskSpec,
 };
 use crate::model::time::Timestamp;
 
@@ -32,6 +32,7 @@ pub(super) fn task(id: &str) -> TaskSpec {
 pub(super) trait TaskWords {
     fn needs(self, ids: &[&str]) -> Self;
     fn conflicts(self, ids: &[&str]) -> Self;
+    fn at_most(self, group: &str, at_most: u32) -> Self;
     fn agent(self, name: &str) -> Self;
     fn skip(self, why: &str) -> Self;
     fn hold(self, reasons: Vec<HeldReason>) -> Self;
@@ -51,6 +52,11 @@ impl TaskWords for TaskSpec {
 
     fn conflicts(mut self, ids: &[&str]) -> Self {
         self.conflicts.extend(ids.iter().map(|id| TaskId::new(*id)));
+        self
+    }
+
+    fn at_most(mut self, group: &str, at_most: u32) -> Self {
+        self.group_limit = Some(GroupLimit { group: group.to_owned(), at_most });
         self
     }
 

@@ -102,6 +102,43 @@ fn tasks_that_touch_the_same_files_do_not_run_together() {
 }
 
 #[test]
+fn a_group_runs_no_more_tasks_at_once_than_its_heading_says() {
+    let mut world = World::start(spec(vec![
+        task("T1").at_most("assets", 2),
+        task("T2").at_most("assets", 2),
+        task("T3").at_most("assets", 2),
+        task("T4").at_most("assets", 2).conflicts(&["T2"]),
+        task("T5").at_most("pages", 1),
+        task("T6").at_most("pages", 1),
+    ]));
+    assert_eq!(world.at_work(), ["T1", "T2", "T5"]);
+    world.end_task("T2", good);
+    assert_eq!(world.at_work(), ["T1", "T3", "T5"], "whichever ends makes room");
+    world.end_task("T5", good);
+    assert_eq!(world.at_work(), ["T1", "T3", "T6"], "each group has a limit of its own");
+    world.end_task("T1", good);
+    assert_eq!(world.at_work(), ["T3", "T4", "T6"]);
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
+fn a_task_that_waits_for_its_retry_leaves_its_place_in_the_group() {
+    let mut world = World::start(spec(vec![
+        task("T1").at_most("assets", 1).verify("cargo test"),
+        task("T2").at_most("assets", 1),
+    ]));
+    world.end_task("T1", good);
+    assert_eq!(world.status("T1"), TaskStatus::Verifying);
+    assert_eq!(world.running("T2"), None, "a check is work, too");
+    world.verified("T1", 1);
+    assert_eq!(world.status("T1"), TaskStatus::Retrying);
+    assert!(world.running("T2").is_some());
+    world.let_all_pass();
+    assert_eq!(world.exit(), Some(ExitCode::Success));
+}
+
+#[test]
 fn a_tasks_own_checks_run_at_once() {
     let mut world = World::start(spec(vec![task("T1").verify("cargo test"), task("T2")]));
     let effects = world.end_task("T1", good);

@@ -268,6 +268,14 @@ impl World {
                 }
             }
             let place = self.follower.place(&key.task).unwrap();
+            if let Some(limit) = &spec.tasks[place].group_limit {
+                let same = |key: &&AttemptKey| {
+                    let place = self.follower.place(&key.task).unwrap();
+                    spec.tasks[place].group_limit.as_ref().is_some_and(|other| other.group == limit.group)
+                };
+                let count = self.work.keys().filter(same).count();
+                assert!(count <= limit.at_most as usize, "{}: {count} of {limit:?}", key.task);
+            }
             for other in &spec.tasks[place].conflicts {
                 assert!(self.work.keys().all(|key| key.task != *other), "{} and {other} together", key.task);
             }

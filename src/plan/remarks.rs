@@ -1,0 +1,187 @@
+//! What a careful reader notices about a whole plan: a count of tasks that is another one than the plan
+//! has, and text that looks like a key.
+//!
+//! Nothing here changes what is run. What a key looks like is not known here: whoever reads a plan says
+//! so, and the value is never repeated.
+
+use super::blocks::LineKind;
+use super::lines::Lines;
+use super::lines::number;
+use super::outline::Outline;
+use super::titles;
+use super::types::Plan;
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Place;
+
+/// The most remarks of one kind: the first few say all there is to say.
+const MOST_TOLD: usize = 10;
+
+/// Lines longer than this hold no count that a person would look for.
+const LONGEST: usize = 400;
+
+/// Words that stand before the number of all tasks.
+const BEFORE: [&str; 8] = [
+    "total number of tasks",
+    "total task count",
+    "total tasks",
+    "tasks total",
+    "number of tasks",
+    "task count",
+    "celkem úkolů",
+    "počet úkolů",
+];
+
+/// Words that stand after it.
+const AFTER: [&str; 4] = ["tasks in total", "tasks total", "total tasks", "úkolů celkem"];
+
+/// Reports counts of all tasks that are not what the plan has.
+pub(crate) fn counts(outline: &Outline<'_>, plan: &mut Plan) {
+    let has = plan.tasks.len();
+    if has == 0 {
+        return;
+    }
+    let lines = (0..outline.lines.len())
+        .filter(|line| matches!(outline.kind(*line), LineKind::Text | LineKind::Table | LineKind::Heading));
+    let found: Vec<(usize, usize)> = lines
+        .filter_map(|line| {
+            let text = outline.lines.get(line);
+            let says = (text.len() <= LONGEST).then(|| total(text)).flatten()?;
+            (says != has).then_some((line, says))
+        })
+        .take(MOST_TOLD)
+        .collect();
+    plan.diagnostics.extend(found.into_iter().map(|(line, says)| {
+        let tasks = if has == 1 { "task" } else { "tasks" };
+        let message = format!("the plan says that it has {says}, and {has} {tasks} were found");
+        Diagnostic::warning("count-differs", Place::line(number(line)), message)
+            .hint("orchestrate check --explain shows every task, and every box that is none")
+    }));
+}
+
+/// The number of all tasks that a line states.
+fn total(line: &str) -> Option<usize> {
+    // Most lines have no digit, and cleaning a line costs.
+    if !line.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let text = titles::clean(line).to_lowercase();
+    for words in BEFORE {
+        if let Some(at) = text.find(words) {
+            let rest = text[at + words.len()..].trim_start_matches([':', '：', '=', '|', ' ', '-', '—', '–']);
+            if rest.len() < text.len() - at - words.len()
+                && let Some(count) = leading_number(rest)
+            {
+                return Some(count);
+            }
+        }
+    }
+    for words in AFTER {
+        if let Some(count) = text.find(words).and_then(|at| trailing_number(&text[..at])) {
+            return Some(count);
+        }
+    }
+    let rest = text.split_once("total:").map(|(_, rest)| rest.trim_start())?;
+    let count = leading_number(rest)?;
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+    unit.starts_with("task").then_some(count)
+}
+
+fn leading_number(text: &str) -> Option<usize> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let after = &text[digits..];
+    // `3.5`, `12/40`, `80%` and `3-5` are other things.
+    let other = after.starts_with(['%', '/', '-', '–']) || (after.starts_with('.') && after.len() > 1);
+    if other { None } else { text[..digits].parse().ok() }
+}
+
+fn trailing_number(text: &str) -> Option<usize> {
+    let text = text.strip_suffix(' ')?;
+    let digits = text.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let before = &text[..text.len() - digits];
+    let other = before.ends_with(['.', '/', '-', '–']) || before.ends_with(char::is_alphabetic);
+    if other { None } else { text[text.len() - digits..].parse().ok() }
+}
+
+/// Reports lines with what looks like a key or password. `hides` says whether a text has something that
+/// is kept out of logs; it is asked for the whole text first, and for single lines only if that has.
+pub fn secrets(text: &str, hides: &dyn Fn(&str) -> bool) -> Vec<Diagnostic> {
+    if !hides(text) {
+        return Vec::new();
+    }
+    let lines = Lines::new(text);
+    let places: Vec<usize> =
+        (0..lines.len()).filter(|line| hides(lines.get(*line))).take(MOST_TOLD).collect();
+    let told = |place: Place| {
+        Diagnostic::warning(
+            "secret-in-plan",
+            place,
+            "this looks like a key or password: it goes to the agent as it stands, and nowhere else",
+        )
+        .hint("keep it in the environment and name the variable here")
+    };
+    if places.is_empty() {
+        // It spans lines, such as a private key.
+        return vec![told(Place::WHOLE)];
+    }
+    places.into_iter().map(|line| told(Place::line(number(line)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+
+    fn counts(text: &str) -> Vec<(u32, String)> {
+        plan(text)
+            .diagnostics
+            .into_iter()
+            .filter(|diagnostic| diagnostic.code == "count-differs")
+            .map(|diagnostic| (diagnostic.place.line, diagnostic.message))
+            .collect()
+    }
+
+    #[test]
+    fn a_total_that_differs_is_told_in_all_its_wordings() {
+        let tasks = "- [ ] One\n- [ ] Two\n\n";
+        for says in [
+            "Total tasks: 3",
+            "**Total Tasks**: 3",
+            "- **Number of tasks**: 3",
+            "| Total tasks | 3 |\n|---|---|\n| x | y |",
+            "There are 3 tasks in total.",
+            "Total: 3 tasks",
+            "Celkem úkolů: 3",
+        ] {
+            let found = counts(&format!("# Plan\n\n{tasks}## Summary\n\n{says}\n"));
+            assert_eq!(
+                found,
+                [(8, "the plan says that it has 3, and 2 tasks were found".to_owned())],
+                "{says}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_no_totals() {
+        for says in [
+            "Total tasks: 2",
+            "Total tasks done: 80%",
+            "Total: 3 hours",
+            "Total tasks: 1/2",
+            "```\nTotal tasks: 9\n```",
+        ] {
+            let text = format!("- [ ] One\n- [ ] Two\n\n## Summary\n\n{says}\n");
+            assert_eq!(counts(&text), [], "{says}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_told_by_its_line_and_never_repeated() {
+        let text = "# Plan\n- [ ] One\n  - key: SECRET-abc\n";
+        let found = secrets(text, &|text| text.contains("SECRET-"));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].code, found[0].place.line), ("secret-in-plan", 3));
+        assert!(!format!("{found:?}").contains("SECRET-abc"));
+        assert_eq!(secrets("nothing", &|text| text.contains("SECRET-")), []);
+    }
+}
