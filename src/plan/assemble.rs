@@ -331,13 +331,7 @@ impl Maker<'_, '_> {
             }
         }
         let title = found.title.text.clone();
-        let kind = if fact.by_person {
-            TaskKind::Gate
-        } else if words::begins_with(&title, "checkpoint") {
-            TaskKind::Checkpoint
-        } else {
-            TaskKind::Task
-        };
+        let kind = kind(fact, &title);
         let tick = found.mark.map(|(line, mark)| BoxPlace {
             file: None,
             line: number(line),
@@ -379,6 +373,17 @@ impl Maker<'_, '_> {
 /// A group and those around it, innermost first.
 pub(crate) fn ancestors(groups: &[Group], group: Option<usize>) -> impl Iterator<Item = usize> {
     std::iter::successors(group, |group| groups[*group].parent)
+}
+
+/// Work of a person is a gate, whatever its title says.
+fn kind(fact: &Facts, title: &str) -> TaskKind {
+    if fact.by_person {
+        TaskKind::Gate
+    } else if words::begins_with(title, "checkpoint") {
+        TaskKind::Checkpoint
+    } else {
+        TaskKind::Task
+    }
 }
 
 /// The mark that this plan uses for done.
