@@ -390,13 +390,7 @@ impl Maker<'_, '_> {
             }
         }
         let title = found.title.text.clone();
-        let kind = if fact.by_person {
-            TaskKind::Gate
-        } else if is_checkpoint(&title) {
-            TaskKind::Checkpoint
-        } else {
-            TaskKind::Task
-        };
+        let kind = kind(&fact, &title);
         let tick = found.mark.map(|(line, mark)| BoxPlace {
             file: None,
             line: number(line),
@@ -459,6 +453,17 @@ fn status_of_steps(done: usize, total: usize) -> Option<PlanStatus> {
 /// A group and those around it, innermost first.
 pub(crate) fn ancestors(groups: &[Group], group: Option<usize>) -> impl Iterator<Item = usize> {
     std::iter::successors(group, |group| groups[*group].parent)
+}
+
+/// Work of a person is a gate, whatever its title says.
+fn kind(fact: &Facts, title: &str) -> TaskKind {
+    if fact.by_person {
+        TaskKind::Gate
+    } else if is_checkpoint(title) {
+        TaskKind::Checkpoint
+    } else {
+        TaskKind::Task
+    }
 }
 
 /// The mark that this plan uses for done.

@@ -90,8 +90,8 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
         "model" | "modeltier" => Key::Model,
         "layer" => Key::Layer,
         "command" => Key::Command,
-        "files" | "file" | "brief" | "taskfile" | "promptfile" | "location" | "locations" | "package" | "packages" | "package(s)" | "touches"
-        | "soubory" | "文件" => Key::Files(None),
+        "files" | "file" | "brief" | "taskfile" | "promptfile" | "location" | "locations" | "package"
+        | "packages" | "package(s)" | "touches" | "soubory" | "文件" => Key::Files(None),
         "filestocreate" | "create" => Key::Files(Some(FileVerb::Create)),
         "filestomodify" | "modifiedfiles" | "modify" => Key::Files(Some(FileVerb::Modify)),
         "verify" | "validationcommands" | "run" => Key::Verify,

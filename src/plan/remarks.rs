@@ -115,7 +115,7 @@ pub fn secrets(text: &str, hides: &dyn Fn(&str) -> bool) -> Vec<Diagnostic> {
         Diagnostic::warning(
             "secret-in-plan",
             place,
-            "this looks like a key or password: it goes to the agent as it stands, and nowhere else",
+            "this looks like a key or password, and the agent is given it as it stands",
         )
         .hint("keep it in the environment and name the variable here")
     };

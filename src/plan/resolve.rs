@@ -458,8 +458,8 @@ impl Names<'_, '_> {
             };
             let message = format!("there is no agent `{name}`: task `{id}` {others} to {instead}");
             let place = lines.first().map_or(Place::WHOLE, |line| Place::line(*line));
-            let diagnostic = Diagnostic::warning("unknown-agent", place, message)
-                .in_optional_file(file.as_deref());
+            let diagnostic =
+                Diagnostic::warning("unknown-agent", place, message).in_optional_file(file.as_deref());
             let mut diagnostic = self.hints(&name, diagnostic);
             if lines.len() > 1 {
                 diagnostic = diagnostic.hint(format!("the tasks stand on lines {}", who::listed(&lines)));

@@ -101,6 +101,23 @@ fn diagrams_count_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn check_tells_of_keys_in_the_plan_and_never_shows_them() {
+    let project = Project::new();
+    project.write(
+        "plan.md",
+        "# Keys\n\n- [ ] T1 A\n  - Agent: command\n  - Command: `true`\n  - use sk-abcdefghijklmnopqrstuvwx\n",
+    );
+    let ran = project.run(["check", "plan.md"]).expect(0);
+    assert!(ran.stderr.contains("looks like a key"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("plan.md:6"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("ghijklmnop") && !ran.stdout.contains("ghijklmnop"), "{}", ran.stderr);
+    let check = project.run(["check", "plan.md", "--output", "json"]).expect(0);
+    assert!(!check.stdout.contains("ghijklmnop"), "{}", check.stdout);
+    let codes = check.json()["diagnostics"].to_string();
+    assert!(codes.contains("secret-in-plan"), "{codes}");
+}
+
+#[test]
 fn check_names_the_variables_that_are_not_passed_on() {
     let mut project = Project::new();
     project.set("DEPLOY_TOKEN", "x").set("REDIS_URL", "redis://x").set("EDITOR", "vi");

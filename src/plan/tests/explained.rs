@@ -122,12 +122,7 @@ const SAMPLES: &[Sample] = &[
         &["counter done", "limit in_progress", "headers open", "docs open"],
         &["limit>docs", "headers>docs", "!limit>headers"],
     ),
-    sample(
-        "antigravity",
-        "task.md",
-        &["* done", "* in_progress", "* open", "* open"],
-        &["1>4", "4>5"],
-    ),
+    sample("antigravity", "task.md", &["* done", "* in_progress", "* open", "* open"], &["1>4", "4>5"]),
     sample("execplan", ".agent/execplans/lighthouse.md", &["* done", "* done", "* open", "* open"], &[]),
     sample(
         "bmad",

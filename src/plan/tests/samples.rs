@@ -138,7 +138,10 @@ fn samples_are_read_as_their_formats_say() {
 fn the_rules_for_any_markdown_find_the_same_tasks() {
     for format in SAME_TASKS {
         // What mixes the words of ralphex is read by ralphex's own rule.
-        for path in samples(format).into_iter().filter(|path| !path.ends_with("mixed.md") && !path.ends_with("ralphex/explain.md")) {
+        for path in samples(format)
+            .into_iter()
+            .filter(|path| !path.ends_with("mixed.md") && !path.ends_with("ralphex/explain.md"))
+        {
             let (own, generic) = (plan_of(&path, None), plan_of(&path, Some("generic")));
             let tasks = |plan: &Plan| -> Vec<(u32, String, String)> {
                 plan.tasks.iter().map(|task| (task.line, task.id.to_string(), task.title.clone())).collect()
