@@ -110,7 +110,7 @@ pub(crate) fn plans(before: &Plan, after: &Plan, keys: &[Vec<String>], explicit:
     whole(before.title == after.title, "title");
     whole(before.status == after.status, "status");
     whole(before.over == after.over, "whether it is over");
-    whole(before.mode_sequential == after.mode_sequential, "mode");
+    whole(explicit || before.mode_sequential == after.mode_sequential, "mode");
     whole(before.depends_on_plans == after.depends_on_plans, "the plans it depends on");
     whole(text::plain(&before.preamble) == text::plain(&after.preamble), "text before the first task");
     for what in defaults(&before.defaults, &after.defaults) {

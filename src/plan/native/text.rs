@@ -38,10 +38,16 @@ pub(crate) fn plain(text: &str) -> String {
 /// The text of a body, without the keys at its start that are written anew as they stand.
 pub(crate) fn without_keys(body: &str, keys: &[String]) -> String {
     let body = plain(body);
+    // What follows the keys may stand further to the left than they do.
+    let lead = body.len() - body.trim_start_matches([' ', '\t']).len();
+    let indent = &body[..lead];
+    let keys: Vec<String> = keys.iter().map(|key| moved(key, indent)).collect();
+    let item = format!("{indent}- ");
+    let nested = [format!("\n{indent} "), format!("\n{indent}\t")];
     let mut kept: Vec<&str> = Vec::new();
     let mut rest = body.as_str();
     // Keys stand at the start, up to the first blank line, each an item with what is nested in it.
-    while rest.starts_with("- ") {
+    while rest.starts_with(&item) {
         let known = keys.iter().find_map(|key| {
             let after = rest.strip_prefix(key.as_str())?;
             (after.is_empty() || after.starts_with('\n')).then_some(after)
@@ -51,7 +57,7 @@ pub(crate) fn without_keys(body: &str, keys: &[String]) -> String {
             continue;
         }
         let mut end = rest.find('\n').unwrap_or(rest.len());
-        while rest[end..].starts_with("\n ") || rest[end..].starts_with("\n\t") {
+        while nested.iter().any(|start| rest[end..].starts_with(start.as_str())) {
             end = rest[end + 1..].find('\n').map_or(rest.len(), |length| end + 1 + length);
         }
         kept.push(&rest[..end]);
@@ -76,7 +82,10 @@ pub(crate) fn fenced(text: &str) -> String {
 
 /// A text with every line that is not blank moved to the right.
 pub(crate) fn indented(text: &str, by: usize) -> String {
-    let indent = " ".repeat(by);
+    moved(text, &" ".repeat(by))
+}
+
+fn moved(text: &str, indent: &str) -> String {
     let lines: Vec<String> = text
         .split('\n')
         .map(|line| if line.trim().is_empty() { String::new() } else { format!("{indent}{line}") })
@@ -101,6 +110,7 @@ mod tests {
         let keys = ["- **Agent**: kilo".to_owned(), "- **Acceptance**:\n  - a".to_owned()];
         let body = "  - **Agent**: kilo\n  - **Files**: see below\n  - **Acceptance**:\n    - a\n\n  - **Agent**: kilo\n";
         assert_eq!(without_keys(body, &keys), "- **Files**: see below\n\n- **Agent**: kilo");
+        assert_eq!(without_keys("  - **Agent**: kilo\n- step", &keys), "- step");
         assert_eq!(without_keys("a\n- **Agent**: kilo", &keys), "a\n- **Agent**: kilo");
     }
 }

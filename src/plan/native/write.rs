@@ -142,7 +142,8 @@ impl Writer<'_> {
             }
         }
         matter.push_str("orchestrate:\n  format: native\n");
-        if plan.mode_sequential {
+        // Where every edge is said, those that the mode makes are among them.
+        if plan.mode_sequential && self.explicit.is_none() {
             matter.push_str("  mode: sequential\n");
         }
         let defaults = &plan.defaults;

@@ -44,7 +44,7 @@ fn projection(plan: &Plan) -> Vec<String> {
     edges.sort();
     lines.sort();
     lines.extend(edges);
-    lines.push(format!("{:?} {:?} {} {}", plan.title, plan.status, plan.over, plan.mode_sequential));
+    lines.push(format!("{:?} {:?} {}", plan.title, plan.status, plan.over));
     lines
 }
 
@@ -56,8 +56,14 @@ fn wrong(plan: &Plan, said: bool) -> Option<String> {
     let tell = |what: &str| Some(format!("{what}\n--- converted\n{}", converted.text));
     // A fence that nothing closes may run beyond the text of its task, and fences are not seen where a lone
     // carriage return ends lines.
+    // Groups that nest deeper than headings do stand beside those around them.
+    let around =
+        |group: usize| std::iter::successors(Some(group), |group| plan.groups[*group].parent).count();
+    let deep = (0..plan.groups.len()).any(|group| around(group) > 4);
     let unclosed = plan.diagnostics.iter().any(|diagnostic| diagnostic.code == "unclosed-fence");
-    if converted.lost.iter().any(|(_, what)| !said && !(unclosed && what == "shell fence")) {
+    if converted.lost.iter().any(|(_, what)| {
+        !said && !(unclosed && what == "shell fence") && !(deep && what == "groups around it")
+    }) {
         return tell(&format!("lost: {:?}", converted.lost));
     }
     let (before, after) = (projection(plan), projection(&again));
