@@ -198,5 +198,8 @@ fn shown_title(task: &CheckTask) -> String {
 
 /// `:12`, or `tasks.md:12` for a task of another file.
 fn place_of(task: &CheckTask) -> String {
-    format!(":{}", task.line)
+    match &task.file {
+        Some(file) => format!("{}:{}", plain(file), task.line),
+        None => format!(":{}", task.line),
+    }
 }

@@ -19,6 +19,7 @@ use crate::plan::types::Dependency;
 use crate::plan::types::Group;
 use crate::plan::types::Plan;
 use crate::plan::values;
+use crate::plan::words;
 
 /// The header in which a plan's state is looked for, in lines after its title.
 const HEADER: usize = 15;
@@ -47,7 +48,8 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
     if plan.status.is_none()
         && let Some(state) = state_in_total(outline)
     {
-        plan.status = Some(state);
+        // The total may say it in words that are no status.
+        plan.status = Some(if words::plan_is_over(&state) { state } else { "done".to_owned() });
         plan.over = true;
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::text;
 use crate::model::task::HeldReason;
 use crate::plan::assemble::ancestors;
+use crate::plan::titles;
 use crate::plan::types::Defaults;
 use crate::plan::types::Dependency;
 use crate::plan::types::Group;
@@ -47,7 +48,10 @@ pub(crate) fn task(before: &PlanTask, after: &PlanTask, keys: &[String]) -> Vec<
     note(marks(before) == marks(after), "mark");
     note(before.files == after.files, "files");
     note(before.outputs == after.outputs, "output");
-    note(before.acceptance == after.acceptance, "acceptance");
+    // Data have code marks in their criteria, which Markdown is cleaned of.
+    let criteria =
+        |task: &PlanTask| task.acceptance.iter().map(|text| titles::clean(text)).collect::<Vec<_>>();
+    note(criteria(before) == criteria(after), "acceptance");
     let filled = |task: &PlanTask| -> Vec<String> {
         task.requirements.iter().filter(|text| !text.is_empty()).cloned().collect()
     };
@@ -92,7 +96,18 @@ fn path(groups: &[Group], group: Option<usize>) -> Vec<&str> {
 
 /// What waits for what, without the rule that made it.
 pub(crate) fn pairs(plan: &Plan) -> BTreeSet<(&str, &str)> {
-    plan.edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str())).collect()
+    let counting = counting(plan);
+    plan.edges
+        .iter()
+        .map(|edge| (edge.from.as_str(), edge.to.as_str()))
+        .filter(|(from, to)| counting.contains(from) && counting.contains(to))
+        .collect()
+}
+
+/// What of them counts in both: who waits, or is waited for, is still to be done and will be.
+fn counting<'p>(plan: &'p Plan) -> BTreeSet<&'p str> {
+    let counts = |task: &&PlanTask| !task.status.is_met() && !task.is_put_off();
+    plan.tasks.iter().filter(counts).map(|task| task.id.as_str()).collect()
 }
 
 /// A difference: of a task, or of the plan as a whole, and what it is.
@@ -132,7 +147,8 @@ pub(crate) fn plans(before: &Plan, after: &Plan, keys: &[Vec<String>], explicit:
         if !explicit && names(before, &task.depends_on) != names(after, &read.depends_on) {
             found.push((id.clone(), "dependencies".to_owned()));
         }
-        if task.missing != read.missing || held(task) != held(read) {
+        // What is done is held by nothing, whatever stands around it.
+        if task.missing != read.missing || !task.status.is_met() && held(task) != held(read) {
             found.push((id, "what it is held by".to_owned()));
         }
     }

@@ -29,8 +29,10 @@ pub fn convert(plan: &Plan) -> Converted {
     let (implied, keys) = write::plan(plan, false);
     let again = read(&implied);
     let wanted = compare::pairs(plan);
-    if compare::pairs(&again) == wanted {
-        return Converted { lost: compare::plans(plan, &again, &keys, false), text: implied };
+    let same = compare::pairs(&again) == wanted;
+    let unsaid = compare::plans(plan, &again, &keys, false);
+    if same && unsaid.is_empty() {
+        return Converted { text: implied, lost: unsaid };
     }
     let (text, keys) = write::plan(plan, true);
     let again = read(&text);
@@ -38,6 +40,10 @@ pub fn convert(plan: &Plan) -> Converted {
     let found = compare::pairs(&again);
     for (from, to) in wanted.symmetric_difference(&found) {
         lost.push((Some((*to).to_owned()), format!("that it waits for `{from}`, or does not")));
+    }
+    // A format may add to its order what a task states, which native text says with all of it alone.
+    if same && unsaid.len() <= lost.len() {
+        return Converted { text: implied, lost: unsaid };
     }
     Converted { text, lost }
 }

@@ -376,7 +376,8 @@ fn dependencies(stated: &[Vec<Stated>], groups: &[Facts], assumed: &BTreeSet<Str
     let resolve = |stated: &[Stated]| {
         let (mut edges, mut missing) = (Vec::new(), Vec::new());
         for (value, _) in stated {
-            if references::is_none(value) {
+            // A task may be called like the word.
+            if !value.contains('`') && references::is_none(value) {
                 continue;
             }
             for piece in keys::pieces(value) {

@@ -145,7 +145,8 @@ impl Page<'_> {
             let place =
                 self.check.ignored.iter().map(|box_| box_.line.to_string().len() + 1).max().unwrap_or(0);
             for box_ in &self.check.ignored {
-                let at = pad(&format!(":{}", box_.line), place);
+                let file = box_.file.as_deref().map(plain).unwrap_or_default();
+                let at = pad(&format!("{file}:{}", box_.line), place);
                 self.fit(out, &format!("  {at}  box, {}", plain(&box_.reason)));
             }
             return;

@@ -170,6 +170,9 @@ impl<'c> Page<'c> {
         if task.optional {
             notes.push("optional".to_owned());
         }
+        if let Some(limit) = task.group_limit {
+            notes.push(format!("at most {limit} of its group at once"));
+        }
         if !waits.is_empty() {
             notes.push(waits);
         }

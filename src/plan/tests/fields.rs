@@ -196,7 +196,7 @@ fn attributes_in_braces_are_read_and_reported() {
 
 #[test]
 fn a_name_with_an_at_sign_is_no_agent() {
-    let plan = plan("- [ ] Ask @kilo to write it\n- [ ] Write it (@cline)\n");
+    let plan = plan("- [ ] Ask @kilo to write it\n- [ ] Write it @cline\n");
     assert!(plan.tasks.iter().all(|task| task.own.agent.is_none()));
     assert_eq!(plan.tasks[0].title, "Ask @kilo to write it");
 }
