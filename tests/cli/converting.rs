@@ -30,7 +30,8 @@ fn said(document: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for task in document["tasks"].as_array().unwrap() {
         let keys = ["id", "title", "status", "held", "agent", "depends_on", "files", "verify"];
-        lines.push(keys.iter().map(|key| format!("{key}={} ", task[*key])).collect());
+        let said: Vec<String> = keys.iter().map(|key| format!("{key}={}", task[*key])).collect();
+        lines.push(said.join(" "));
     }
     for edge in document["edges"].as_array().unwrap() {
         lines.push(format!("{}>{}", edge["from"], edge["to"]));

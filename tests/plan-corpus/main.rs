@@ -4,6 +4,8 @@
 //! when it is not there. Files whose format has no reader of its own yet stand in a list here, with
 //! the reason; one that begins to pass has to leave it.
 
+mod native;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;

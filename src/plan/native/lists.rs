@@ -50,28 +50,26 @@ pub(super) fn defaults(list: &mut List, defaults: &Defaults, between: impl FnOnc
     }
 }
 
-/// Commands of one line as code spans, and below them those of several in fences; where that would change
-/// their order, all in fences.
+/// Commands of one line as code spans, and below them one of several lines in a fence; what follows a fence
+/// has a key of its own.
 fn verify(list: &mut List, commands: &[PlanCommand]) {
-    if commands.is_empty() {
-        return;
-    }
     let single = |command: &PlanCommand| !command.text.contains('\n');
-    let spans = commands.iter().take_while(|command| single(command)).count();
-    let spans = if commands[spans..].iter().any(single) { 0 } else { spans };
-    let (spans, fences) = commands.split_at(spans);
-    let mut text = format!("- **{}**:", NativeKey::Verify.name());
-    if !spans.is_empty() {
-        let spans: Vec<String> = spans.iter().map(|command| span(&command.text)).collect();
-        _ = write!(text, " {}", spans.join(", "));
+    for run in commands.chunk_by(|before, _| single(before)) {
+        let (spans, fences) = run.split_at(run.iter().take_while(|command| single(command)).count());
+        let mut text = format!("- **{}**:", NativeKey::Verify.name());
+        if !spans.is_empty() {
+            let spans: Vec<String> = spans.iter().map(|command| span(&command.text)).collect();
+            _ = write!(text, " {}", spans.join(", "));
+        }
+        for command in fences {
+            let longest =
+                command.text.lines().map(|line| line.bytes().take_while(|b| *b == b'`').count()).max();
+            let marks = "`".repeat(longest.unwrap_or(0).max(2) + 1);
+            let fence = text::indented(&format!("{marks}sh\n{}\n{marks}", command.text), 2);
+            _ = write!(text, "\n{fence}");
+        }
+        list.push((NativeKey::Verify, text));
     }
-    for command in fences {
-        let longest = command.text.lines().map(|line| line.bytes().take_while(|b| *b == b'`').count()).max();
-        let marks = "`".repeat(longest.unwrap_or(0).max(2) + 1);
-        let fence = text::indented(&format!("{marks}sh\n{}\n{marks}", command.text), 2);
-        _ = write!(text, "\n{fence}");
-    }
-    list.push((NativeKey::Verify, text));
 }
 
 /// Files: on one line, or a line for each verb.

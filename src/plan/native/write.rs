@@ -35,6 +35,9 @@ const LONG_BODY: usize = 24;
 /// The front matter of a plan that is read exactly and says nothing else.
 const MATTER: &str = "---\norchestrate:\n  format: native\n---\n\n";
 
+/// What could close a fence or a comment that a text before it leaves open.
+const CLOSERS: &str = "\n## [ ] \u{2021}: z\n\n``````````````````````x\n``````````````````````\n\n~~~~~~~~~~~~~~~~~~~~~~x\n~~~~~~~~~~~~~~~~~~~~~~\n\n-->\n";
+
 /// How a task is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -44,6 +47,8 @@ enum Form {
     Heading(usize),
     /// The same, and its text in a fence.
     Fenced(usize),
+    /// The same, and the text in it moved to the right: it is code as a whole.
+    Code(usize),
 }
 
 /// Writes plans.
@@ -191,9 +196,9 @@ impl Writer<'_> {
         }
         let preamble = text::plain(&plan.preamble);
         let safe = |text: &str| {
-            let whole = format!("{MATTER}{title}\n\n{text}\n\n## G\n\n- [ ] T1: t\n");
+            let whole = format!("{MATTER}{title}\n\n{text}\n\n## G\n\n- [ ] T1: t\n{CLOSERS}");
             let read = reader::read(whole.as_bytes(), &ReadOptions::default());
-            read.tasks.len() == 1
+            read.tasks.len() == 2
                 && read.groups.len() == 1
                 && read.title == plan.title
                 && is_closed(&read)
@@ -201,9 +206,9 @@ impl Writer<'_> {
         };
         // Without a heading between, a fence that never closes would take the tasks.
         let safe_in_list = |text: &str| {
-            let whole = format!("{MATTER}{title}\n\n{text}\n\n- [ ] T1: t\n");
+            let whole = format!("{MATTER}{title}\n\n{text}\n\n- [ ] T1: t\n{CLOSERS}");
             let read = reader::read(whole.as_bytes(), &ReadOptions::default());
-            read.tasks.len() == 1 && text::plain(&read.preamble) == preamble
+            read.tasks.len() == 2 && text::plain(&read.preamble) == preamble
         };
         let has_headings =
             !preamble.is_empty() && !crate::plan::outline::Outline::read(&preamble).headings.is_empty();
@@ -243,15 +248,15 @@ impl Writer<'_> {
         let mut in_list = false;
         for (_, is_task, index) in list {
             if *is_task {
+                let level = level + 1;
+                let under = [Form::Heading(level), Form::Fenced(level), Form::Code(level)];
                 let form = if items {
                     Form::Item
-                } else if self.reads_back(*index, Form::Heading(level + 1)) {
-                    Form::Heading(level + 1)
                 } else {
-                    Form::Fenced(level + 1)
+                    under.into_iter().find(|form| self.reads_back(*index, *form)).unwrap_or(under[1])
                 };
                 let written = self.task(*index, form);
-                self.keys[*index] = self.task_keys(*index, form).0;
+                self.keys[*index] = self.known_keys(*index);
                 if !in_list || !items {
                     self.out.push('\n');
                 }
@@ -277,7 +282,7 @@ impl Writer<'_> {
         if !context.is_empty() {
             let whole = |text: &str| {
                 format!(
-                    "{MATTER}{heading}\n\n{}\n\n{text}\n\n- [ ] T1: t\n\n{marks} [ ] T2: t\n",
+                    "{MATTER}{heading}\n\n{}\n\n{text}\n\n- [ ] T1: t\n\n{marks} [ ] T2: t\n{CLOSERS}",
                     keys.join("\n")
                 )
             };
@@ -286,7 +291,7 @@ impl Writer<'_> {
             let apart = !keys.is_empty() || !read::begins_with_keys(&context);
             let same = apart
                 && is_closed(&read)
-                && read.tasks.len() == 2
+                && read.tasks.len() == 3
                 && read.groups.len() == 1
                 && text::without_keys(&read.groups[0].context, &keys) == context;
             let written = if same { context } else { text::fenced(&context) };
@@ -318,24 +323,28 @@ impl Writer<'_> {
     }
 
     fn is_short(&self, task: usize) -> bool {
-        self.plan.tasks[task].body.lines().count() <= LONG_BODY
+        let keys = self.known_keys(task);
+        text::without_keys(&self.plan.tasks[task].body, &keys).lines().count() <= LONG_BODY
     }
 
     /// Whether a task that is written in some form is read as it was.
     fn reads_back(&self, index: usize, form: Form) -> bool {
         let (written, end) = match form {
             Form::Item => (self.task(index, form), "- [ ] \u{2020}: x\n".to_owned()),
-            Form::Heading(level) | Form::Fenced(level) => {
+            Form::Heading(level) | Form::Fenced(level) | Form::Code(level) => {
                 (self.task(index, form), format!("\n{} [ ] \u{2020}: x\n", "#".repeat(level)))
             }
         };
-        let read = reader::read(format!("{MATTER}{written}{end}").as_bytes(), &ReadOptions::default());
+        let read =
+            reader::read(format!("{MATTER}{written}{end}{CLOSERS}").as_bytes(), &ReadOptions::default());
         let task = &self.plan.tasks[index];
-        let keys = self.task_keys(index, form).0;
+        let keys = self.known_keys(index);
         is_closed(&read)
-            && read.tasks.len() == 2
+            && read.tasks.len() == 3
             && read.groups.is_empty()
+            && read.tasks[0].states_dependencies == (self.explicit.is_some() || task.states_dependencies)
             && compare::task(task, &read.tasks[0], &keys).is_empty()
+            && compare::own_gates(&read, &read.tasks[0]).first() == self.own_gates(task).first()
             && (!self.minds_order(task) || task.ordered == read.tasks[0].ordered)
             && read.tasks[1].body.is_empty()
     }
@@ -349,7 +358,7 @@ impl Writer<'_> {
         let task = &self.plan.tasks[index];
         let sign = sign(task);
         let (keys, line, by_line) = self.task_keys(index, form);
-        let body = text::without_keys(&task.body, &keys);
+        let body = text::without_keys(&task.body, &self.known_keys(index));
         match form {
             Form::Item => {
                 let marker = if task.ordered && !by_line && self.minds_order(task) { "1." } else { "-" };
@@ -363,19 +372,29 @@ impl Writer<'_> {
                 }
                 out
             }
-            Form::Heading(level) | Form::Fenced(level) => {
+            Form::Heading(level) | Form::Fenced(level) | Form::Code(level) => {
                 let mut out = format!("{} [{sign}] {line}\n", "#".repeat(level));
                 if !keys.is_empty() {
                     _ = writeln!(out, "\n{}", keys.join("\n"));
                 }
-                let fenced = matches!(form, Form::Fenced(_));
                 if !body.is_empty() {
-                    let body = if fenced { text::fenced(&body) } else { body };
+                    let body = match form {
+                        Form::Item | Form::Heading(_) => body,
+                        Form::Fenced(_) => text::fenced(&body),
+                        Form::Code(_) => text::fenced(&text::indented(&body, 4)),
+                    };
                     _ = writeln!(out, "\n{body}");
                 }
                 out
             }
         }
+    }
+
+    /// The keys that a task is written with in one form or another: its text holds none of them.
+    fn known_keys(&self, index: usize) -> Vec<String> {
+        let mut keys = self.task_keys(index, Form::Item).0;
+        keys.extend(self.task_keys(index, Form::Heading(2)).0);
+        keys
     }
 
     /// The keys of a task, the text of its own line, and whether that says its id as one.
