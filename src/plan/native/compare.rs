@@ -148,7 +148,7 @@ pub(crate) fn plans(before: &Plan, after: &Plan, keys: &[Vec<String>], explicit:
             found.push((id.clone(), "dependencies".to_owned()));
         }
         // What is done is held by nothing, whatever stands around it.
-        if task.missing != read.missing || !task.status.is_met() && held(task) != held(read) {
+        if !task.status.is_met() && held(task) != held(read) {
             found.push((id, "what it is held by".to_owned()));
         }
     }

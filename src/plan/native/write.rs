@@ -79,7 +79,7 @@ pub(crate) fn plan(plan: &Plan, explicit: bool) -> (String, Vec<Vec<String>>) {
         edges
     });
     let mut by_number = vec![false; plan.groups.len() + 1];
-    for task in plan.tasks.iter().filter(|task| !task.states_dependencies) {
+    for task in plan.tasks.iter().filter(|task| !task.states_dependencies && missing(task).is_empty()) {
         by_number[task.group.unwrap_or(plan.groups.len())] = true;
     }
     let mut writer = Writer {
@@ -93,6 +93,20 @@ pub(crate) fn plan(plan: &Plan, explicit: bool) -> (String, Vec<Vec<String>>) {
     writer.matter();
     writer.all();
     (writer.out, writer.keys)
+}
+
+/// What a task waits for in vain; what a group around it does, its tasks say themselves.
+fn missing(task: &PlanTask) -> Vec<String> {
+    let held = task.held.iter().filter_map(|reason| match reason {
+        HeldReason::MissingDependency(id) => Some(id.clone()),
+        HeldReason::UnknownMarker(_)
+        | HeldReason::GroupDeferred(_)
+        | HeldReason::PlanDone
+        | HeldReason::Gate(_)
+        | HeldReason::Optional
+        | HeldReason::Needs(_) => None,
+    });
+    held.collect()
 }
 
 /// A name for each group that nothing else bears, and the id that gives it one where number and title do not.
@@ -419,7 +433,8 @@ impl Writer<'_> {
         if by_line.is_none() && !made {
             push(&mut list, NativeKey::Id, &if keys::is_plain(id) { id.to_owned() } else { span(id) });
         }
-        let states = self.explicit.is_some() || task.states_dependencies;
+        let missing = missing(task);
+        let states = self.explicit.is_some() || task.states_dependencies || !missing.is_empty();
         if states {
             let depends: Vec<Dependency> = match &self.explicit {
                 Some(edges) => {
@@ -427,7 +442,7 @@ impl Writer<'_> {
                 }
                 None => task.depends_on.clone(),
             };
-            push(&mut list, NativeKey::DependsOn, &self.depends(&depends, &task.missing));
+            push(&mut list, NativeKey::DependsOn, &self.depends(&depends, &missing));
         }
         defaults(&mut list, &task.own, |list| {
             if let Some(command) = &task.command {

@@ -26,7 +26,7 @@ fn projection(plan: &Plan) -> Vec<String> {
                 task.title,
                 task.status,
                 task.kind,
-                task.held,
+                if task.status.is_met() { &[][..] } else { &task.held[..] },
                 task.parallel,
                 task.optional,
                 task.own.agent,
@@ -39,8 +39,18 @@ fn projection(plan: &Plan) -> Vec<String> {
             )
         })
         .collect();
-    let mut edges: Vec<String> =
-        plan.edges.iter().map(|edge| format!("{} waits for {}", edge.to, edge.from)).collect();
+    let past: Vec<&str> = plan
+        .tasks
+        .iter()
+        .filter(|task| task.status.is_met() || task.is_put_off())
+        .map(|task| task.id.as_str())
+        .collect();
+    let mut edges: Vec<String> = plan
+        .edges
+        .iter()
+        .filter(|edge| !past.contains(&edge.from.as_str()) && !past.contains(&edge.to.as_str()))
+        .map(|edge| format!("{} waits for {}", edge.to, edge.from))
+        .collect();
     edges.sort();
     lines.sort();
     lines.extend(edges);
