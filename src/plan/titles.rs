@@ -309,11 +309,12 @@ pub(crate) fn id_of(title: &str) -> String {
 
 /// The same as [`id_of_letters`], which the tests hold it against, of ASCII alone.
 fn id_of_ascii(title: &str) -> String {
-    let mut id = String::with_capacity(LONGEST_ID.min(title.len()));
+    let mut id = Vec::with_capacity(LONGEST_ID.min(title.len()));
     let mut dash = false;
     let mut last_dash = None;
     for byte in title.bytes() {
-        if !byte.is_ascii_alphanumeric() {
+        let letter = LETTERS[usize::from(byte)];
+        if letter == 0 {
             dash = !id.is_empty();
             continue;
         }
@@ -325,13 +326,28 @@ fn id_of_ascii(title: &str) -> String {
         }
         if dash {
             last_dash = Some(id.len());
-            id.push('-');
+            id.push(b'-');
             dash = false;
         }
-        id.push(char::from(byte.to_ascii_lowercase()));
+        id.push(letter);
     }
+    // Letters, digits and dashes are UTF-8.
+    let id = String::from_utf8(id).unwrap_or_default();
     if id.is_empty() { "task".to_owned() } else { id }
 }
+
+/// What a byte of ASCII is in an id; 0: a dash.
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            letters[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    letters
+};
 
 fn id_of_letters(letters: impl Iterator<Item = char>) -> String {
     let mut id = String::with_capacity(LONGEST_ID);

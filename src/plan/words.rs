@@ -260,6 +260,13 @@ pub(crate) fn priority(text: &str) -> Option<u8> {
 
 /// Whether a text begins with a word, without regard to case, and the word ends there.
 pub(crate) fn begins_with(text: &str, word: &str) -> bool {
+    // Most texts differ in their first letter.
+    if let (Some(a), Some(b)) = (text.bytes().next(), word.bytes().next())
+        && a.is_ascii()
+        && a.to_ascii_lowercase() != b
+    {
+        return false;
+    }
     let mut letters = text.chars().flat_map(char::to_lowercase);
     for wanted in word.chars() {
         if letters.next() != Some(wanted) {

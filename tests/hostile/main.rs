@@ -14,7 +14,7 @@ use std::path::Path;
 use orchestrate::plan::{Plan, ReadOptions, read};
 
 /// Sizes of the texts whose work is compared, in bytes: big enough that tables of fixed size do not count.
-const SMALL: usize = 16_000;
+const SMALL: usize = 12_000;
 const LARGE: usize = 4 * SMALL;
 
 /// Four times the text, edges included, may take so many times the work. Vectors double, so it is no exact four.
@@ -71,7 +71,7 @@ fn four_times_the_text_is_four_times_the_work() {
 fn every_shape_keeps_the_promises() {
     for shape in shapes::SHAPES {
         println!("{}", shape.name);
-        promises::keep(&[b"  ".to_vec(), (shape.make)(6_000)].concat());
+        promises::keep(&[b"  ".to_vec(), (shape.make)(3_000)].concat());
     }
 }
 
