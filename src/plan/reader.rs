@@ -158,16 +158,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
-    let progress =
-        format.progress_mark(outline.items.iter().filter_map(|item| item.mark).map(|mark| mark.sign));
-    for tick in plan.tasks.iter_mut().filter_map(|task| task.tick.as_mut()) {
-        tick.progress = progress;
-    }
-    if !format.is_ticked() {
-        for task in &mut plan.tasks {
-            task.tick = None;
-        }
-    }
+    ticks(format, &outline, &mut plan);
     if !exact {
         fenced::report(&outline, &mut plan);
     }
@@ -191,6 +182,20 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     advice::read(&outline, &mut plan, &bodies);
     plan
+}
+
+/// Says how boxes are marked in this format, or that they are not.
+fn ticks(format: Format, outline: &Outline<'_>, plan: &mut Plan) {
+    let progress =
+        format.progress_mark(outline.items.iter().filter_map(|item| item.mark).map(|mark| mark.sign));
+    for tick in plan.tasks.iter_mut().filter_map(|task| task.tick.as_mut()) {
+        tick.progress = progress;
+    }
+    if !format.is_ticked() {
+        for task in &mut plan.tasks {
+            task.tick = None;
+        }
+    }
 }
 
 /// What is the same for every plan once its tasks are known: whether it is over, and what waits for what.

@@ -47,12 +47,12 @@ pub fn join(mut plans: Vec<(String, Plan)>) -> Plan {
         waited_for.push(std::mem::take(&mut plan.depends_on_plans));
         add(&mut joined, number, shown, &names[number], std::mem::take(plan), &common, &mut used);
     }
-    for (number, names) in waited_for.iter().enumerate() {
-        let named = |name: &String| {
+    for (number, wanted) in waited_for.iter().enumerate() {
+        let group_of = |name: &String| {
             let other = shown.iter().position(|other| is_named(name, &shown[number], other))?;
             (other != number).then(|| Dependency::Group(wrappers[other]))
         };
-        joined.groups[wrappers[number]].depends_on = names.iter().filter_map(named).collect();
+        joined.groups[wrappers[number]].depends_on = wanted.iter().filter_map(group_of).collect();
     }
     joined.depends_on_plans = waited_for.concat();
     across(&mut joined);

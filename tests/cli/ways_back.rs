@@ -345,7 +345,8 @@ fn what_a_replan_left_that_was_cut_off_is_not_taken_for_the_plan() {
     // Cut off after it was recorded: the plan that was laid ready is the run's.
     std::fs::create_dir(&coming).unwrap();
     std::fs::rename(folder.join("plan.md"), coming.join("plan.md")).unwrap();
-    let hash: String = Sha256::digest(STEPS).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        Sha256::digest(STEPS).iter().fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
     std::fs::write(coming.join("hash"), hash).unwrap();
     std::fs::write(folder.join("plan.md"), "# Older\n").unwrap();
     let _ = project.run(["resume"]).expect(1);

@@ -1,5 +1,7 @@
 //! Plans that are data, as their tools write them.
 
+use std::fmt::Write as _;
+
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::plan;
@@ -142,7 +144,7 @@ fn a_large_json_is_read_in_linear_time() {
     let mut text = String::from("{\"tasks\": [");
     for id in 1..=20_000 {
         let comma = if id > 1 { "," } else { "" };
-        text.push_str(&format!("{comma}{{\"id\":{id},\"title\":\"T\",\"dependencies\":[\"gone-{id}\"]}}"));
+        write!(text, "{comma}{{\"id\":{id},\"title\":\"T\",\"dependencies\":[\"gone-{id}\"]}}").unwrap();
     }
     text.push_str("]}");
     let plan = read(&text, "tasks.json");

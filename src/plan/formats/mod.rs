@@ -174,10 +174,10 @@ impl Format {
     /// The mark of a task that somebody is at: what the format has for it, or `/` where the file has it
     /// already. `marks` are those of the file.
     pub(crate) fn progress_mark(self, mut marks: impl Iterator<Item = char>) -> Option<char> {
-        match self {
-            Self::Kiro => Some('-'),
-            Self::Antigravity => Some('/'),
-            _ => marks.any(|mark| mark == '/').then_some('/'),
+        if self == Self::Kiro {
+            Some('-')
+        } else {
+            (self == Self::Antigravity || marks.any(|mark| mark == '/')).then_some('/')
         }
     }
 

@@ -142,11 +142,11 @@ fn a_graph_for_graphviz() {
 fn big(number: usize) -> PlanCheck {
     let mut source = String::from("# Big\n\n## Phase 1: Row\n\n");
     for index in 1..=number {
-        write!(source, "- [ ] T{index:03} Do thing number {index}\n").unwrap();
+        writeln!(source, "- [ ] T{index:03} Do thing number {index}").unwrap();
     }
     source.push_str("\n## Phase 2: Side by side\n\n");
     for index in 1..=number {
-        write!(source, "- [ ] T9{index:03} [P] Do other thing number {index}\n").unwrap();
+        writeln!(source, "- [ ] T9{index:03} [P] Do other thing number {index}").unwrap();
     }
     checked(&source)
 }

@@ -105,7 +105,7 @@ pub(crate) fn pairs(plan: &Plan) -> BTreeSet<(&str, &str)> {
 }
 
 /// What of them counts in both: who waits, or is waited for, is still to be done and will be.
-fn counting<'p>(plan: &'p Plan) -> BTreeSet<&'p str> {
+fn counting(plan: &Plan) -> BTreeSet<&str> {
     let counts = |task: &&PlanTask| !task.status.is_met() && !task.is_put_off();
     plan.tasks.iter().filter(counts).map(|task| task.id.as_str()).collect()
 }

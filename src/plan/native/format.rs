@@ -60,6 +60,7 @@ pub fn format_keys(text: &str, options: &ReadOptions) -> Formatted {
     }
     lists.sort_by_key(|list| list.bytes.start);
     lists.dedup_by_key(|list| list.bytes.start);
+    lists.retain(|list| list.text != text[list.bytes.clone()]);
     // Where the keys of one task stand in the text of another, they are those of the first.
     let mut end = 0;
     lists.retain(|list| {
@@ -67,7 +68,6 @@ pub fn format_keys(text: &str, options: &ReadOptions) -> Formatted {
         end = if follows { list.bytes.end } else { end };
         follows
     });
-    lists.retain(|list| list.text != text[list.bytes.clone()]);
     let wanted = bare(&before);
     let kept = accepted(text, &lists, options, &wanted);
     Formatted { text: with(text, &kept), changed: kept.iter().map(|list| list.line).collect() }

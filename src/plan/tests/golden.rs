@@ -174,7 +174,7 @@ fn big() -> String {
         for task in 1..=30 {
             let mark = if phase == 1 { "x" } else { " " };
             let free = if task % 3 == 0 { "" } else { "[P] " };
-            write!(text, "- [{mark}] T{phase:02}{task:02} {free}Do it with care\n").unwrap();
+            writeln!(text, "- [{mark}] T{phase:02}{task:02} {free}Do it with care").unwrap();
             write!(text, "  - **Verify**: `make part{phase}`\n  - [ ] a step\n").unwrap();
         }
     }

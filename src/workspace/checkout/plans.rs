@@ -18,7 +18,7 @@ pub fn kept_name(number: usize) -> String {
 #[derive(Debug)]
 pub(super) struct Plans {
     run_folder: PathBuf,
-    plans: Vec<Watched>,
+    watched: Vec<Watched>,
     /// Hashes of the plans when a task's attempt under way began.
     at_start: BTreeMap<TaskId, Vec<Option<ContentHash>>>,
 }
@@ -45,21 +45,21 @@ impl Plans {
         };
         Self {
             run_folder: run_folder.to_path_buf(),
-            plans: paths.iter().map(watched).collect(),
+            watched: paths.iter().map(watched).collect(),
             at_start: BTreeMap::new(),
         }
     }
 
     /// Looks at the plans as an attempt of the task begins.
     pub(super) fn begin(&mut self, task: &TaskId, now: Timestamp) {
-        let hashes = self.plans.iter_mut().map(|plan| plan.hash.hash(&plan.path, now)).collect();
+        let hashes = self.watched.iter_mut().map(|plan| plan.hash.hash(&plan.path, now)).collect();
         self.at_start.insert(task.clone(), hashes);
     }
 
     /// Whether somebody but us changed a plan since the task's attempt began.
     pub(super) fn changed(&mut self, task: &TaskId, now: Timestamp) -> bool {
         let Some(started) = self.at_start.get(task) else { return false };
-        self.plans.iter_mut().zip(started).any(|(plan, start)| {
+        self.watched.iter_mut().zip(started).any(|(plan, start)| {
             let found = plan.hash.hash(&plan.path, now);
             let mut expected = start;
             if *expected == found {
@@ -82,7 +82,7 @@ impl Plans {
         show: BoxMark,
         now: Timestamp,
     ) -> Result<(), TickProblem> {
-        let known = self.plans.iter_mut().enumerate().find(|(_, plan)| plan.path == path);
+        let known = self.watched.iter_mut().enumerate().find(|(_, plan)| plan.path == path);
         let Some((number, plan)) = known else {
             let as_read = std::fs::read(self.run_folder.join(kept_name(0))).ok();
             return tick::tick(path, place, as_read.as_deref(), show).map(|_| ());
