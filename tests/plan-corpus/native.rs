@@ -6,14 +6,23 @@ use std::path::PathBuf;
 
 use orchestrate::plan;
 use orchestrate::plan::Plan;
+use orchestrate::plan::PlanTask;
 use orchestrate::plan::ReadOptions;
 
-/// Ids, titles, statuses and what waits for what.
+/// Ids, titles, statuses and what waits for what among tasks that are still to be done.
 fn said(plan: &Plan) -> BTreeSet<String> {
+    let is_past = |task: &PlanTask| task.status.is_met() || task.is_put_off();
+    let past: BTreeSet<&str> =
+        plan.tasks.iter().filter(|task| is_past(task)).map(|task| task.id.as_str()).collect();
     let tasks = plan.tasks.iter().map(|task| {
-        format!("{} {:?} {:?} {:?} {:?}", task.id, task.title, task.status, task.kind, task.held)
+        let held = if task.status.is_met() { &[][..] } else { &task.held[..] };
+        format!("{} {:?} {:?} {:?} {held:?}", task.id, task.title, task.status, task.kind)
     });
-    let edges = plan.edges.iter().map(|edge| format!("{} waits for {}", edge.to, edge.from));
+    let edges = plan
+        .edges
+        .iter()
+        .filter(|edge| !past.contains(edge.from.as_str()) && !past.contains(edge.to.as_str()))
+        .map(|edge| format!("{} waits for {}", edge.to, edge.from));
     tasks.chain(edges).collect()
 }
 

@@ -117,16 +117,21 @@ fn bare(plan: &Plan) -> Plan {
         task.body.clear();
         task.tick = None;
         task.line = 0;
+        task.origins.clear();
         task.command.iter_mut().chain(&mut task.shell).for_each(unplaced);
         defaults(&mut task.own);
     }
     for group in &mut plan.groups {
         group.context.clear();
         group.line = 0;
+        group.origins.clear();
         defaults(&mut group.defaults);
     }
     defaults(&mut plan.defaults);
     plan.preamble.clear();
+    plan.origins.clear();
+    plan.advice.iter_mut().for_each(|advice| advice.line = 0);
+    plan.edges.iter_mut().for_each(|edge| edge.line = None);
     plan.ignored.iter_mut().for_each(|ignored| ignored.line = 0);
     // What is said of a plan names lines; that the same is said of the same things is enough.
     let mut codes: Vec<(&'static str, Severity)> =

@@ -356,7 +356,8 @@ impl Writer<'_> {
         is_closed(&read)
             && read.tasks.len() == 3
             && read.groups.is_empty()
-            && read.tasks[0].states_dependencies == (self.explicit.is_some() || task.states_dependencies)
+            && read.tasks[0].states_dependencies
+                == (self.explicit.is_some() || task.states_dependencies || !missing(task).is_empty())
             && compare::task(task, &read.tasks[0], &keys).is_empty()
             && compare::own_gates(&read, &read.tasks[0]).first() == self.own_gates(task).first()
             && (!self.minds_order(task) || task.ordered == read.tasks[0].ordered)
@@ -454,7 +455,8 @@ impl Writer<'_> {
                 push(list, NativeKey::Output, &outputs.join(", "));
             }
         });
-        sentences(&mut list, NativeKey::Acceptance, &task.acceptance);
+        let criteria: Vec<String> = task.acceptance.iter().map(|text| titles::clean(text)).collect();
+        sentences(&mut list, NativeKey::Acceptance, &criteria);
         let requirements: Vec<&str> =
             task.requirements.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
         if !requirements.is_empty() {
