@@ -15,6 +15,7 @@
 //! Nothing here reads a file or the environment, and nothing writes back.
 
 mod advice;
+mod approvals;
 mod assemble;
 mod attributes;
 mod bare;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::advice;
+use super::approvals;
 use super::assemble;
 use super::bare;
 use super::data;
@@ -158,6 +159,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
+    if !exact {
+        approvals::gate(&outline, &marks, &mut plan);
+    }
     ticks(format, &outline, &mut plan);
     if !exact {
         fenced::report(&outline, &mut plan);
