@@ -26,6 +26,7 @@ mod conflicts;
 mod contexts;
 mod data;
 mod declared;
+mod execution;
 mod explain;
 mod facts;
 mod fenced;

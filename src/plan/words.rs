@@ -138,6 +138,7 @@ const CHECKS: &[&str] = &[
     "review",
     "readiness",
     "pre-flight",
+    "pre-deployment",
     "preflight",
     "security",
     "compliance",

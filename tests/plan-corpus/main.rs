@@ -179,7 +179,8 @@ impl Pair {
             }
         }
         if let Some(should) = task.get("priority").and_then(Value::as_str) {
-            let number = match should {
+            let should = should.to_lowercase();
+            let number = match should.as_str() {
                 "critical" => "0",
                 "high" => "1",
                 "medium" => "2",

@@ -25,6 +25,7 @@ mod superpowers;
 
 use std::collections::BTreeMap;
 
+use super::execution;
 use super::found::Findings;
 use super::lines::number;
 use super::outline::Outline;
@@ -274,7 +275,10 @@ pub(crate) fn ambiguity(signs: &Signs, outline: &Outline<'_>) -> Option<Diagnost
 /// Changes a plan before its edges are drawn, where the format says more than the rules for any Markdown.
 pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOptions, plan: &mut Plan) {
     match format {
-        Format::Generic => agents::finish(outline, plan),
+        Format::Generic => {
+            agents::finish(outline, plan);
+            execution::read(outline, plan);
+        }
         Format::Ito => ito::finish(outline, plan),
         Format::Antigravity => antigravity::finish(outline, options, plan),
         Format::Humanlayer => humanlayer::finish(outline, plan),
