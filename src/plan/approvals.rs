@@ -56,8 +56,8 @@ pub(crate) fn gate(outline: &Outline<'_>, marks: &Marks, plan: &mut Plan) {
         return;
     }
     for task in &mut plan.tasks {
-        let gates = ancestors(&plan.groups, task.group).filter_map(|group| gated.get(&group));
-        task.held.extend(gates.map(|gate| HeldReason::Gate(gate.clone())));
+        let waited = ancestors(&plan.groups, task.group).filter_map(|group| gated.get(&group));
+        task.held.extend(waited.map(|name| HeldReason::Gate(name.clone())));
     }
 }
 

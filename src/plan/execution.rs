@@ -107,7 +107,7 @@ fn block(outline: &Outline<'_>, inside: std::ops::Range<usize>) -> Vec<(usize, P
     for line in inside {
         let text = outline.lines.get(line).trim();
         match text.to_ascii_uppercase().as_str() {
-            "" => continue,
+            "" => {}
             "[PARALLEL]" => part = Some(Part::Parallel),
             "[SEQUENTIAL]" => part = Some(Part::Sequential),
             "[VERIFICATION]" if part.is_some() => part = Some(Part::Verification),
