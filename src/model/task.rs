@@ -76,6 +76,16 @@ pub enum HeldReason {
 }
 
 impl HeldReason {
+    /// The gate that has to be approved, if that is the reason.
+    pub fn gate(&self) -> Option<&String> {
+        if let Self::Gate(gate) = self { Some(gate) } else { None }
+    }
+
+    /// The id that the plan does not have, if that is the reason.
+    pub fn missing(&self) -> Option<&String> {
+        if let Self::MissingDependency(id) = self { Some(id) } else { None }
+    }
+
     /// The reason in a word or two, as documents list it: `gate`, `optional`, `needs T004` …
     pub fn code(&self) -> String {
         match self {

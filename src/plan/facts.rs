@@ -306,20 +306,21 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     }
 
     fn one(&mut self, field: &Field) {
-        let once = self.seen.len();
-        self.read_one(field);
-        let is_new = self.seen.len() > once || !origins::stands_once(field.key);
-        if is_new && let Some(origin) = origins::of_field(self.outline, field, self.from) {
+        if self.take(field)
+            && let Some(origin) = origins::of_field(self.outline, field, self.from)
+        {
             self.facts.origins.push(origin);
         }
     }
 
-    fn read_one(&mut self, field: &Field) {
+    /// Takes the value of a field, unless another of its key was taken before; whether it did.
+    fn take(&mut self, field: &Field) -> bool {
         match field.key {
             Key::DependsOn => {
-                if !self.is_said_twice(field) {
-                    self.depends(field);
+                if self.is_said_twice(field) {
+                    return false;
                 }
+                self.depends(field);
             }
             Key::Files(verb) => self.files(field, verb),
             Key::Output => self.outputs(field),
@@ -345,11 +346,13 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             | Key::Parallel
             | Key::Optional
             | Key::Gate => {
-                if !self.again(field) {
-                    self.scalar(field);
+                if self.again(field) {
+                    return false;
                 }
+                self.scalar(field);
             }
         }
+        true
     }
 
     fn scalar(&mut self, field: &Field) {

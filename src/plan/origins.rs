@@ -29,30 +29,6 @@ const MOST_VALUE: usize = 120;
 /// The most names of a list that are written.
 const MOST_NAMES: usize = 8;
 
-/// Whether a key counts once only for a task or group.
-pub(crate) fn stands_once(key: Key) -> bool {
-    match key {
-        Key::DependsOn
-        | Key::Files(_)
-        | Key::Output
-        | Key::Verify
-        | Key::Acceptance
-        | Key::Requirements
-        | Key::Mode => false,
-        Key::Agent
-        | Key::Model
-        | Key::Layer
-        | Key::Command
-        | Key::Status
-        | Key::Priority
-        | Key::Timeout
-        | Key::Retries
-        | Key::Parallel
-        | Key::Optional
-        | Key::Gate => true,
-    }
-}
-
 /// The field that a key sets; none: it is about the whole plan.
 pub(crate) fn name_of(key: Key) -> Option<TaskField> {
     Some(match key {

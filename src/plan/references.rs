@@ -55,6 +55,8 @@ pub(crate) struct Index {
     numbers: bool,
     /// How many words were held against ids to see whether they were meant as one.
     guesses: Cell<usize>,
+    /// Groups that are phases, waves and the like.
+    phases: BTreeSet<usize>,
     /// For each group the one around it.
     parents: Vec<Option<usize>>,
     /// Groups by the numbers of the user stories that they are; none: several are.
@@ -140,6 +142,9 @@ impl Index {
     /// Makes a group known: by its number, its title and the first word of it, and its story. Groups come
     /// in order, so that one is known before those inside it.
     pub(crate) fn group(&mut self, index: usize, title: &str, number: Option<&str>, parent: Option<usize>) {
+        if phase_number(title).is_some() {
+            self.phases.insert(index);
+        }
         self.parents.resize(index, None);
         self.parents.push(parent);
         for story in super::declared::stories(title) {
@@ -341,13 +346,19 @@ impl Index {
         self.find(&id[letter.len()..], group).map(Dependency::Task)
     }
 
+    fn is_phase(&self, found: Dependency) -> bool {
+        matches!(found, Dependency::Group(group) if self.phases.contains(&group))
+    }
+
     fn lookup(&self, kind: Kind, id: &str, group: Option<usize>, by_group: bool) -> Option<Dependency> {
         let task = || self.find(id, group).map(Dependency::Task);
         let by_number = || self.groups.get(&names::folded(id)).copied().flatten().map(Dependency::Group);
         match kind {
             Kind::Group => by_number(),
             Kind::Bare if by_group => by_number().or_else(task),
-            Kind::Task | Kind::Bare => task().or_else(by_number),
+            Kind::Bare => task().or_else(by_number),
+            // `Task 10` may be a group of tasks; `Task 1` is not the phase of that number.
+            Kind::Task => task().or_else(|| by_number().filter(|found| !self.is_phase(*found))),
         }
     }
 }

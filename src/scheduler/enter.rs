@@ -133,7 +133,7 @@ impl Scheduler {
         let mut gates = BTreeSet::new();
         for task in &self.spec.tasks {
             if let Entry::Hold { reasons } = &task.entry {
-                gates.extend(reasons.iter().filter_map(gate_of).cloned());
+                gates.extend(reasons.iter().filter_map(HeldReason::gate).cloned());
             }
         }
         for gate in gates {
@@ -307,7 +307,7 @@ impl Scheduler {
             || approved.contains(&task.title)
             || match &task.entry {
                 Entry::Hold { reasons } => {
-                    reasons.iter().filter_map(gate_of).any(|gate| approved.contains(gate))
+                    reasons.iter().filter_map(HeldReason::gate).any(|gate| approved.contains(gate))
                 }
                 Entry::Run | Entry::Skip { .. } => false,
             }
@@ -363,18 +363,6 @@ impl Scheduler {
         }
         self.record(EventBody::TaskSkipped { task_id, why: "approved".to_owned() });
         true
-    }
-}
-
-pub(super) fn gate_of(reason: &HeldReason) -> Option<&String> {
-    match reason {
-        HeldReason::Gate(gate) => Some(gate),
-        HeldReason::UnknownMarker(_)
-        | HeldReason::GroupDeferred(_)
-        | HeldReason::PlanDone
-        | HeldReason::MissingDependency(_)
-        | HeldReason::Optional
-        | HeldReason::Needs(_) => None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::status::{RunStatus, TaskStatus};
 use crate::model::task::{Entry, HeldReason, TaskKind};
 
 use super::effect::Effect;
-use super::enter::{gate_of, has_not_begun};
+use super::enter::has_not_begun;
 use super::{Phase, Scheduler};
 
 impl Scheduler {
@@ -114,7 +114,7 @@ impl Scheduler {
             stuck[place] = !self.is_held_by_gates_alone(place)
                 || self.graph.needs[place].iter().any(|&need| stuck[need] && !self.task(need).optional);
             if !stuck[place] {
-                for gate in task.held.iter().filter_map(gate_of) {
+                for gate in task.held.iter().filter_map(HeldReason::gate) {
                     roots.entry(gate).or_default().push(place);
                 }
             }

@@ -7,9 +7,9 @@ use crate::model::event::EventBody;
 use crate::model::exit::ExitCode;
 use crate::model::ids::TaskId;
 use crate::model::status::{RunStatus, TaskStatus};
+use crate::model::task::HeldReason;
 use crate::model::task::{Entry, TaskKind};
 
-use super::enter::gate_of;
 use super::{Phase, Scheduler};
 
 impl Scheduler {
@@ -45,7 +45,7 @@ impl Scheduler {
                 names.insert(task.id.to_string());
             }
             if let Entry::Hold { reasons } = &task.entry {
-                names.extend(reasons.iter().filter_map(gate_of).filter(|gate| is(gate)).cloned());
+                names.extend(reasons.iter().filter_map(HeldReason::gate).filter(|gate| is(gate)).cloned());
             }
         }
         names

@@ -259,17 +259,8 @@ impl Drawing<'_> {
         if frame.first == frame.last && number > 1 {
             text = format!("{text}: {number} at once");
         }
-        let gate = |task: &CheckTask| {
-            task.held_by.iter().find_map(|reason| match reason {
-                HeldReason::Gate(name) => Some(self.clean(name)),
-                HeldReason::UnknownMarker(_)
-                | HeldReason::GroupDeferred(_)
-                | HeldReason::PlanDone
-                | HeldReason::MissingDependency(_)
-                | HeldReason::Optional
-                | HeldReason::Needs(_) => None,
-            })
-        };
+        let gate =
+            |task: &CheckTask| task.held_by.iter().find_map(HeldReason::gate).map(|name| self.clean(name));
         if let Some(gate) = frame.tasks.iter().find_map(|task| gate(&self.check.tasks[*task])) {
             text = format!("{text}, gate \"{}\"", cut(&gate, 30, self.style.unicode));
         }

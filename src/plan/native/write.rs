@@ -97,16 +97,7 @@ pub(crate) fn plan(plan: &Plan, explicit: bool) -> (String, Vec<Vec<String>>) {
 
 /// What a task waits for in vain; what a group around it does, its tasks say themselves.
 fn missing(task: &PlanTask) -> Vec<String> {
-    let held = task.held.iter().filter_map(|reason| match reason {
-        HeldReason::MissingDependency(id) => Some(id.clone()),
-        HeldReason::UnknownMarker(_)
-        | HeldReason::GroupDeferred(_)
-        | HeldReason::PlanDone
-        | HeldReason::Gate(_)
-        | HeldReason::Optional
-        | HeldReason::Needs(_) => None,
-    });
-    held.collect()
+    task.held.iter().filter_map(HeldReason::missing).cloned().collect()
 }
 
 /// A name for each group that nothing else bears, and the id that gives it one where number and title do not.

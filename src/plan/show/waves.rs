@@ -161,7 +161,7 @@ impl<'c> Page<'c> {
             TaskKind::Task => {}
         }
         for reason in &task.held_by {
-            if let HeldReason::Gate(name) = reason
+            if let Some(name) = reason.gate()
                 && Some(name.as_str()) != gate
             {
                 notes.push(format!("gate \"{}\"", plain(name)));
@@ -245,18 +245,7 @@ fn waits_of(
 /// The gate that all these tasks wait for.
 fn gates(tasks: &[&CheckTask]) -> Option<String> {
     let of = |task: &CheckTask| -> Vec<String> {
-        task.held_by
-            .iter()
-            .filter_map(|reason| match reason {
-                HeldReason::Gate(name) => Some(plain(name)),
-                HeldReason::UnknownMarker(_)
-                | HeldReason::GroupDeferred(_)
-                | HeldReason::PlanDone
-                | HeldReason::MissingDependency(_)
-                | HeldReason::Optional
-                | HeldReason::Needs(_) => None,
-            })
-            .collect()
+        task.held_by.iter().filter_map(HeldReason::gate).map(|name| plain(name)).collect()
     };
     let first = of(tasks.first()?).into_iter().next()?;
     tasks.iter().all(|task| of(task).contains(&first)).then_some(first)

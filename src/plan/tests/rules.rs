@@ -295,6 +295,16 @@ fn dependencies_that_are_not_there() {
 }
 
 #[test]
+fn a_task_that_is_not_there_is_not_the_phase_of_that_number() {
+    let plan = plan("## Phase 1: A\n- [ ] 1.1 a\n## Phase 2: B\n- [ ] 2.1 b\n  - **Depends on**: Task 1\n");
+    assert!(plan.tasks[1].depends_on.is_empty());
+    assert_eq!(codes(&plan), ["missing-dependency:5"]);
+    let known =
+        super::plan("## Phase 1: A\n- [ ] 1.1 a\n## Phase 2: B\n- [ ] 2.1 b\n  - **Depends on**: Phase 1\n");
+    assert_eq!(known.tasks[1].depends_on.len(), 1);
+}
+
+#[test]
 fn bytes_that_are_no_plan() {
     assert_eq!(codes(&read(b"- [ ] a\n- [ ] \xff\n", &ReadOptions::default())), ["not-utf8:2"]);
     let small = ReadOptions { max_size: 4, ..ReadOptions::default() };
