@@ -330,8 +330,11 @@ fn unique(bases: &[String], written: &[bool]) -> Vec<Option<String>> {
             place
         })
         .collect();
-    let mut numbered: HashSet<String> = HashSet::new();
     let mut others = vec![None; bases.len()];
+    if known.len() == bases.len() {
+        return others;
+    }
+    let mut numbered: HashSet<String> = HashSet::new();
     for (((base, written), place), other) in bases.iter().zip(written).zip(place_of).zip(&mut others) {
         if known[place].is_free(*written) && !numbered.contains(base) {
             known[place].taken = true;

@@ -93,8 +93,20 @@ pub(crate) fn written(text: &str) -> Option<Written> {
     })
 }
 
+/// Whether a text begins with a word that can be no id: neither is it one of [`WORDS`], nor are its first two
+/// letters capitals. Most titles begin so.
+fn begins_otherwise(text: &str) -> bool {
+    let [first, second, ..] = text.as_bytes() else { return false };
+    first.is_ascii_alphabetic()
+        && second.is_ascii_lowercase()
+        && !WORDS.iter().any(|word| word.as_bytes()[0] == first.to_ascii_lowercase())
+}
+
 /// The kind of the id at the start, where it starts and how long it is.
 fn shape(text: &str) -> Option<(Shape, usize, usize)> {
+    if begins_otherwise(text) {
+        return None;
+    }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     if letters == 0 {
         let length = number(text)?;

@@ -18,6 +18,14 @@ use super::words;
 /// The longest line in which a sign is looked for, in bytes.
 const LONGEST: usize = 400;
 
+/// What signs of lines are known by.
+const CRITERIA: &str = "AC:BEGIN";
+const JACK: &str = "@task ";
+const GSD: &str = "<task type=";
+const SUPERPOWERS: &str = "superpowers:";
+const PARALLEL_WITH: &str = "Parallel with";
+const REQUIREMENTS: [&str; 5] = ["_Requirements:", "_Requirements：", "_需求:", "_需求：", "_Requirement:"];
+
 /// The formats of which a plan shows signs, each with the signs in words; the first one counts.
 #[derive(Debug, Default)]
 pub(crate) struct Signs {
@@ -245,10 +253,27 @@ impl Seen {
         for index in 0..outline.items.len() {
             seen.item(outline, index);
         }
-        for line in 0..outline.lines.len() {
-            seen.line(outline, line);
+        if seen.may_stand_on_lines(outline.lines.text) {
+            for line in 0..outline.lines.len() {
+                seen.line(outline, line);
+            }
         }
         seen
+    }
+
+    /// Whether any sign of a line would count, by what headings and items show, and may be there: most texts
+    /// are done with after a search of the whole, and their lines are not looked at.
+    fn may_stand_on_lines(&self, text: &str) -> bool {
+        let has = |sign: &str| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some();
+        // Fields have no wording of their own that could be looked for.
+        let fields = self.swarm > 1 || (self.waves > 0 && self.wave_tasks > 0);
+        fields
+            || (self.matter_id > 0 && has(CRITERIA))
+            || (self.task_headings > 1 && has(SUPERPOWERS))
+            || (self.step_headings > 1 && has(PARALLEL_WITH))
+            || (self.numbered > 0 && REQUIREMENTS.iter().any(|sign| has(sign)))
+            || has(JACK)
+            || has(GSD)
     }
 
     fn front_matter(&mut self, outline: &Outline<'_>) {
@@ -350,16 +375,16 @@ impl Seen {
         }
         match outline.kind(line) {
             LineKind::Comment => {
-                self.criteria += usize::from(text.contains("AC:BEGIN"));
-                self.jack += usize::from(text.contains("@task "));
+                self.criteria += usize::from(text.contains(CRITERIA));
+                self.jack += usize::from(text.contains(JACK));
             }
             LineKind::Text | LineKind::Quote => {
-                self.superpowers += usize::from(text.contains("superpowers:"));
+                self.superpowers += usize::from(text.contains(SUPERPOWERS));
                 let start = text.trim_start();
-                self.gsd += usize::from(start.starts_with("<task type="));
+                self.gsd += usize::from(start.starts_with(GSD));
                 self.jack += usize::from(text.contains("<!-- @task "));
                 let start = start.trim_start_matches(['-', '*', '+', ' ']);
-                self.parallel_with += usize::from(text.contains("Parallel with"));
+                self.parallel_with += usize::from(text.contains(PARALLEL_WITH));
                 self.requirements += usize::from(is_requirement(text));
                 if let Some((name, _)) = fields::split(start) {
                     match fields::key_of(name) {
@@ -383,9 +408,7 @@ impl Seen {
 /// `_Requirements: 1.1_`, in italics.
 fn is_requirement(text: &str) -> bool {
     let text = text.trim_start().trim_start_matches(['-', '*', ' ']);
-    ["_Requirements:", "_Requirements：", "_需求:", "_需求：", "_Requirement:"]
-        .iter()
-        .any(|key| text.starts_with(key))
+    REQUIREMENTS.iter().any(|key| text.starts_with(key))
 }
 
 /// What is said where several formats' readers find different tasks.

@@ -4,9 +4,12 @@
 //! Nothing here changes what is run. What a key looks like is not known here: whoever reads a plan says
 //! so, and the value is never repeated.
 
+use std::sync::LazyLock;
+
 use super::blocks::LineKind;
 use super::lines::Lines;
 use super::lines::number;
+use super::needles::Needles;
 use super::outline::Outline;
 use super::titles;
 use super::types::Plan;
@@ -34,13 +37,21 @@ const BEFORE: [&str; 8] = [
 /// Words that stand after it.
 const AFTER: [&str; 4] = ["tasks in total", "tasks total", "total tasks", "úkolů celkem"];
 
+/// What every line with such words has, whatever marks stand between them: most lines are told from these
+/// by one search of the whole text.
+static NEEDLES: LazyLock<Needles> = LazyLock::new(|| {
+    Needles::new(&["otal", "OTAL", "umber", "UMBER", "ount", "OUNT", "elkem", "ELKEM", "očet", "OČET"])
+});
+
 /// Reports counts of all tasks that are not what the plan has.
 pub(crate) fn counts(outline: &Outline<'_>, plan: &mut Plan) {
     let has = plan.tasks.len();
     if has == 0 {
         return;
     }
-    let lines = (0..outline.lines.len())
+    let lines = NEEDLES
+        .lines(&outline.lines, usize::MAX)
+        .into_iter()
         .filter(|line| matches!(outline.kind(*line), LineKind::Text | LineKind::Table | LineKind::Heading));
     let found: Vec<(usize, usize)> = lines
         .filter_map(|line| {

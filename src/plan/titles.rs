@@ -95,6 +95,13 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             return before;
         }
     }
+    // Of what may stand at the end only a word that is set off ends in a small letter or digit.
+    let end = rest.as_bytes().last().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    // The bytes with which what sets a word off begins, but for blanks.
+    let set_off = rest.bytes().any(|byte| matches!(byte, b'-' | b':' | 0xe2 | 0xef));
+    if end && !set_off {
+        return rest;
+    }
     let last = rest.chars().next_back();
     if let Some(status) = last.filter(|c| *c != '\u{fe0f}').and_then(words::sign) {
         title.status = title.status.or(Some(status));
@@ -136,8 +143,6 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
         title.status = title.status.or(Some(status));
         return rest[..open].trim_end();
     }
-    // The bytes with which what sets a word off begins, but for blanks.
-    let set_off = rest.bytes().any(|byte| matches!(byte, b'-' | b':' | 0xe2 | 0xef));
     for dash in [" — ", " – ", " - ", "：", ": "] {
         if let Some(at) = if set_off { rest.rfind(dash) } else { None } {
             let word = rest[at + dash.len()..].trim().trim_matches('*');
@@ -309,31 +314,35 @@ pub(crate) fn id_of(title: &str) -> String {
 
 /// The same as [`id_of_letters`], which the tests hold it against, of ASCII alone.
 fn id_of_ascii(title: &str) -> String {
-    let mut id = Vec::with_capacity(LONGEST_ID.min(title.len()));
+    let mut id = [b'-'; LONGEST_ID];
+    let mut length = 0;
     let mut dash = false;
     let mut last_dash = None;
     for byte in title.bytes() {
         let letter = LETTERS[usize::from(byte)];
         if letter == 0 {
-            dash = !id.is_empty();
+            dash = length > 0;
             continue;
         }
-        if id.len() + 1 + usize::from(dash) > LONGEST_ID {
+        let at = length + usize::from(dash);
+        let Some(place) = id.get_mut(at) else {
             if !dash && let Some(at) = last_dash {
-                id.truncate(at);
+                length = at;
             }
             break;
-        }
+        };
+        *place = letter;
         if dash {
-            last_dash = Some(id.len());
-            id.push(b'-');
+            last_dash = Some(length);
             dash = false;
         }
-        id.push(letter);
+        length = at + 1;
     }
     // Letters, digits and dashes are UTF-8.
-    let id = String::from_utf8(id).unwrap_or_default();
-    if id.is_empty() { "task".to_owned() } else { id }
+    match std::str::from_utf8(&id[..length]) {
+        Ok("") | Err(_) => "task".to_owned(),
+        Ok(id) => id.to_owned(),
+    }
 }
 
 /// What a byte of ASCII is in an id; 0: a dash.

@@ -1,12 +1,12 @@
 //! Sentences, lists and arrows drawn with characters.
 
 use std::collections::BTreeSet;
-
-use memchr::memmem;
+use std::sync::LazyLock;
 
 use super::super::blocks::LineKind;
 use super::super::boxes::item_line;
 use super::super::lines::number;
+use super::super::needles::Needles;
 use super::super::outline::Outline;
 use super::super::types::Dependency;
 use super::super::types::Plan;
@@ -25,7 +25,7 @@ const MOST_LINES: usize = 50_000;
 const FAR: usize = 70;
 
 /// What a line has to hold to be looked at: arrows, and words in the letters that both spellings share.
-const NEEDLES: &[&str] = &[
+const WORDS: &[&str] = &[
     "->",
     "→",
     "=>",
@@ -70,24 +70,11 @@ const BEFORE: &[&str] =
 const AFTER: &[&str] =
     &[" after ", " depends on ", " depend on ", " blocked by ", " waits for ", " wait for ", " until "];
 
+static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles::new(WORDS));
+
 /// The lines that have a word or sign about order, in order.
 pub(super) fn candidates(outline: &Outline<'_>) -> Vec<usize> {
-    let text = outline.lines.text.as_bytes();
-    let mut lines: BTreeSet<usize> = BTreeSet::new();
-    for needle in NEEDLES {
-        let finder = memmem::Finder::new(needle);
-        let mut from = 0;
-        while let Some(at) = finder.find(&text[from..]) {
-            let line = outline.lines.at(from + at);
-            lines.insert(line);
-            // The rest of the line has nothing to add.
-            from = outline.lines.end(line).max(from + at + needle.len());
-            if lines.len() > MOST_LINES || from >= text.len() {
-                break;
-            }
-        }
-    }
-    lines.into_iter().collect()
+    NEEDLES.lines(&outline.lines, MOST_LINES)
 }
 
 /// What sentences, lists and arrows say.
