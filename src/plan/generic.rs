@@ -25,6 +25,9 @@ use super::titles;
 /// Words whose boxes are tasks, whatever lies below them, by preference.
 const BOX_WORDS: &[&str] = &["task", "story", "unit", "issue", "fix", "step", "iteration", "part"];
 
+/// The rule that finds tasks in tables.
+pub(crate) const TABLES: &str = "a table with ids";
+
 /// A rule finds tasks, or none.
 type Rule = fn(&Outline<'_>) -> Vec<Found>;
 
@@ -33,7 +36,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Findings {
     let rules: [(Rule, &'static str); 7] = [
         (named_headings, "named headings"),
         (named_boxes, "boxes with ids"),
-        (tables::read, "a table with ids"),
+        (tables::read, TABLES),
         (bold_items, "numbered bold items with boxes below"),
         (plain_boxes, "plain boxes"),
         (phases::read, "phases with numbered items"),

@@ -19,7 +19,7 @@ const LONGEST_NUMBER: usize = 48;
 /// Whether a heading is a phase: the word, then a number or letter.
 pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
     let bare = words::without_number(title);
-    for word in ["Phase", "Wave", "Sprint", "Stage", "Milestone", "Chunk", "Tier", "Fáze"] {
+    for word in ["Phase", "Wave", "Sprint", "Stage", "Milestone", "Chunk", "Tier", "Fáze", "Etapa", "Vlna"] {
         if words::begins_with(bare, &word.to_lowercase()) {
             let rest = bare.get(word.len()..).unwrap_or("").trim_start_matches([' ', '-', '#']);
             let number: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();

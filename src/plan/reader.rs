@@ -13,6 +13,7 @@ use super::formats;
 use super::formats::Format;
 use super::found::Findings;
 use super::generic;
+use super::joins;
 use super::lines;
 use super::lines::number;
 use super::marks::Marks;
@@ -171,6 +172,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
     bare::report(&outline, &marks, &mut plan);
+    if format == Format::Generic && !in_matter {
+        joins::left_out(&outline, &findings.tasks, &mut plan);
+    }
     if in_matter {
         for box_ in &mut plan.ignored {
             "explains the tasks of the front matter".clone_into(&mut box_.reason);
@@ -293,8 +297,11 @@ pub(crate) fn findings(
     }
     let own = formats::tasks(format, outline);
     let handed_over = own.as_ref().is_some_and(|findings| findings.tasks.is_empty());
-    let findings =
+    let mut findings =
         own.filter(|findings| !findings.tasks.is_empty()).unwrap_or_else(|| generic::read(outline));
+    if format == Format::Generic && findings.rule != generic::TABLES {
+        joins::rows(outline, &mut findings.tasks);
+    }
     if options.granularity == Some(Granularity::Group) {
         (generic::groups(outline, findings), handed_over)
     } else {

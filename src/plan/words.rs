@@ -17,6 +17,9 @@ const STATUSES: &[(&str, PlanStatus)] = &[
     ("completed", PlanStatus::Done),
     ("complete", PlanStatus::Done),
     ("finished", PlanStatus::Done),
+    ("implemented", PlanStatus::Done),
+    ("not implemented", PlanStatus::Open),
+    ("resolved", PlanStatus::Done),
     ("closed", PlanStatus::Done),
     ("merged", PlanStatus::Done),
     ("done", PlanStatus::Done),
@@ -47,6 +50,40 @@ const STATUSES: &[(&str, PlanStatus)] = &[
     ("superseded", PlanStatus::Skipped),
     ("withdrawn", PlanStatus::Skipped),
     ("取り下げ", PlanStatus::Skipped),
+    ("nedokončeno", PlanStatus::Open),
+    ("nehotovo", PlanStatus::Open),
+    ("nezahájeno", PlanStatus::Open),
+    ("nezačato", PlanStatus::Open),
+    ("hotovo", PlanStatus::Done),
+    ("hotov", PlanStatus::Done),
+    ("hotová", PlanStatus::Done),
+    ("hotové", PlanStatus::Done),
+    ("dokončeno", PlanStatus::Done),
+    ("dokončen", PlanStatus::Done),
+    ("splněno", PlanStatus::Done),
+    ("vyřešeno", PlanStatus::Done),
+    ("uzavřeno", PlanStatus::Done),
+    ("implementováno", PlanStatus::Done),
+    ("probíhá", PlanStatus::InProgress),
+    ("rozpracováno", PlanStatus::InProgress),
+    ("zahájeno", PlanStatus::InProgress),
+    ("v řešení", PlanStatus::InProgress),
+    ("v procesu", PlanStatus::InProgress),
+    ("k udělání", PlanStatus::Open),
+    ("ke zpracování", PlanStatus::Open),
+    ("čeká", PlanStatus::Open),
+    ("čekající", PlanStatus::Open),
+    ("otevřeno", PlanStatus::Open),
+    ("otevřené", PlanStatus::Open),
+    ("plánováno", PlanStatus::Open),
+    ("naplánováno", PlanStatus::Open),
+    ("připraveno", PlanStatus::Open),
+    ("blokováno", PlanStatus::Open),
+    ("zablokováno", PlanStatus::Open),
+    ("odloženo", PlanStatus::Skipped),
+    ("zrušeno", PlanStatus::Skipped),
+    ("přeskočeno", PlanStatus::Skipped),
+    ("zamítnuto", PlanStatus::Skipped),
 ];
 
 /// Signs of a status.
@@ -104,14 +141,34 @@ const CLOSED: &[&str] = &[
     "changelog",
     "file list",
     "completion notes",
-    "kritéria přijetí",
+    "kritéria",
+    "akceptační kritéria",
+    "přejímací kritéria",
+    "definice hotového",
+    "definice hotovo",
     "hotovo když",
+    "hotovo, když",
     "kontrolní seznam",
     "ověření",
+    "validace",
+    "schválení",
     "předpoklady",
+    "prerekvizity",
     "rizika",
     "poznámky",
     "závislosti",
+    "metriky",
+    "mimo rozsah",
+    "další kroky",
+    "otevřené otázky",
+    "odkazy",
+    "související dokumenty",
+    "testovací plán",
+    "plán testů",
+    "plán testování",
+    "před nasazením",
+    "po nasazení",
+    "plán návratu",
     "akzeptanzkriterien",
     "prüfliste",
     "criterios de aceptación",
@@ -211,9 +268,21 @@ pub(crate) fn only_status(text: &str) -> Option<PlanStatus> {
 
 /// Whether a plan of this status is over: nothing of it runs unless forced.
 pub(crate) fn plan_is_over(text: &str) -> bool {
-    ["done", "completed", "complete", "archived", "superseded", "historical"]
-        .iter()
-        .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
+    [
+        "done",
+        "completed",
+        "complete",
+        "archived",
+        "superseded",
+        "historical",
+        "hotovo",
+        "dokončeno",
+        "splněno",
+        "archivováno",
+        "nahrazeno",
+    ]
+    .iter()
+    .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
 }
 
 /// Whether a heading or label, without number and emoji, holds no tasks.
@@ -249,10 +318,14 @@ pub(crate) fn priority(text: &str) -> Option<u8> {
     let bare = text.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let word: String = bare.chars().take_while(|c| c.is_alphanumeric()).collect();
     match word.as_str() {
-        "critical" | "highest" | "urgent" | "blocker" | "must" => return Some(0),
-        "high" | "major" | "should" => return Some(1),
-        "medium" | "med" | "normal" | "moderate" | "could" => return Some(2),
-        "low" | "minor" | "lowest" | "trivial" | "optional" => return Some(3),
+        "critical" | "highest" | "urgent" | "blocker" | "must" | "kritická" | "kritické" | "nejvyšší" => {
+            return Some(0);
+        }
+        "high" | "major" | "should" | "vysoká" | "vysoké" => return Some(1),
+        "medium" | "med" | "normal" | "moderate" | "could" | "střední" | "běžná" => return Some(2),
+        "low" | "minor" | "lowest" | "trivial" | "optional" | "nízká" | "nízké" | "nejnižší" => {
+            return Some(3);
+        }
         _ => {}
     }
     let digits = word.strip_prefix('p').unwrap_or(&word);
@@ -297,6 +370,10 @@ mod tests {
         assert_eq!(status("🔄 In Progress"), Some(PlanStatus::InProgress));
         assert_eq!(status("To do"), Some(PlanStatus::Open));
         assert_eq!(status("donec"), None);
+        assert_eq!(status("✅ Hotovo (2. 3.)"), Some(PlanStatus::Done));
+        assert_eq!(status("Nehotovo"), Some(PlanStatus::Open));
+        assert_eq!(status("Probíhá"), Some(PlanStatus::InProgress));
+        assert_eq!(status("Not implemented"), Some(PlanStatus::Open));
         assert_eq!(only_status("Complete ✓"), Some(PlanStatus::Done));
         assert_eq!(only_status("done this before"), None);
     }
@@ -309,6 +386,8 @@ mod tests {
             "Definition of Done",
             "3. Test Checklist",
             "验收标准表",
+            "Akceptační kritéria",
+            "4. Další kroky",
         ] {
             assert!(is_closed(title), "{title}");
         }
