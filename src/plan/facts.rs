@@ -193,11 +193,12 @@ pub(crate) fn agent_name(value: &str) -> String {
     cut.trim_start_matches('@').trim().to_owned()
 }
 
-/// Whether two values of a key are not the same: `Cline` and `@cline (review mode)` are, and so are `P1` and
+/// Whether two values of a key are not the same: `Kilo Code` and `@kilo (review mode)` are, and so are `P1` and
 /// `High`.
 fn is_other(key: Key, first: &str, second: &str) -> bool {
+    let who = |value: &str| agent_name(value).split(' ').next().unwrap_or("").to_lowercase();
     match key {
-        Key::Agent => !agent_name(first).eq_ignore_ascii_case(&agent_name(second)),
+        Key::Agent => who(first) != who(second),
         Key::Priority => words::priority(first) != words::priority(second),
         Key::Status => tables::cell_status(first) != tables::cell_status(second),
         Key::DependsOn

@@ -174,6 +174,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     bare::report(&outline, &marks, &mut plan);
     if format == Format::Generic && !in_matter {
         joins::left_out(&outline, &findings.tasks, &mut plan);
+        remarks::report(&mut plan);
     }
     if in_matter {
         for box_ in &mut plan.ignored {
@@ -378,7 +379,8 @@ fn no_tasks(plan: &Plan) -> Diagnostic {
             place,
             "the plan holds no tasks: no rule finds one, and there are no boxes",
         )
-        .hint("write each task as a list item with a box, `- [ ] Write the parser`");
+        .hint("write each task as a list item with a box, `- [ ] Write the parser`")
+        .hint("to hand the whole text to one agent, add --as-one");
     }
     let seen: Vec<String> = reasons
         .iter()

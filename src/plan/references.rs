@@ -385,9 +385,7 @@ fn reference(text: &str) -> Option<(Kind, &str, &str)> {
         | "úloha" | "úlohy" | "úloze" | "úloh" | "krok" | "kroky" | "kroku" | "kroků" | "krocích"
         | "oprava" | "opravy" | "část" | "části" => Kind::Task,
         "phase" | "phases" | "wave" | "waves" | "sprint" | "stage" | "milestone" | "group" | "tier"
-        | "section" | "fáze" | "fázi" | "fází" | "etapa" | "etapy" | "etapě" | "vlna" | "vlny" | "vlně" => {
-            Kind::Group
-        }
+        | "section" | "fáze" | "fázi" | "fází" | "etapa" | "etapě" | "vlna" | "vlně" => Kind::Group,
         _ => Kind::Bare,
     };
     let from = if kind == Kind::Bare {

@@ -110,6 +110,14 @@ fn status_column(names: &[String]) -> Option<usize> {
     names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"))
 }
 
+/// Whether a table has ids and states of which at least one is to be done.
+pub(crate) fn has_states(outline: &Outline<'_>) -> bool {
+    outline.blocks.tables.iter().any(|table| {
+        !outline.is_closed(outline.heading_above(table.start))
+            && states(outline, table).iter().flatten().any(|state| !state.is_met())
+    })
+}
+
 /// The states of the rows of a table that looks like one of tasks; none of any other.
 pub(crate) fn states(outline: &Outline<'_>, table: &Range<usize>) -> Vec<Option<PlanStatus>> {
     if table.len() < 3 {

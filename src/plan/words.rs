@@ -200,6 +200,8 @@ const CHECKS: &[&str] = &[
     "security",
     "compliance",
     "deployment",
+    "post-deployment",
+    "audit",
 ];
 
 /// The word of a status that a single word is nearly: a slip of the pen.
@@ -292,9 +294,13 @@ pub(crate) fn is_closed(title: &str) -> bool {
         return true;
     }
     let lower = bare.to_lowercase();
-    CHECKS
-        .iter()
-        .any(|kind| lower.strip_prefix(kind).is_some_and(|rest| rest.trim_start().starts_with("checklist")))
+    let Some(at) = lower.find("checklist") else { return false };
+    // `Visual verification checklist` is one of verification.
+    let kind = lower[..at].trim_end();
+    CHECKS.iter().any(|known| {
+        kind.strip_suffix(known)
+            .is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
+    })
 }
 
 /// A title without the number, emoji and punctuation before it.
@@ -387,13 +393,20 @@ mod tests {
             "3. Test Checklist",
             "验收标准表",
             "Akceptační kritéria",
+            "5. Visual Verification Checklist",
+            "Audit checklist",
             "4. Další kroky",
         ] {
             assert!(is_closed(title), "{title}");
         }
-        for title in
-            ["Checklist", "Implementation Checklist", "Phase 3: Verification", "Validations", "Setup"]
-        {
+        for title in [
+            "Checklist",
+            "Implementation Checklist",
+            "Latest Checklist",
+            "Phase 3: Verification",
+            "Validations",
+            "Setup",
+        ] {
             assert!(!is_closed(title), "{title}");
         }
     }
