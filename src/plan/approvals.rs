@@ -106,7 +106,9 @@ fn by_name(
         }
     }
     // A phase may be a task itself.
-    for task in &mut plan.tasks {
+    for task in
+        plan.tasks.iter_mut().filter(|task| task.group.is_none_or(|group| !gated.contains_key(&group)))
+    {
         if let Some((gate, line)) = named(&task.title) {
             task.origins.push(origin(&gate, line));
             task.held.push(HeldReason::Gate(gate));

@@ -222,9 +222,12 @@ pub(crate) fn left_out(outline: &Outline<'_>, tasks: &[Found], plan: &mut Plan) 
     let mut told = 0;
     for table in &outline.blocks.tables {
         let first = used.partition_point(|line| *line < table.start);
-        if used.get(first).is_some_and(|line| *line < table.end)
-            || bodies.hold(table.start)
-            || outline.is_closed(outline.heading_above(table.start))
+        if used.get(first).is_some_and(|line| *line < table.end) || bodies.hold(table.start) {
+            continue;
+        }
+        // What somebody is to do is work, also under a heading that speaks of checks.
+        if outline.is_closed(outline.heading_above(table.start))
+            && !tables::is_assigned(&tables::header(outline, table.start))
         {
             continue;
         }

@@ -141,6 +141,18 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             tasks.push(heading_task(outline, index, None));
         }
     }
+    // Beside phases that hold tasks, one that is a task comes in its turn, too.
+    let is_phase = |task: &Found| match task.source {
+        Source::Heading(heading) => phase_number(&outline.headings[heading].title).map(|_| heading),
+        Source::Item(_) | Source::None => None,
+    };
+    if tasks.iter().any(|task| is_phase(task).is_none()) {
+        for task in &mut tasks {
+            if let Some(phase) = is_phase(task) {
+                task.holder = Some(Holder::Heading(phase));
+            }
+        }
+    }
     tasks
 }
 
@@ -183,6 +195,12 @@ mod tests {
     fn a_phase_with_headings_of_its_own_is_not_lost() {
         let text = "## Phase 1: Ground\n\n#### 1.1 Add the key\n\ntext\n\n#### 1.2 Hide it\n\n## Phase 2: House\n\ntext\n\n\
              ## Phase 3: Roof\n\n### Why\n\n### How\n\n## Phase 4: Garden\n\n1. Dig\n2. Plant\n";
+        let order: Vec<String> =
+            plan(text).edges.iter().map(|edge| format!("{}>{}", edge.from, edge.to)).collect();
+        assert_eq!(
+            order,
+            ["1.1>1.2", "1.2>phase-2-house", "phase-2-house>phase-3-roof", "phase-3-roof>dig", "dig>plant"]
+        );
         let tasks = found(text);
         let ids: Vec<&str> = tasks.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!(ids, ["1.1", "1.2", "phase-2-house", "phase-3-roof", "dig", "plant"]);

@@ -84,15 +84,13 @@ const REPORTS: [&str; 20] = [
 ];
 
 /// ... and those that say that it is about what is to be done.
-const WORK: [&str; 26] = [
+const WORK: [&str; 24] = [
     "plan",
     "plans",
     "task",
     "tasks",
     "todo",
     "todos",
-    "action",
-    "actions",
     "roadmap",
     "backlog",
     "remediation",
@@ -113,6 +111,9 @@ const WORK: [&str; 26] = [
     "fáze",
 ];
 
+/// What says so of a section, and may be a name in the title of a report (`GitHub Actions`).
+const SECTIONS: [&str; 6] = ["action", "actions", "recommended", "remaining", "next", "immediate"];
+
 /// Says of a document that is called a report, and whose tasks stand where nothing says that they are to be done.
 pub(crate) fn report(plan: &mut Plan) {
     let has = |title: &str, words: &[&str]| {
@@ -123,7 +124,8 @@ pub(crate) fn report(plan: &mut Plan) {
             .map(str::to_owned)
     };
     let Some(word) = has(&plan.title, &REPORTS).filter(|_| has(&plan.title, &WORK).is_none()) else { return };
-    let work: Vec<bool> = plan.groups.iter().map(|group| has(&group.title, &WORK).is_some()).collect();
+    let is_work = |title: &str| has(title, &WORK).or_else(|| has(title, &SECTIONS)).is_some();
+    let work: Vec<bool> = plan.groups.iter().map(|group| is_work(&group.title)).collect();
     let open: Vec<u32> = plan
         .tasks
         .iter()

@@ -1,5 +1,6 @@
 //! Tables whose rows are tasks: those with a column for the title and one for ids or states.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::fields;
@@ -110,6 +111,11 @@ fn status_column(names: &[String]) -> Option<usize> {
     names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"))
 }
 
+/// Whether a column says who does it.
+pub(crate) fn is_assigned(names: &[String]) -> bool {
+    names.iter().any(|name| column_key(name) == Some(Key::Agent))
+}
+
 /// Whether a table has ids and states of which at least one is to be done.
 pub(crate) fn has_states(outline: &Outline<'_>) -> bool {
     outline.blocks.tables.iter().any(|table| {
@@ -130,7 +136,12 @@ pub(crate) fn states(outline: &Outline<'_>, table: &Range<usize>) -> Vec<Option<
     let says_more = names.iter().any(|name| {
         matches!(column_key(name), Some(Key::Agent | Key::Priority | Key::Status | Key::DependsOn))
     });
-    let Some(columns) = columns(outline, &names, &rows, id).filter(|_| says_more) else { return Vec::new() };
+    let Some(columns) = columns(outline, &names, &rows, id).filter(|_| says_more) else {
+        // Without ids and states it may still say who does what.
+        let titled = names.iter().any(|name| TITLES.iter().any(|word| name.to_lowercase() == *word));
+        let rows = if titled && is_assigned(&names) { rows.len() } else { 0 };
+        return vec![None; rows];
+    };
     let state = |row: &Vec<Cell>| {
         let cell = row.get(columns.status?)?;
         cell_status(outline.lines.text.get(cell.clone())?)
@@ -193,6 +204,16 @@ fn is_state(outline: &Outline<'_>, cell: &Cell) -> bool {
 
 /// The column that holds ids: by its name and by what is in it.
 fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)]) -> Option<usize> {
+    // `P1` is a tier, unless each row has another one and the column is one of ids.
+    let tiers = |column: usize| {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        rows.len() > 1
+            && rows.iter().all(|(_, row)| {
+                let text = row.get(column).map(|cell| text(outline, cell)).unwrap_or_default();
+                let is_tier = matches!(text.as_bytes(), [b'P', digit] if digit.is_ascii_digit());
+                is_tier && seen.insert(text)
+            })
+    };
     let holds_ids = |column: usize| {
         !rows.is_empty()
             && rows.iter().all(|(_, row)| {
@@ -218,7 +239,7 @@ fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)
                 | "číslo"
                 | "úkol"
                 | "id úkolu"
-        ) && holds_ids(column)
+        ) && (holds_ids(column) || tiers(column))
     })
 }
 

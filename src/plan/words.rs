@@ -270,21 +270,25 @@ pub(crate) fn only_status(text: &str) -> Option<PlanStatus> {
 
 /// Whether a plan of this status is over: nothing of it runs unless forced.
 pub(crate) fn plan_is_over(text: &str) -> bool {
-    [
-        "done",
-        "completed",
-        "complete",
-        "archived",
-        "superseded",
-        "historical",
-        "hotovo",
-        "dokončeno",
-        "splněno",
-        "archivováno",
-        "nahrazeno",
-    ]
-    .iter()
-    .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
+    // `Complete → remediation in progress`: one thing is done and another is not.
+    let lower = text.to_lowercase();
+    let goes_on = ["in progress", "probíhá"].iter().any(|words| lower.contains(words));
+    !goes_on
+        && [
+            "done",
+            "completed",
+            "complete",
+            "archived",
+            "superseded",
+            "historical",
+            "hotovo",
+            "dokončeno",
+            "splněno",
+            "archivováno",
+            "nahrazeno",
+        ]
+        .iter()
+        .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
 }
 
 /// Whether a heading or label, without number and emoji, holds no tasks.
@@ -409,6 +413,14 @@ mod tests {
         ] {
             assert!(!is_closed(title), "{title}");
         }
+    }
+
+    #[test]
+    fn a_plan_is_over_when_nothing_of_it_goes_on() {
+        assert!(plan_is_over("✅ COMPLETED"));
+        assert!(plan_is_over("Hotovo (2. 3.)"));
+        assert!(!plan_is_over("Complete → Remediation in progress"));
+        assert!(!plan_is_over("Not complete"));
     }
 
     #[test]

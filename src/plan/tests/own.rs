@@ -210,3 +210,22 @@ fn made_ids_are_told_where_they_may_become_others() {
     assert_eq!(told("- [ ] T001 a\n- [ ] b\n- [ ] T002 a\n"), ["id-made:2"]);
     assert_eq!(told("- [ ] T001 a\n- [ ] T002 a\n"), Vec::<String>::new());
 }
+
+#[test]
+fn a_column_of_ids_may_hold_what_looks_like_tiers() {
+    let ids = |rows: &str| -> Vec<String> {
+        let text = format!("| # | Task | Files |\n|---|---|---|\n{rows}");
+        plan(&text).tasks.iter().map(|task| task.id.to_string()).collect()
+    };
+    assert_eq!(ids("| P1 | a | x |\n| P2 | b | y |\n"), ["P1", "P2"]);
+    assert_eq!(ids("| P1 | a | x |\n| P1 | b | y |\n"), Vec::<String>::new());
+}
+
+#[test]
+fn rows_that_say_who_does_what_are_told_where_nothing_joins_them() {
+    let told = codes(&plan(
+        "### Task 1: Look at the pictures\n\n### Task 2: Look at the words\n\n## Verification Checklist\n\n\
+         | Check | Task | Executor |\n|---|---|---|\n| a | Pictures | Kilo |\n\n## Notes\n\n| Check | Task |\n|---|---|\n| a | b |\n",
+    ));
+    assert_eq!(told, ["rows-ignored:7"]);
+}
