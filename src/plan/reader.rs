@@ -167,15 +167,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if !exact {
         fenced::report(&outline, &mut plan);
     }
-    if options.granularity.is_none() && !options.as_one && !options.boxes_all {
-        remarks::counts(&outline, &mut plan);
-    }
+    remark(&outline, &findings, options, format == Format::Generic && !in_matter, &mut plan);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
     bare::report(&outline, &marks, &mut plan);
-    if format == Format::Generic && !in_matter {
-        joins::left_out(&outline, &findings.tasks, &mut plan);
-        remarks::report(&mut plan);
-    }
     if in_matter {
         for box_ in &mut plan.ignored {
             "explains the tasks of the front matter".clone_into(&mut box_.reason);
@@ -191,6 +185,27 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     advice::read(&outline, &mut plan, &bodies);
     plan
+}
+
+/// What a careful reader notices, where nobody asked for a reading of another kind. What is noticed of any
+/// Markdown is not noticed in the documents of tools, which say themselves what is a task.
+fn remark(
+    outline: &Outline<'_>,
+    findings: &Findings,
+    options: &ReadOptions,
+    is_any_markdown: bool,
+    plan: &mut Plan,
+) {
+    if options.granularity.is_some() || options.as_one || options.boxes_all {
+        return;
+    }
+    remarks::counts(outline, plan);
+    if is_any_markdown {
+        joins::left_out(outline, &findings.tasks, plan);
+        if !plan.over {
+            remarks::report(plan);
+        }
+    }
 }
 
 /// Says how boxes are marked in this format, or that they are not.

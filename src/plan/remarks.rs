@@ -125,11 +125,13 @@ pub(crate) fn report(plan: &mut Plan) {
     };
     let Some(word) = has(&plan.title, &REPORTS).filter(|_| has(&plan.title, &WORK).is_none()) else { return };
     let is_work = |title: &str| has(title, &WORK).or_else(|| has(title, &SECTIONS)).is_some();
-    let work: Vec<bool> = plan.groups.iter().map(|group| is_work(&group.title)).collect();
+    let sections: Vec<bool> = plan.groups.iter().map(|group| is_work(&group.title)).collect();
     let open: Vec<u32> = plan
         .tasks
         .iter()
-        .filter(|task| !task.status.is_met() && !ancestors(&plan.groups, task.group).any(|group| work[group]))
+        .filter(|task| {
+            !task.status.is_met() && !ancestors(&plan.groups, task.group).any(|group| sections[group])
+        })
         .map(|task| task.line)
         .collect();
     let Some(first) = open.first() else { return };

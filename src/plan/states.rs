@@ -89,9 +89,9 @@ impl Conflicts {
         }
         for (group, (open, all)) in counts.into_iter().enumerate() {
             let made = &plan.groups[group];
-            let boxed = boxes.get(group).copied().flatten();
+            let ticked = boxes.get(group).copied().flatten();
             let tasks = if all == 1 { "task" } else { "tasks" };
-            let message = match (made.status, boxed) {
+            let message = match (made.status, ticked) {
                 (Some(PlanStatus::Done), _) if open > 0 => {
                     let title = &made.title;
                     format!(

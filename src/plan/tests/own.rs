@@ -147,8 +147,9 @@ fn czech_words() {
     assert_eq!(plan.tasks[0].title, "Sepsat produkty");
     assert_eq!(plan.tasks[2].title, "Nahrát katalog");
     let states: Vec<PlanStatus> = plan.tasks.iter().map(|task| task.status).collect();
-    use PlanStatus::{Done, InProgress, Open, Skipped};
-    assert_eq!(states, [Done, Open, InProgress, Open, Skipped]);
+    let expected =
+        [PlanStatus::Done, PlanStatus::Open, PlanStatus::InProgress, PlanStatus::Open, PlanStatus::Skipped];
+    assert_eq!(states, expected);
     let waits: Vec<Vec<Dependency>> = plan.tasks.iter().map(|task| task.depends_on.clone()).collect();
     let on = |tasks: &[usize]| tasks.iter().map(|task| Dependency::Task(*task)).collect::<Vec<_>>();
     assert_eq!(waits, [on(&[]), on(&[0]), on(&[1]), on(&[0, 2]), on(&[])]);
