@@ -57,11 +57,12 @@ pub(crate) fn rows(outline: &Outline<'_>, tasks: &mut [Found]) {
         if known.iter().flatten().count() * 2 < known.len() {
             continue;
         }
+        let status = tables::status_column(&header);
         for (row, task) in rows.iter().zip(known) {
             if let Some(task) = task {
                 let cells = tables::field_cells(outline, &header, row, &[column]);
                 tasks[task].cells.extend(cells);
-                if let Some(status) = tables::status_cell(outline, &header, row) {
+                if let Some(status) = tables::status_cell(outline, status, row) {
                     tasks[task].cells.push((Key::Status, status));
                 }
             }
@@ -99,18 +100,15 @@ fn ids(
     rows: &[Vec<Range<usize>>],
     word: Option<usize>,
 ) -> Option<(usize, Vec<String>)> {
+    let kind = |name: &str| names::word(name).map(names::same_kind);
+    let like_tasks = header.iter().filter(|name| word.is_some() && kind(name) == word).count();
     (0..header.len()).find_map(|column| {
-        let named = names::word(&header[column]).map(names::same_kind);
+        let is_named = word.is_some() && kind(&header[column]) == word;
         let is_number = matches!(
             header[column].to_lowercase().as_str(),
             "#" | "id" | "no" | "no." | "nr" | "nr." | "number" | "č." | "číslo"
         );
-        let beside = || {
-            header.iter().enumerate().any(|(other, name)| {
-                other != column && word.is_some() && names::word(name).map(names::same_kind) == word
-            })
-        };
-        let numbers = word.is_some() && named == word || is_number && (word.is_none() || beside());
+        let numbers = is_named || is_number && (word.is_none() || like_tasks > 0);
         let read = |row: &Vec<Range<usize>>| {
             let text = titles::clean(outline.lines.text.get(row.get(column)?.clone())?);
             if !text.is_empty() && text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -28,6 +28,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             continue;
         }
         let names = header(outline, table.start);
+        let states = status_column(&names);
         let rows: Vec<(usize, Vec<Cell>)> =
             (table.start + 2..table.end).map(|line| (line, cells(outline, line))).collect();
         let id_column = id_column(outline, &names, &rows);
@@ -37,7 +38,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
                 for (_, row) in &rows {
                     let id = row.get(id_column).map(|cell| text(outline, cell)).unwrap_or_default();
                     if let Some(task) = known.get(&names::folded(&id)) {
-                        add(outline, &mut tasks[*task], &names, row, id_column);
+                        add(outline, &mut tasks[*task], &names, row, (id_column, states));
                     }
                 }
             }
@@ -53,7 +54,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             if let Some(id) = &id
                 && let Some(first) = known.get(&names::folded(id))
             {
-                add(outline, &mut tasks[*first], &names, &row, columns.title);
+                add(outline, &mut tasks[*first], &names, &row, (columns.title, states));
                 continue;
             }
             if let Some(id) = &id {
@@ -82,10 +83,16 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
 }
 
 /// Adds what a row of another table says of a task.
-fn add(outline: &Outline<'_>, task: &mut Found, names: &[String], row: &[Cell], not: usize) {
+fn add(
+    outline: &Outline<'_>,
+    task: &mut Found,
+    names: &[String],
+    row: &[Cell],
+    (not, states): (usize, Option<usize>),
+) {
     task.cells.extend(field_cells(outline, names, row, &[not]));
     if task.status.is_none()
-        && let Some(cell) = status_cell(outline, names, row)
+        && let Some(cell) = status_cell(outline, states, row)
     {
         task.status = cell_status(&outline.lines.text[cell]);
     }
@@ -102,12 +109,12 @@ pub(crate) fn header(outline: &Outline<'_>, line: usize) -> Vec<String> {
 }
 
 /// The cell of a row that holds a state that is known.
-pub(crate) fn status_cell(outline: &Outline<'_>, names: &[String], row: &[Cell]) -> Option<Cell> {
-    let column = status_column(names)?;
-    row.get(column).filter(|cell| is_state(outline, cell)).cloned()
+pub(crate) fn status_cell(outline: &Outline<'_>, column: Option<usize>, row: &[Cell]) -> Option<Cell> {
+    row.get(column?).filter(|cell| is_state(outline, cell)).cloned()
 }
 
-fn status_column(names: &[String]) -> Option<usize> {
+/// The column of states.
+pub(crate) fn status_column(names: &[String]) -> Option<usize> {
     names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"))
 }
 
