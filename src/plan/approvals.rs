@@ -7,7 +7,10 @@ use super::assemble::ancestors;
 use super::groups;
 use super::lines::number;
 use super::marks::Marks;
+use super::outline::Heading;
 use super::outline::Outline;
+use super::phases;
+use super::titles;
 use super::types::Plan;
 use super::words;
 use crate::model::check::FieldFrom;
@@ -17,7 +20,11 @@ use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 
 /// What a heading over such boxes begins with.
-const TITLES: &[&str] = &["approval gate", "phase gate", "go/no-go", "sign-off", "schválení"];
+const TITLES: &[&str] =
+    &["approval gate", "approval required", "approvals", "phase gate", "go/no-go", "sign-off", "schválení"];
+
+/// The longest box, in bytes, in which a phase is looked for.
+const LONGEST: usize = 200;
 
 /// Gates the phase after each one whose approval has open boxes.
 pub(crate) fn gate(outline: &Outline<'_>, marks: &Marks, plan: &mut Plan) {
@@ -37,18 +44,15 @@ pub(crate) fn gate(outline: &Outline<'_>, marks: &Marks, plan: &mut Plan) {
             .any(|mark| !matches!(marks.status(&mark), Some(PlanStatus::Done | PlanStatus::Skipped)));
         let around = std::iter::successors(heading.parent, |parent| outline.headings[*parent].parent)
             .find_map(|parent| by_line.get(&number(outline.headings[parent].line)).copied());
+        if around.is_none() {
+            by_name(outline, marks, plan, heading, &mut gated);
+        }
         let Some(phase) = around.filter(|_| is_open) else { continue };
         // Groups stand in the order of the file.
         let next = siblings[phase];
         let Some(next) = next.filter(|next| plan.groups[*next].gate.is_none()) else { continue };
         let gate = format!("{}-approval", groups::group_code(&plan.groups[phase]));
-        plan.groups[next].origins.push(FieldOrigin {
-            field: TaskField::Gate,
-            value: gate.clone(),
-            from: FieldFrom::Group,
-            by: None,
-            line: Some(number(heading.line)),
-        });
+        plan.groups[next].origins.push(origin(&gate, number(heading.line)));
         gated.insert(next, gate.clone());
         plan.groups[next].gate = Some(gate);
     }
@@ -58,6 +62,67 @@ pub(crate) fn gate(outline: &Outline<'_>, marks: &Marks, plan: &mut Plan) {
     for task in &mut plan.tasks {
         let waited = ancestors(&plan.groups, task.group).filter_map(|group| gated.get(&group));
         task.held.extend(waited.map(|name| HeldReason::Gate(name.clone())));
+    }
+}
+
+/// Open boxes that stand in no phase and name one, as in `Proceed with Phase 2`: that phase waits.
+fn by_name(
+    outline: &Outline<'_>,
+    marks: &Marks,
+    plan: &mut Plan,
+    heading: &Heading,
+    gated: &mut BTreeMap<usize, String>,
+) {
+    let first = outline.items.partition_point(|item| item.line < heading.line);
+    let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
+    for item in outline.items[first..].iter().take_while(|item| item.line < heading.end) {
+        let Some(mark) = item.mark else { continue };
+        if matches!(marks.status(&mark), Some(PlanStatus::Done | PlanStatus::Skipped)) {
+            continue;
+        }
+        let text = outline.lines.text.get(item.text.clone()).unwrap_or("");
+        let words = text.match_indices(' ').map(|(at, _)| at + 1).take_while(|at| *at < LONGEST);
+        for at in std::iter::once(0).chain(words) {
+            if text[at..].starts_with(char::is_alphabetic)
+                && let Some((word, count)) = phases::phase_number(&text[at..])
+            {
+                wanted.entry(titles::id_of(&format!("{word} {count}"))).or_insert(number(item.line));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    let named = |title: &str| {
+        let (word, number) = phases::phase_number(title)?;
+        let name = titles::id_of(&format!("{word} {number}"));
+        wanted.get(&name).map(|line| (format!("{name}-approval"), *line))
+    };
+    for (group, made) in plan.groups.iter_mut().enumerate().filter(|(_, made)| made.gate.is_none()) {
+        if let Some((gate, line)) = named(&made.title) {
+            made.origins.push(origin(&gate, line));
+            made.gate = Some(gate.clone());
+            gated.insert(group, gate);
+        }
+    }
+    // A phase may be a task itself.
+    for task in
+        plan.tasks.iter_mut().filter(|task| task.group.is_none_or(|group| !gated.contains_key(&group)))
+    {
+        if let Some((gate, line)) = named(&task.title) {
+            task.origins.push(origin(&gate, line));
+            task.held.push(HeldReason::Gate(gate));
+        }
+    }
+}
+
+fn origin(gate: &str, line: u32) -> FieldOrigin {
+    FieldOrigin {
+        field: TaskField::Gate,
+        value: gate.to_owned(),
+        from: FieldFrom::Group,
+        by: None,
+        line: Some(line),
     }
 }
 
@@ -93,6 +158,17 @@ mod tests {
     fn an_approval_that_was_given_gates_nothing() {
         let plan = crate::plan::tests::plan(&PLAN.replace("- [ ] Twenty", "- [x] Twenty"));
         assert!(plan.tasks.iter().all(|task| task.held.is_empty()));
+    }
+
+    #[test]
+    fn an_approval_that_names_phases_gates_those() {
+        let plan = crate::plan::tests::plan(
+            "# P\n\n## Phase 1: Ask\n\n1. Ask fifty people\n\n## Phase 2: Build\n\ntext\n\n## Phase 3: Sell\n\n1. Sell it\n\n\
+             ## Approval Required\n\n- [x] Proceed with Phase 1 (people)\n- [ ] Proceed with Phase 2 (house)\n- [ ] Go on to phase 3\n- [ ] Tell everybody\n",
+        );
+        let held: Vec<&[HeldReason]> = plan.tasks.iter().map(|task| task.held.as_slice()).collect();
+        let gate = |name: &str| [HeldReason::Gate(name.to_owned())];
+        assert_eq!(held, [&[][..], &gate("phase-2-approval"), &gate("phase-3-approval")]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::found::Found;
 use super::found::Holder;
 use super::generic;
 use super::groups;
+use super::joins;
 use super::lines::number;
 use super::marks::Marks;
 use super::matter::Matter;
@@ -20,6 +21,9 @@ use super::names;
 use super::native;
 use super::origins;
 use super::outline::Outline;
+use super::states;
+use super::states::Conflicts;
+use super::states::Said;
 use super::steps::Steps;
 use super::titles;
 use super::types::Defaults;
@@ -58,26 +62,37 @@ pub(crate) fn plan(
         suggested: 0,
         edges: 0,
         native,
+        conflicts: Conflicts::default(),
+        aliases: BTreeMap::new(),
     };
     maker.header(matter, &findings.tasks);
-    let (groups, group_facts) = maker.groups(&findings.tasks);
-    let group_of: BTreeMap<Holder, usize> = groups;
+    let (group_of, group_facts) = maker.groups(&findings.tasks);
+    let mut boxes = vec![None; group_facts.len()];
+    for (holder, group) in &group_of {
+        if let Holder::Item(item) = holder {
+            boxes[*group] = outline.items[*item].mark.and_then(|mark| marks.status(&mark));
+        }
+    }
     let mut stated: Vec<Vec<Stated>> = Vec::with_capacity(findings.tasks.len());
     let done_mark = done_mark(outline);
     let steps = Steps::new(outline, marks);
     maker.plan.tasks.reserve_exact(findings.tasks.len());
     // Tasks of one group stand together, so it is looked up once for all of them.
     let mut last: (Option<Holder>, Option<usize>) = (None, None);
-    for found in &findings.tasks {
+    for (index, found) in findings.tasks.iter().enumerate() {
         if found.holder != last.0 {
             last = (found.holder, found.holder.and_then(|holder| group_of.get(&holder).copied()));
         }
         let mut fact = facts::read(outline, found, &mut maker.plan.diagnostics);
         stated.push(std::mem::take(&mut fact.depends));
+        if let Some(alias) = fact.alias.take().filter(|alias| found.id.as_ref() != Some(alias)) {
+            maker.aliases.insert(index, alias);
+        }
         let task = maker.task(found, last.1, fact, done_mark, &steps);
         maker.plan.tasks.push(task);
     }
     maker.ids(&findings.tasks);
+    std::mem::take(&mut maker.conflicts).finish(&boxes, &mut maker.plan);
     if native {
         let assumed = options.assume_done.iter().map(|id| names::folded(id)).collect();
         native::read::finish(outline, &findings.tasks, &stated, &group_facts, &assumed, &mut maker.plan);
@@ -100,6 +115,10 @@ pub(crate) struct Maker<'o, 't> {
     pub(crate) edges: usize,
     /// Whether the plan is read exactly.
     pub(crate) native: bool,
+    /// Places that disagree.
+    conflicts: Conflicts,
+    /// Other names of tasks.
+    pub(crate) aliases: BTreeMap<usize, String>,
 }
 
 impl Maker<'_, '_> {
@@ -366,15 +385,13 @@ impl Maker<'_, '_> {
                 ));
             }
         }
-        if let (Some(Some(boxed)), Some(PlanStatus::Done)) = (of_box, of_steps)
-            && status.is_none()
-            && boxed == PlanStatus::Open
-        {
-            self.plan.diagnostics.push(Diagnostic::warning(
-                "status-conflict",
-                Place::line(number(found.line)),
-                "the box is open though all steps below it are ticked: it is taken as open",
-            ));
+        let said = Said {
+            told: fact.status.or(found.status).or(found.title.status),
+            boxed: of_box.flatten(),
+            steps: (done, total),
+        };
+        if let Some(message) = states::disagreement(&said) {
+            self.conflicts.tell(number(found.line), message, &mut self.plan.diagnostics);
         }
         let status = status.or(of_box.flatten()).or(of_steps).unwrap_or_default();
         if let Some(gate) = &fact.gate {
@@ -400,11 +417,16 @@ impl Maker<'_, '_> {
             progress: None,
         });
         let origins = origins::of_found(outline, found, &fact, total > 0);
+        let end = fact.body_end.max(found.body.start);
+        let mut body = outline.lines.slice(found.body.start, end).to_owned();
+        if !found.cells.is_empty() {
+            body.push_str(&joins::text_of_rows(outline, found, end));
+        }
         PlanTask {
             id: TaskId::new(""),
             title,
             file: None,
-            body: outline.lines.slice(found.body.start, fact.body_end.max(found.body.start)).to_owned(),
+            body,
             line: number(found.line),
             status,
             held,

@@ -7,6 +7,7 @@ use super::fields::Field;
 use super::fields::Key;
 use super::found::Found;
 use super::found::Source;
+use super::joins;
 use super::origins;
 use super::outline::Outline;
 use super::tables;
@@ -44,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) parallel: Option<bool>,
     pub(crate) optional: Option<bool>,
     pub(crate) gate: Option<String>,
+    /// Another name by which it may be meant.
+    pub(crate) alias: Option<String>,
     /// From where each of these came.
     pub(crate) origins: Vec<FieldOrigin>,
     /// The first line after the body.
@@ -71,6 +74,9 @@ pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<D
         Source::Heading(_) => {
             let list = fields::read(outline, found.fields.clone(), None);
             reader.all(&list);
+            let properties = joins::properties(outline, &found.fields);
+            reader.facts.alias = properties.id;
+            reader.all(&properties.fields);
         }
         Source::None => {
             reader.from = FieldFrom::Header;
@@ -187,13 +193,39 @@ pub(crate) fn agent_name(value: &str) -> String {
     cut.trim_start_matches('@').trim().to_owned()
 }
 
+/// Whether two values of a key are not the same: `Kilo Code` and `@kilo (review mode)` are, and so are `P1` and
+/// `High`.
+fn is_other(key: Key, first: &str, second: &str) -> bool {
+    let who = |value: &str| agent_name(value).split(' ').next().unwrap_or("").to_lowercase();
+    match key {
+        Key::Agent => who(first) != who(second),
+        Key::Priority => words::priority(first) != words::priority(second),
+        Key::Status => tables::cell_status(first) != tables::cell_status(second),
+        Key::DependsOn
+        | Key::Model
+        | Key::Layer
+        | Key::Command
+        | Key::Files(_)
+        | Key::Verify
+        | Key::Acceptance
+        | Key::Timeout
+        | Key::Retries
+        | Key::Parallel
+        | Key::Optional
+        | Key::Gate
+        | Key::Requirements
+        | Key::Output
+        | Key::Mode => first != second,
+    }
+}
+
 /// Whether who is named is a person: then the task is a gate.
 fn is_person(value: &str) -> bool {
     let lower = value.trim_start_matches(|c: char| !c.is_alphanumeric()).trim().to_lowercase();
     let first = lower.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
     let rest = lower[first.len()..].trim_start();
     let alone = ["", "approval", "review", "action", "decision", "sign-off"].contains(&rest);
-    matches!(first, "user" | "manual" | "human" | "person" | "uživatel" | "člověk" | "ručně")
+    matches!(first, "user" | "manual" | "human" | "person" | "uživatel" | "člověk" | "ručně" | "manuálně")
         && (alone || rest.starts_with('(') || rest.starts_with('（'))
         || (lower.ends_with("(manual)") || lower.ends_with("(human)") || lower.ends_with("(user)"))
         || ["owner approval", "user approval", "human approval", "approval"].contains(&lower.as_str())
@@ -281,7 +313,7 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
                 )
                 .hint("leave one of the two"),
             );
-        } else if text(&seen.value) != text(&field.value) {
+        } else if is_other(field.key, &text(&seen.value), &text(&field.value)) {
             let name = if field.name.is_empty() { "a table" } else { &field.name };
             let message = format!(
                 "`{name}` says `{}` here, and line {first} says `{}`: the first counts",

@@ -85,27 +85,44 @@ pub(crate) fn is_run(name: &str) -> bool {
 pub(crate) fn key_of(name: &str) -> Option<Key> {
     Some(match folded(name).as_str() {
         "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs"
-        | "závisína" | "závislosti" | "依赖" | "依存" => Key::DependsOn,
-        "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible" => Key::Agent,
+        | "závisína" | "závisí" | "závislosti" | "závislost" | "podokončení" | "čekána" | "vyžaduje"
+        | "依赖" | "依存" => Key::DependsOn,
+        "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible"
+        | "odpovídá" | "odpovědný" | "odpovědnost" | "zodpovídá" | "zodpovědný" | "zodpovědnost"
+        | "přiřazeno" | "řeší" | "řešitel" | "vykonavatel" | "vlastník" => Key::Agent,
         "model" | "modeltier" => Key::Model,
         "layer" => Key::Layer,
         "command" => Key::Command,
         "files" | "file" | "brief" | "taskfile" | "promptfile" | "location" | "locations" | "package"
-        | "packages" | "package(s)" | "touches" | "soubory" | "文件" => Key::Files(None),
+        | "packages" | "package(s)" | "touches" | "soubory" | "soubor" | "文件" => Key::Files(None),
         "filestocreate" | "create" => Key::Files(Some(FileVerb::Create)),
         "filestomodify" | "modifiedfiles" | "modify" => Key::Files(Some(FileVerb::Modify)),
         "verify" | "validationcommands" | "run" => Key::Verify,
-        "verification" | "validation" | "validationcriteria" | "testscenarios" | "donewhen"
-        | "acceptance" | "acceptancecriteria" | "expected" => Key::Acceptance,
+        "verification"
+        | "validation"
+        | "validationcriteria"
+        | "testscenarios"
+        | "donewhen"
+        | "acceptance"
+        | "acceptancecriteria"
+        | "expected"
+        | "kritéria"
+        | "kritériapřijetí"
+        | "akceptačníkritéria"
+        | "hotovokdyž"
+        | "hotovo,když"
+        | "ověření" => Key::Acceptance,
         "status" | "state" | "stav" => Key::Status,
         "priority" | "priorita" => Key::Priority,
-        "timeout" | "timelimit" => Key::Timeout,
+        "timeout" | "timelimit" | "časovýlimit" => Key::Timeout,
         "retries" | "maxretries" => Key::Retries,
-        "parallel" | "parallelsafe" => Key::Parallel,
-        "optional" => Key::Optional,
+        "parallel" | "parallelsafe" | "paralelně" => Key::Parallel,
+        "optional" | "volitelné" => Key::Optional,
         "gate" => Key::Gate,
         "requirements" | "implements" | "validates" | "需求" | "ac" => Key::Requirements,
-        "output" | "outputs" | "deliverable" | "deliverables" => Key::Output,
+        "output" | "outputs" | "outputfile" | "deliverable" | "deliverables" | "výstup" | "výstupy" => {
+            Key::Output
+        }
         "mode" | "executionmode" => Key::Mode,
         _ => return None,
     })
@@ -194,12 +211,15 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
             let found = if direct && !is_verb {
                 push_fields(outline, &mut fields, item.text.clone(), line, true)
             } else {
-                0
+                Pushed::default()
             };
-            if found > 0 {
+            if found.any {
                 collecting = false;
-                let last = fields.len() - 1;
-                collect(outline, &mut fields[last], line + 1..end);
+                if found.last
+                    && let Some(field) = fields.last_mut()
+                {
+                    collect(outline, field, line + 1..end);
+                }
             } else if collecting && item.parent == owner && item.mark.is_none() {
                 if let Some(field) = fields.last_mut() {
                     field.more.push(item.text.clone());
@@ -212,8 +232,9 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
         } else {
             let start = outline.lines.start(line);
             let range = start..outline.lines.end(line);
-            if push_fields(outline, &mut fields, range.clone(), line, false) > 0 {
-                collecting = true;
+            let found = push_fields(outline, &mut fields, range.clone(), line, false);
+            if found.any {
+                collecting = found.last;
             } else if collecting && !blank && !is_bold_key(&outline.visible(line)) {
                 if let Some(field) = fields.last_mut() {
                     field.more.push(range);
@@ -229,37 +250,79 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
     fields
 }
 
-/// Adds the field, or the several that `|` keeps apart, that stand in some bytes; returns how many.
+/// What a line holds of fields.
+#[derive(Default)]
+struct Pushed {
+    /// At least one.
+    any: bool,
+    /// The last one on it is known, so what follows belongs to its value.
+    last: bool,
+}
+
+/// Adds the field, or the several that `|` or bold keys keep apart, that stand in some bytes.
 fn push_fields(
     outline: &Outline<'_>,
     fields: &mut Vec<Field>,
     range: Range<usize>,
     line: usize,
     in_item: bool,
-) -> usize {
+) -> Pushed {
     let start = outline.lines.start(line);
     let visible = outline.visible(line);
     let mut from = range.start - start;
-    let mut count = 0;
+    let mut pushed = Pushed::default();
     while let Some(text) = visible.get(from..range.end - start) {
         let Some((name, mut value)) = split(text) else { break };
-        let next = text.find(" | **").filter(|at| *at > value.start);
-        if let Some(at) = next {
-            value.end = value.start + text[value.start..at].trim_end().len();
+        let next = next_field(text, value.start);
+        if let Some((end, _)) = next {
+            value.end = value.start + text[value.start..end.max(value.start)].trim_end().len();
         }
         // `Run: cmd` on a line of its own belongs to the step above it.
-        if let Some(key) = key_of(name).filter(|_| in_item || !is_run(name)) {
+        let key = key_of(name).filter(|_| in_item || !is_run(name));
+        pushed.last = key.is_some();
+        if let Some(key) = key {
             let value = start + from + value.start..start + from + value.end;
             let name = name.to_owned();
             fields.push(Field { key, name, line, value, more: Vec::new(), fences: Vec::new() });
-            count += 1;
+            pushed.any = true;
         }
         match next {
-            Some(at) => from += at + 3,
+            Some((_, next)) => from += next,
             None => break,
         }
     }
-    count
+    pushed
+}
+
+/// Where a value ends and the next field of its line begins: `| **Key:**`, or a bold key alone where the first
+/// one is bold, too.
+fn next_field(text: &str, from: usize) -> Option<(usize, usize)> {
+    let bold = text.trim_start().starts_with("**");
+    // A value may be empty, and then the next key stands where it would be.
+    let mut at = from.saturating_sub(1);
+    while let Some(found) = text.get(at..)?.find(" **") {
+        let sign = at + found;
+        let before = text[..sign].trim_end();
+        if sign >= from && before.ends_with(" |") {
+            return Some((before.len() - 2, sign + 1));
+        }
+        if bold && is_bold_label(&text[sign + 1..]) {
+            return Some((sign, sign + 1));
+        }
+        at = sign + 3;
+    }
+    None
+}
+
+/// Whether a text begins with `**Key:**` or `**Key**:`.
+fn is_bold_label(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix("**") else { return false };
+    let Some(end) = inner.char_indices().take(48).find(|(_, c)| matches!(c, '*' | ':' | '：')) else {
+        return false;
+    };
+    let (name, rest) = inner.split_at(end.0);
+    let word = name.starts_with(char::is_alphabetic) && name.split_whitespace().count() <= 4;
+    word && [":**", "**:", "：**", "**："].iter().any(|sign| rest.starts_with(sign))
 }
 
 /// Whether a line is `**Key:** value`, of a key that is known or not.

@@ -68,10 +68,13 @@ pub(crate) struct Findings {
 pub(crate) fn item_task(outline: &Outline<'_>, item: usize, id: Option<(String, usize)>) -> Found {
     let found = &outline.items[item];
     let paragraph = outline.paragraph(found);
-    let (id, title) = match id {
+    let (id, mut title) = match id {
         Some((id, after)) => (Some(id), titles::read(paragraph.get(after..).unwrap_or(""))),
         None => (None, titles::read(&paragraph)),
     };
+    if found.mark.is_none() && title.status.is_none() {
+        title.status = titles::leading_sign(&paragraph);
+    }
     Found {
         line: found.line,
         id,
@@ -104,10 +107,14 @@ pub(crate) fn heading_task(outline: &Outline<'_>, heading: usize, id: Option<(St
         None => (None, 0),
     };
     let (id, after) = id.map_or((None, 0), |(id, after)| (Some(id), after));
+    let mut title = titles::read(text.get(skip + after..).unwrap_or(""));
+    if mark.is_none() && title.status.is_none() {
+        title.status = titles::leading_sign(text);
+    }
     Found {
         line: found.line,
         id,
-        title: titles::read(text.get(skip + after..).unwrap_or("")),
+        title,
         mark,
         body: found.after..found.end,
         fields: found.after..found.own_end,

@@ -25,6 +25,9 @@ use super::titles;
 /// Words whose boxes are tasks, whatever lies below them, by preference.
 const BOX_WORDS: &[&str] = &["task", "story", "unit", "issue", "fix", "step", "iteration", "part"];
 
+/// The rule that finds tasks in tables.
+pub(crate) const TABLES: &str = "a table with ids";
+
 /// A rule finds tasks, or none.
 type Rule = fn(&Outline<'_>) -> Vec<Found>;
 
@@ -33,7 +36,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Findings {
     let rules: [(Rule, &'static str); 7] = [
         (named_headings, "named headings"),
         (named_boxes, "boxes with ids"),
-        (tables::read, "a table with ids"),
+        (tables::read, TABLES),
         (bold_items, "numbered bold items with boxes below"),
         (plain_boxes, "plain boxes"),
         (phases::read, "phases with numbered items"),
@@ -132,6 +135,7 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
         };
         written.after += emoji;
         match &written.shape {
+            Shape::Word(word) if WEAK.contains(&names::WORDS[*word]) && is_told(outline, index) => {}
             Shape::Word(word) => {
                 classes.entry(rank(*word)).or_default().push((index, written));
             }
@@ -150,6 +154,10 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
     let Some(chosen) = classes.into_values().find(|headings| headings.len() > 1) else {
         return Vec::new();
     };
+    let weak = |(_, written): &(usize, Written)| matches!(&written.shape, Shape::Word(word) if WEAK.contains(&names::WORDS[*word]));
+    if chosen.iter().all(weak) && says_nothing(outline, &chosen) && tables::has_states(outline) {
+        return Vec::new();
+    }
     // A named heading with named headings below it is a group.
     let parents: BTreeSet<usize> =
         chosen.iter().flat_map(|(heading, _)| ancestors(outline, *heading)).collect();
@@ -160,6 +168,48 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
         .collect();
     join_boxes(outline, &mut tasks);
     tasks
+}
+
+/// Words before a number that head what was found as often as what is to be done.
+const WEAK: &[&str] = &["issue", "fix"];
+
+/// Whether a heading stands below one that says what was found out, or what was done already.
+fn is_told(outline: &Outline<'_>, heading: usize) -> bool {
+    ancestors(outline, heading).into_iter().any(|above| {
+        let title = outline.headings[above].title.to_lowercase();
+        let told = [
+            "root cause",
+            "analysis",
+            "findings",
+            "issues discovered",
+            "issues found",
+            "issues identified",
+            "known issues",
+            "problem",
+            "actions taken",
+            "fixes applied",
+            "changes made",
+            "lessons learned",
+            "analýza",
+            "zjištění",
+            "příčiny",
+        ];
+        // The title of the document is about all of it.
+        outline.headings[above].level > 1 && told.iter().any(|words| title.contains(words))
+    })
+}
+
+/// Whether none of some headings has a box, a state or a field below it: they may well tell what was done.
+fn says_nothing(outline: &Outline<'_>, headings: &[(usize, Written)]) -> bool {
+    headings.iter().all(|(heading, _)| {
+        let task = heading_task(outline, *heading, None);
+        let first = outline.items.partition_point(|item| item.line < task.body.start);
+        let mut items = outline.items[first..].iter().take_while(|item| item.line < task.body.end);
+        task.mark.is_none()
+            && task.title.status.is_none()
+            && items.all(|item| item.mark.is_none())
+            && fields::read(outline, task.fields, None).is_empty()
+    })
 }
 
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {

@@ -28,6 +28,7 @@ use crate::model::check::FieldOrigin;
 use crate::model::check::TaskField;
 use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
+use crate::model::task::TaskKind;
 
 /// The most stated edges of a plan: ranges such as `T001-T999` add up.
 const MOST_EDGES: usize = 500_000;
@@ -77,6 +78,7 @@ impl Maker<'_, '_> {
             .collect();
         // What is written and stands there once is unique.
         let others = if all_once { vec![None; bases.len()] } else { unique(&bases, &written) };
+        self.tell_made(&written, &others);
         for ((task, base), other) in self.plan.tasks.iter_mut().zip(bases).zip(others) {
             let id = other.unwrap_or(base);
             if task.title.is_empty() {
@@ -84,6 +86,34 @@ impl Maker<'_, '_> {
             }
             task.id = TaskId::new(id);
         }
+    }
+
+    /// Says of ids that are made where they may become others: beside ids that are written, or of titles that
+    /// stand there twice.
+    fn tell_made(&mut self, written: &[bool], others: &[Option<String>]) {
+        // Gates and checkpoints have no id by custom.
+        let is_task = |task: usize| self.plan.tasks[task].kind == TaskKind::Task;
+        let made: Vec<usize> = (0..written.len()).filter(|task| !written[*task] && is_task(*task)).collect();
+        let twice = made.iter().find(|task| others[**task].is_some()).copied();
+        let beside = made.first().copied().filter(|_| written.contains(&true));
+        let Some(task) = twice.or(beside) else { return };
+        let others = match made.len() - 1 {
+            0 => " has".to_owned(),
+            1 => " and 1 other task have".to_owned(),
+            more => format!(" and {more} other tasks have"),
+        };
+        let title = titles::short(&self.plan.tasks[task].title, 60);
+        let message = if twice.is_some() {
+            format!(
+                "a task called `{title}` stands here before: their ids are made of the title and their order"
+            )
+        } else {
+            format!("`{title}`{others} no id beside tasks that have one: it is made of the title")
+        };
+        self.plan.diagnostics.push(
+            Diagnostic::warning("id-made", Place::line(self.plan.tasks[task].line), message)
+                .hint("an id that is written stays the same when the title changes"),
+        );
     }
 
     /// Resolves what tasks and groups say they wait for.
@@ -99,6 +129,9 @@ impl Maker<'_, '_> {
         for (task, source) in found.iter().enumerate() {
             let made = &self.plan.tasks[task];
             index.task(task, made.id.as_str(), source.id.as_deref(), made.group);
+            if let Some(alias) = self.aliases.get(&task) {
+                index.task(task, alias, Some(alias), made.group);
+            }
         }
         for (group, made) in self.plan.groups.iter().enumerate() {
             index.group(group, &made.title, made.number.as_deref(), made.parent);

@@ -36,6 +36,7 @@ mod found;
 mod generic;
 pub mod graph;
 mod groups;
+mod joins;
 mod lines;
 mod link;
 mod marks;
@@ -61,6 +62,7 @@ mod sections;
 mod several;
 mod show;
 mod stated;
+mod states;
 mod steps;
 mod tables;
 #[cfg(test)]

@@ -4,6 +4,43 @@
 pub(crate) const WORDS: &[&str] =
     &["task", "story", "unit", "issue", "fix", "step", "iteration", "part", "agent", "subtask"];
 
+/// The same words in Czech, with their places in [`WORDS`].
+const CZECH: &[(&str, usize)] = &[
+    ("úkol", 0),
+    ("úloha", 0),
+    ("příběh", 1),
+    ("problém", 3),
+    ("oprava", 4),
+    ("krok", 5),
+    ("iterace", 6),
+    ("část", 7),
+];
+
+/// The place in [`WORDS`] of the Czech word at the start of a text, and its length.
+fn czech(text: &str) -> Option<(usize, usize)> {
+    if !text.starts_with(['ú', 'Ú', 'p', 'P', 'o', 'O', 'k', 'K', 'i', 'I', 'č', 'Č']) {
+        return None;
+    }
+    let end = text.find(|c: char| !c.is_alphabetic()).filter(|end| *end <= 12)?;
+    let word = &text[..end];
+    let known = |known: &str| word.chars().flat_map(char::to_lowercase).eq(known.chars());
+    CZECH.iter().find(|(word, _)| known(word)).map(|(_, index)| (*index, end))
+}
+
+/// The place in [`WORDS`] of a word that a text begins with, followed by nothing or by other words.
+pub(crate) fn word(text: &str) -> Option<usize> {
+    let first = text.split(|c: char| !c.is_alphanumeric()).next()?;
+    WORDS
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(first))
+        .or_else(|| czech(&format!("{first} ")).map(|(word, _)| word))
+}
+
+/// A sub-task is a task.
+pub(crate) fn same_kind(word: usize) -> usize {
+    if WORDS.get(word) == Some(&"subtask") { 0 } else { word }
+}
+
 /// What is longer is no id.
 const LONGEST: usize = 64;
 
@@ -108,7 +145,8 @@ fn shape(text: &str) -> Option<(Shape, usize, usize)> {
         return None;
     }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-    if letters == 0 {
+    let czech = czech(text);
+    if letters == 0 && czech.is_none() {
         let length = number(text)?;
         let depth = text[..length].trim_end_matches(".0").bytes().filter(|byte| *byte == b'.').count() + 1;
         return Some((Shape::Number(depth), 0, length));
@@ -116,7 +154,8 @@ fn shape(text: &str) -> Option<(Shape, usize, usize)> {
     // `Sub-Task 1` is a `Subtask 1`.
     let hyphened = text.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("sub-task"));
     let (word, letters) = if hyphened { ("subtask", 8) } else { (&text[..letters], letters) };
-    if let Some(index) = WORDS.iter().position(|known| known.eq_ignore_ascii_case(word)) {
+    let known = WORDS.iter().position(|known| known.eq_ignore_ascii_case(word)).map(|index| (index, letters));
+    if let Some((index, letters)) = known.or(czech) {
         let rest = &text[letters..];
         let gap = rest.len() - rest.trim_start_matches([' ', '-', '#', '\u{a0}']).len();
         let from = letters + gap;
@@ -243,6 +282,15 @@ mod tests {
         assert_eq!(id("T0.1"), Some(pair("T0.1", "")));
         assert_eq!(id("AB-CD-7 x"), Some(pair("AB-CD-7", "x")));
         assert_eq!(id("1.2(P) x"), Some(pair("1.2", "(P) x")));
+    }
+
+    #[test]
+    fn czech_words_before_a_number() {
+        assert_eq!(id("Úkol 3: Napsat test"), Some(pair("3", "Napsat test")));
+        assert_eq!(id("ÚLOHA 3 — Napsat test"), Some(pair("3", "Napsat test")));
+        assert_eq!(written("Krok 1: a").unwrap().shape, Shape::Word(5));
+        assert_eq!(id("Úkoly 3"), None);
+        assert_eq!(id("Oprava chyby"), None);
     }
 
     #[test]

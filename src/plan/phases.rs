@@ -9,6 +9,8 @@ use super::found::Holder;
 use super::found::Source;
 use super::found::heading_task;
 use super::found::item_task;
+use super::names;
+use super::names::Shape;
 use super::outline::Outline;
 use super::titles;
 use super::words;
@@ -19,7 +21,7 @@ const LONGEST_NUMBER: usize = 48;
 /// Whether a heading is a phase: the word, then a number or letter.
 pub(crate) fn phase_number(title: &str) -> Option<(&'static str, String)> {
     let bare = words::without_number(title);
-    for word in ["Phase", "Wave", "Sprint", "Stage", "Milestone", "Chunk", "Tier", "Fáze"] {
+    for word in ["Phase", "Wave", "Sprint", "Stage", "Milestone", "Chunk", "Tier", "Fáze", "Etapa", "Vlna"] {
         if words::begins_with(bare, &word.to_lowercase()) {
             let rest = bare.get(word.len()..).unwrap_or("").trim_start_matches([' ', '-', '#']);
             let number: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
@@ -130,9 +132,94 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             }
             item += 1;
         }
-        if tasks.len() == before && !parts {
+        if tasks.len() > before {
+            continue;
+        }
+        if parts {
+            of_parts(outline, index, &mut tasks);
+        } else {
             tasks.push(heading_task(outline, index, None));
         }
     }
+    // Beside phases that hold tasks, one that is a task comes in its turn, too.
+    let is_phase = |task: &Found| match task.source {
+        Source::Heading(heading) => phase_number(&outline.headings[heading].title).map(|_| heading),
+        Source::Item(_) | Source::None => None,
+    };
+    if tasks.iter().any(|task| is_phase(task).is_none()) {
+        for task in &mut tasks {
+            if let Some(phase) = is_phase(task) {
+                task.holder = Some(Holder::Heading(phase));
+            }
+        }
+    }
     tasks
+}
+
+/// A phase whose text stands below headings of its own: those with numbers such as `1.2` are its tasks, and where
+/// there are none, the phase is one. A phase of phases is neither.
+fn of_parts(outline: &Outline<'_>, phase: usize, tasks: &mut Vec<Found>) {
+    let end = outline.headings[phase].end;
+    let below =
+        || (phase + 1..outline.headings.len()).take_while(|heading| outline.headings[*heading].line < end);
+    if below().any(|heading| phase_number(&outline.headings[heading].title).is_some()) {
+        return;
+    }
+    let before = tasks.len();
+    for heading in below().filter(|heading| {
+        let heading = &outline.headings[*heading];
+        heading.parent == Some(phase) && !heading.closed
+    }) {
+        let found = &outline.headings[heading];
+        let text = outline.lines.text.get(found.text.clone()).unwrap_or("");
+        if let Some(written) =
+            names::written(text).filter(|written| matches!(written.shape, Shape::Number(2)))
+        {
+            tasks.push(heading_task(outline, heading, Some((written.id, written.after))));
+        }
+    }
+    if tasks.len() == before {
+        tasks.push(heading_task(outline, phase, None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::tests::plan;
+
+    fn found(text: &str) -> Vec<(String, String)> {
+        plan(text).tasks.iter().map(|task| (task.id.to_string(), task.title.clone())).collect()
+    }
+
+    #[test]
+    fn a_phase_with_headings_of_its_own_is_not_lost() {
+        let text = "## Phase 1: Ground\n\n#### 1.1 Add the key\n\ntext\n\n#### 1.2 Hide it\n\n## Phase 2: House\n\ntext\n\n\
+             ## Phase 3: Roof\n\n### Why\n\n### How\n\n## Phase 4: Garden\n\n1. Dig\n2. Plant\n";
+        let order: Vec<String> =
+            plan(text).edges.iter().map(|edge| format!("{}>{}", edge.from, edge.to)).collect();
+        assert_eq!(
+            order,
+            ["1.1>1.2", "1.2>phase-2-house", "phase-2-house>phase-3-roof", "phase-3-roof>dig", "dig>plant"]
+        );
+        let tasks = found(text);
+        let ids: Vec<&str> = tasks.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["1.1", "1.2", "phase-2-house", "phase-3-roof", "dig", "plant"]);
+        assert_eq!(tasks[0].1, "Add the key");
+    }
+
+    #[test]
+    fn a_phase_of_phases_is_none() {
+        let ids: Vec<String> = found("## Phase 1: A\n\n### Sprint 1: a\n\n### Sprint 2: b\n")
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect();
+        assert_eq!(ids, ["sprint-1-a", "sprint-2-b"]);
+    }
+
+    #[test]
+    fn signs_before_numbered_items_are_states() {
+        let plan = plan("## Fáze 1: Server\n\n1. ✅ Zřídit účet\n2. 🔄 Nasadit\n3. Ověřit\n");
+        let states: Vec<&str> = plan.tasks.iter().map(|task| task.status.as_str()).collect();
+        assert_eq!(states, ["done", "in_progress", "open"]);
+    }
 }

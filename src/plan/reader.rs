@@ -13,6 +13,7 @@ use super::formats;
 use super::formats::Format;
 use super::found::Findings;
 use super::generic;
+use super::joins;
 use super::lines;
 use super::lines::number;
 use super::marks::Marks;
@@ -166,9 +167,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if !exact {
         fenced::report(&outline, &mut plan);
     }
-    if options.granularity.is_none() && !options.as_one && !options.boxes_all {
-        remarks::counts(&outline, &mut plan);
-    }
+    remark(&outline, &findings, options, format == Format::Generic && !in_matter, &mut plan);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
     bare::report(&outline, &marks, &mut plan);
     if in_matter {
@@ -186,6 +185,27 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     advice::read(&outline, &mut plan, &bodies);
     plan
+}
+
+/// What a careful reader notices, where nobody asked for a reading of another kind. What is noticed of any
+/// Markdown is not noticed in the documents of tools, which say themselves what is a task.
+fn remark(
+    outline: &Outline<'_>,
+    findings: &Findings,
+    options: &ReadOptions,
+    is_any_markdown: bool,
+    plan: &mut Plan,
+) {
+    if options.granularity.is_some() || options.as_one || options.boxes_all {
+        return;
+    }
+    remarks::counts(outline, plan);
+    if is_any_markdown {
+        joins::left_out(outline, &findings.tasks, plan);
+        if !plan.over {
+            remarks::report(plan);
+        }
+    }
 }
 
 /// Says how boxes are marked in this format, or that they are not.
@@ -293,8 +313,11 @@ pub(crate) fn findings(
     }
     let own = formats::tasks(format, outline);
     let handed_over = own.as_ref().is_some_and(|findings| findings.tasks.is_empty());
-    let findings =
+    let mut findings =
         own.filter(|findings| !findings.tasks.is_empty()).unwrap_or_else(|| generic::read(outline));
+    if format == Format::Generic && findings.rule != generic::TABLES {
+        joins::rows(outline, &mut findings.tasks);
+    }
     if options.granularity == Some(Granularity::Group) {
         (generic::groups(outline, findings), handed_over)
     } else {
@@ -371,7 +394,8 @@ fn no_tasks(plan: &Plan) -> Diagnostic {
             place,
             "the plan holds no tasks: no rule finds one, and there are no boxes",
         )
-        .hint("write each task as a list item with a box, `- [ ] Write the parser`");
+        .hint("write each task as a list item with a box, `- [ ] Write the parser`")
+        .hint("to hand the whole text to one agent, add --as-one");
     }
     let seen: Vec<String> = reasons
         .iter()

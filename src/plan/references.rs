@@ -374,13 +374,18 @@ enum Kind {
 /// Reads an id with the word before it; returns what is left.
 fn reference(text: &str) -> Option<(Kind, &str, &str)> {
     let text = text.trim_start_matches(['#', '[', '`', '*', '"', '\'']);
-    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let word = text[..letters].to_ascii_lowercase();
+    let mut letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    if text[letters..].starts_with(|c: char| !c.is_ascii() && c.is_alphabetic()) {
+        letters = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
+    }
+    let word = text[..letters].to_lowercase();
     let kind = match word.as_str() {
         "task" | "tasks" | "unit" | "units" | "step" | "steps" | "story" | "stories" | "issue" | "fix"
-        | "part" | "agent" | "agents" => Kind::Task,
+        | "part" | "agent" | "agents" | "úkol" | "úkoly" | "úkolu" | "úkolů" | "úkolech" | "úkolem"
+        | "úloha" | "úlohy" | "úloze" | "úloh" | "krok" | "kroky" | "kroku" | "kroků" | "krocích"
+        | "oprava" | "opravy" | "část" | "části" => Kind::Task,
         "phase" | "phases" | "wave" | "waves" | "sprint" | "stage" | "milestone" | "group" | "tier"
-        | "section" => Kind::Group,
+        | "section" | "fáze" | "fázi" | "fází" | "etapa" | "etapě" | "vlna" | "vlně" => Kind::Group,
         _ => Kind::Bare,
     };
     let from = if kind == Kind::Bare {
@@ -444,7 +449,7 @@ pub(crate) fn is_none(value: &str) -> bool {
     let value = value.trim_matches(|c: char| c.is_whitespace() || "`*_\"'".contains(c));
     let bare = value.trim_matches(['[', ']', '-', '—', '–', '.', ' ']);
     bare.is_empty()
-        || ["none", "nothing", "n/a", "žádné", "žádná", "无", "なし"]
+        || ["none", "nothing", "n/a", "žádné", "žádná", "žádný", "nic", "není", "无", "なし"]
             .iter()
             .any(|word| words::begins_with(bare, word))
 }
@@ -477,6 +482,15 @@ pub(crate) fn split(value: &str) -> Vec<(&str, Range<usize>)> {
             ' ' if depth == 0 && value[at..].starts_with(" and ") => {
                 push(from, at);
                 from = at + 5;
+                skip_to = from;
+            }
+            // The Czech word for "and", which is an article elsewhere.
+            ' ' if depth == 0
+                && value[at..].starts_with(" a ")
+                && reference(value[at + 3..].trim_start()).is_some() =>
+            {
+                push(from, at);
+                from = at + 3;
                 skip_to = from;
             }
             _ => {}

@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use super::assemble::ancestors;
 use super::blocks::LineKind;
 use super::lines::Lines;
 use super::lines::number;
@@ -67,6 +68,92 @@ pub(crate) fn counts(outline: &Outline<'_>, plan: &mut Plan) {
         Diagnostic::warning("count-differs", Place::line(number(line)), message)
             .hint("orchestrate check --explain shows every task, and every box that is none")
     }));
+}
+
+/// Words of a title that say that a document tells what was found or done ...
+const REPORTS: [&str; 20] = [
+    "report",
+    "summary",
+    "analysis",
+    "audit",
+    "findings",
+    "investigation",
+    "review",
+    "results",
+    "retrospective",
+    "postmortem",
+    "inventory",
+    "research",
+    "zpráva",
+    "souhrn",
+    "shrnutí",
+    "analýza",
+    "zjištění",
+    "výsledky",
+    "přehled",
+    "průzkum",
+];
+
+/// ... and those that say that it is about what is to be done.
+const WORK: [&str; 24] = [
+    "plan",
+    "plans",
+    "task",
+    "tasks",
+    "todo",
+    "todos",
+    "roadmap",
+    "backlog",
+    "remediation",
+    "fix",
+    "fixes",
+    "implementation",
+    "migration",
+    "gap",
+    "sprint",
+    "phase",
+    "steps",
+    "recommendations",
+    "prompt",
+    "plán",
+    "úkol",
+    "úkoly",
+    "akce",
+    "fáze",
+];
+
+/// What says so of a section, and may be a name in the title of a report (`GitHub Actions`).
+const SECTIONS: [&str; 6] = ["action", "actions", "recommended", "remaining", "next", "immediate"];
+
+/// Says of a document that is called a report, and whose tasks stand where nothing says that they are to be done.
+pub(crate) fn report(plan: &mut Plan) {
+    let has = |title: &str, words: &[&str]| {
+        title
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .find(|word| words.contains(word))
+            .map(str::to_owned)
+    };
+    let Some(word) = has(&plan.title, &REPORTS).filter(|_| has(&plan.title, &WORK).is_none()) else { return };
+    let is_work = |title: &str| has(title, &WORK).or_else(|| has(title, &SECTIONS)).is_some();
+    let sections: Vec<bool> = plan.groups.iter().map(|group| is_work(&group.title)).collect();
+    let open: Vec<u32> = plan
+        .tasks
+        .iter()
+        .filter(|task| {
+            !task.status.is_met() && !ancestors(&plan.groups, task.group).any(|group| sections[group])
+        })
+        .map(|task| task.line)
+        .collect();
+    let Some(first) = open.first() else { return };
+    let tasks =
+        if open.len() == 1 { "1 task of it".to_owned() } else { format!("{} tasks of it", open.len()) };
+    let message = format!("the title says that this is no plan (`{word}`), and {tasks} would run");
+    plan.diagnostics.push(
+        Diagnostic::warning("looks-like-report", Place::line(*first), message).hint(
+            "orchestrate check --explain shows them; mark as done what is done, or run some with --only",
+        ),
+    );
 }
 
 /// The number of all tasks that a line states.
@@ -184,6 +271,20 @@ mod tests {
             let text = format!("- [ ] One\n- [ ] Two\n\n## Summary\n\n{says}\n");
             assert_eq!(counts(&text), [], "{says}");
         }
+    }
+
+    #[test]
+    fn a_report_does_not_become_work_without_a_word() {
+        let told = |text: &str| {
+            let found = plan(text).diagnostics.into_iter().find(|found| found.code == "looks-like-report");
+            found.map(|found| (found.place.line, found.message))
+        };
+        let message = "the title says that this is no plan (`audit`), and 1 task of it would run".to_owned();
+        let report = "# Audit of the mail server\n\n## Recommended actions\n\n- [ ] Move it\n\n## Files with issues\n\n- [ ] main.cf\n- [x] master.cf\n";
+        assert_eq!(told(report), Some((9, message)));
+        assert_eq!(told(&report.replace("- [ ] main", "- [x] main")), None, "nothing is left open");
+        assert_eq!(told(&report.replace("# Audit of", "# Audit and fixes of")), None);
+        assert_eq!(told(&report.replace("# Audit of", "# Care of")), None);
     }
 
     #[test]

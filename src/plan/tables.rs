@@ -1,5 +1,6 @@
 //! Tables whose rows are tasks: those with a column for the title and one for ids or states.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::fields;
@@ -10,6 +11,7 @@ use super::found::Source;
 use super::names;
 use super::outline::Outline;
 use super::titles;
+use super::values;
 use super::words;
 use crate::model::task::PlanStatus;
 
@@ -25,9 +27,8 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
         if table.len() < 3 {
             continue;
         }
-        let header = cells(outline, table.start);
-        let names: Vec<String> =
-            header.iter().map(|cell| titles::clean(&outline.lines.text[cell.clone()])).collect();
+        let names = header(outline, table.start);
+        let states = status_column(&names);
         let rows: Vec<(usize, Vec<Cell>)> =
             (table.start + 2..table.end).map(|line| (line, cells(outline, line))).collect();
         let id_column = id_column(outline, &names, &rows);
@@ -37,7 +38,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
                 for (_, row) in &rows {
                     let id = row.get(id_column).map(|cell| text(outline, cell)).unwrap_or_default();
                     if let Some(task) = known.get(&names::folded(&id)) {
-                        tasks[*task].cells.extend(field_cells(&names, row, id_column));
+                        add(outline, &mut tasks[*task], &names, row, (id_column, states));
                     }
                 }
             }
@@ -53,30 +54,125 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             if let Some(id) = &id
                 && let Some(first) = known.get(&names::folded(id))
             {
-                tasks[*first].cells.extend(field_cells(&names, &row, columns.title));
+                add(outline, &mut tasks[*first], &names, &row, (columns.title, states));
                 continue;
             }
             if let Some(id) = &id {
                 known.insert(names::folded(id), tasks.len());
             }
             let status = columns.status.and_then(|column| row.get(column));
+            let status = status.map(|cell| outline.lines.text[cell.clone()].trim());
+            let mut read = titles::read(&outline.lines.text[title.clone()]);
+            read.optional |= status.is_some_and(is_optional);
             tasks.push(Found {
                 line,
                 id,
-                title: titles::read(&outline.lines.text[title.clone()]),
+                title: read,
                 mark: None,
                 body: line..line + 1,
                 fields: line..line,
                 source: Source::None,
                 holder: heading.map(Holder::Heading),
                 ordered: false,
-                status: status.and_then(|cell| words::status(&outline.lines.text[cell.clone()])),
-                cells: field_cells(&names, &row, columns.title),
+                status: status.and_then(cell_status),
+                cells: field_cells(outline, &names, &row, &[columns.title]),
             });
         }
     }
     tasks
 }
+
+/// Adds what a row of another table says of a task.
+fn add(
+    outline: &Outline<'_>,
+    task: &mut Found,
+    names: &[String],
+    row: &[Cell],
+    (not, states): (usize, Option<usize>),
+) {
+    task.cells.extend(field_cells(outline, names, row, &[not]));
+    if task.status.is_none()
+        && let Some(cell) = status_cell(outline, states, row)
+    {
+        task.status = cell_status(&outline.lines.text[cell]);
+    }
+}
+
+/// Whether a state says that a row need not be done.
+fn is_optional(state: &str) -> bool {
+    ["optional", "volitelné", "volitelně"].iter().any(|word| words::begins_with(state, word))
+}
+
+/// The names of the columns.
+pub(crate) fn header(outline: &Outline<'_>, line: usize) -> Vec<String> {
+    cells(outline, line).iter().map(|cell| titles::clean(&outline.lines.text[cell.clone()])).collect()
+}
+
+/// The cell of a row that holds a state that is known.
+pub(crate) fn status_cell(outline: &Outline<'_>, column: Option<usize>, row: &[Cell]) -> Option<Cell> {
+    row.get(column?).filter(|cell| is_state(outline, cell)).cloned()
+}
+
+/// The column of states.
+pub(crate) fn status_column(names: &[String]) -> Option<usize> {
+    names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"))
+}
+
+/// Whether a column says who does it.
+pub(crate) fn is_assigned(names: &[String]) -> bool {
+    names.iter().any(|name| column_key(name) == Some(Key::Agent))
+}
+
+/// Whether a table has ids and states of which at least one is to be done.
+pub(crate) fn has_states(outline: &Outline<'_>) -> bool {
+    outline.blocks.tables.iter().any(|table| {
+        !outline.is_closed(outline.heading_above(table.start))
+            && states(outline, table).iter().flatten().any(|state| !state.is_met())
+    })
+}
+
+/// The states of the rows of a table that looks like one of tasks; none of any other.
+pub(crate) fn states(outline: &Outline<'_>, table: &Range<usize>) -> Vec<Option<PlanStatus>> {
+    if table.len() < 3 {
+        return Vec::new();
+    }
+    let names = header(outline, table.start);
+    let rows: Vec<(usize, Vec<Cell>)> =
+        (table.start + 2..table.end).map(|line| (line, cells(outline, line))).collect();
+    let id = id_column(outline, &names, &rows);
+    let says_more = names.iter().any(|name| {
+        matches!(column_key(name), Some(Key::Agent | Key::Priority | Key::Status | Key::DependsOn))
+    });
+    let Some(columns) = columns(outline, &names, &rows, id).filter(|_| says_more) else {
+        // Without ids and states it may still say who does what.
+        let titled = names.iter().any(|name| TITLES.iter().any(|word| name.to_lowercase() == *word));
+        let rows = if titled && is_assigned(&names) { rows.len() } else { 0 };
+        return vec![None; rows];
+    };
+    let state = |row: &Vec<Cell>| {
+        let cell = row.get(columns.status?)?;
+        cell_status(outline.lines.text.get(cell.clone())?)
+    };
+    rows.iter().map(|(_, row)| state(row)).collect()
+}
+
+/// Names of columns that hold titles.
+const TITLES: &[&str] = &[
+    "task",
+    "action",
+    "title",
+    "item",
+    "úkol",
+    "úloha",
+    "akce",
+    "název",
+    "položka",
+    "fix",
+    "oprava",
+    "optimization",
+    "description",
+    "popis",
+];
 
 struct Columns {
     id: Option<usize>,
@@ -91,13 +187,17 @@ fn columns(
     id: Option<usize>,
 ) -> Option<Columns> {
     let title = names.iter().enumerate().position(|(column, name)| {
-        Some(column) != id
-            && ["task", "action", "title", "item", "úkol", "fix", "optimization", "description"]
-                .iter()
-                .any(|word| name.to_lowercase() == *word)
+        Some(column) != id && TITLES.iter().any(|word| name.to_lowercase() == *word)
     })?;
-    let status =
-        names.iter().position(|name| matches!(name.to_lowercase().as_str(), "status" | "state" | "stav"));
+    let status = status_column(names);
+    // Steps of anything are counted; those of a plan say who does them, how urgent they are, or how far.
+    let counted = id.is_some_and(|id| matches!(names[id].to_lowercase().as_str(), "step" | "krok"));
+    let says_more = || {
+        names.iter().any(|name| matches!(column_key(name), Some(Key::Agent | Key::Priority | Key::Status)))
+    };
+    if counted && !says_more() {
+        return None;
+    }
     let all_known = status.is_some_and(|column| {
         rows.iter().all(|(_, row)| row.get(column).is_some_and(|cell| is_state(outline, cell)))
     });
@@ -111,6 +211,16 @@ fn is_state(outline: &Outline<'_>, cell: &Cell) -> bool {
 
 /// The column that holds ids: by its name and by what is in it.
 fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)]) -> Option<usize> {
+    // `P1` is a tier, unless each row has another one and the column is one of ids.
+    let tiers = |column: usize| {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        rows.len() > 1
+            && rows.iter().all(|(_, row)| {
+                let text = row.get(column).map(|cell| text(outline, cell)).unwrap_or_default();
+                let is_tier = matches!(text.as_bytes(), [b'P', digit] if digit.is_ascii_digit());
+                is_tier && seen.insert(text)
+            })
+    };
     let holds_ids = |column: usize| {
         !rows.is_empty()
             && rows.iter().all(|(_, row)| {
@@ -124,8 +234,19 @@ fn id_column(outline: &Outline<'_>, names: &[String], rows: &[(usize, Vec<Cell>)
     names.iter().enumerate().position(|(column, name)| {
         matches!(
             name.to_lowercase().as_str(),
-            "id" | "task" | "#" | "ticket" | "task id" | "story" | "story id"
-        ) && holds_ids(column)
+            "id" | "task"
+                | "#"
+                | "ticket"
+                | "task id"
+                | "story"
+                | "story id"
+                | "step"
+                | "krok"
+                | "č."
+                | "číslo"
+                | "úkol"
+                | "id úkolu"
+        ) && (holds_ids(column) || tiers(column))
     })
 }
 
@@ -137,39 +258,43 @@ fn column_key(name: &str) -> Option<Key> {
     })
 }
 
-/// The cells whose columns are named like fields.
-fn field_cells(names: &[String], row: &[Cell], title: usize) -> Vec<(Key, Cell)> {
+/// The cells whose columns are named like fields, but for some columns.
+pub(crate) fn field_cells(
+    outline: &Outline<'_>,
+    names: &[String],
+    row: &[Cell],
+    not: &[usize],
+) -> Vec<(Key, Cell)> {
     names
         .iter()
         .zip(row)
         .enumerate()
-        .filter(|(column, _)| *column != title)
-        .filter_map(|(_, (name, cell))| match column_key(name) {
-            Some(
-                key @ (Key::DependsOn
-                | Key::Agent
-                | Key::Model
-                | Key::Layer
-                | Key::Files(_)
-                | Key::Priority
-                | Key::Output),
-            ) => Some((key, cell.clone())),
-            Some(
-                Key::Command
-                | Key::Verify
-                | Key::Acceptance
-                | Key::Status
-                | Key::Timeout
-                | Key::Retries
-                | Key::Parallel
-                | Key::Optional
-                | Key::Gate
-                | Key::Requirements
-                | Key::Mode,
-            )
-            | None => None,
-        })
+        .filter(|(column, _)| !not.contains(column))
+        .filter_map(|(_, (name, cell))| Some((column_key(name)?, cell.clone())))
+        .filter(|(key, cell)| is_cell_key(outline, *key, cell))
         .collect()
+}
+
+/// Whether a cell may set a field. What only a list may say, such as a command to run as the task, it does
+/// not; and a limit or a yes or no is one only if it reads as such.
+pub(crate) fn is_cell_key(outline: &Outline<'_>, key: Key, cell: &Cell) -> bool {
+    let text = || text(outline, cell);
+    match key {
+        Key::DependsOn
+        | Key::Agent
+        | Key::Model
+        | Key::Layer
+        | Key::Files(_)
+        | Key::Priority
+        | Key::Output
+        | Key::Verify
+        | Key::Acceptance
+        | Key::Requirements => true,
+        Key::Timeout => values::duration(&text()).is_ok(),
+        Key::Retries => values::whole_number(&text()).is_some(),
+        Key::Parallel | Key::Optional => words::yes_or_no(&text()).is_some(),
+        Key::Command | Key::Status | Key::Gate | Key::Mode => false,
+    }
 }
 
 fn text(outline: &Outline<'_>, cell: &Cell) -> String {

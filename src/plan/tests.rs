@@ -33,7 +33,7 @@ fn edges(plan: &Plan) -> Vec<String> {
 }
 
 /// The codes of all diagnostics with their lines.
-fn codes(plan: &Plan) -> Vec<String> {
+pub(crate) fn codes(plan: &Plan) -> Vec<String> {
     plan.diagnostics
         .iter()
         .map(|diagnostic| format!("{}:{}", diagnostic.code, diagnostic.place.line))

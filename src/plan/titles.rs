@@ -81,6 +81,11 @@ pub(crate) fn read(text: &str) -> Title {
     title
 }
 
+/// What a sign says that stands before a title without a box, as in `1. ✅ Set up the server`.
+pub(crate) fn leading_sign(text: &str) -> Option<PlanStatus> {
+    text.trim_start_matches(['*', '_', ' ']).chars().next().and_then(words::sign)
+}
+
 /// Takes one aside off the end of a title, if there is one.
 fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     for mark in ["[P]", "(P)"] {
@@ -110,12 +115,20 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     if rest.ends_with('\u{fe0f}') {
         return rest.trim_end_matches('\u{fe0f}');
     }
+    if let Some((at, status)) = signed_word(rest) {
+        title.status = title.status.or(Some(status));
+        return &rest[..at];
+    }
     // An aside in the middle of bold text, `**Title (AC: #1)**`, ends before the marks.
     let bare = rest.trim_end_matches('*');
     if let Some((open, inner)) = last_parentheses(bare) {
         let lower = inner.to_lowercase();
-        if lower.starts_with("depends on") || lower.starts_with("depends:") {
-            title.depends = Some(inner[inner.len().min(10)..].trim_start_matches(':').trim().to_owned());
+        let waits = ["depends on", "depends:", "závisí na", "po dokončení"]
+            .iter()
+            .filter(|words| lower.starts_with(**words))
+            .find_map(|words| inner.get(words.len()..));
+        if let Some(waits) = waits {
+            title.depends = Some(waits.trim_start_matches(':').trim().to_owned());
             return rest[..open].trim_end();
         }
         if lower.starts_with("ac:") || lower.starts_with("ac #") || is_stamp(inner) {
@@ -161,6 +174,18 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
         return rest.rfind(' ').map_or(rest, |at| &rest[..at]);
     }
     rest
+}
+
+/// A status behind a sign at the end of a title, as in `Server ✅ COMPLETED`, and where the sign stands.
+fn signed_word(text: &str) -> Option<(usize, PlanStatus)> {
+    if text.is_ascii() {
+        return None;
+    }
+    let (at, sign) = text.char_indices().rev().take(24).find(|(_, c)| !c.is_ascii() && is_emoji(*c))?;
+    let word = text[at + sign.len_utf8()..].trim();
+    let begins = word.starts_with(char::is_alphabetic);
+    let at = text[..at].trim_end_matches(is_emoji).len();
+    words::only_status(word).filter(|_| begins && at > 0).map(|status| (at, status))
 }
 
 /// A text wholly in parentheses or bold.

@@ -17,6 +17,9 @@ const STATUSES: &[(&str, PlanStatus)] = &[
     ("completed", PlanStatus::Done),
     ("complete", PlanStatus::Done),
     ("finished", PlanStatus::Done),
+    ("implemented", PlanStatus::Done),
+    ("not implemented", PlanStatus::Open),
+    ("resolved", PlanStatus::Done),
     ("closed", PlanStatus::Done),
     ("merged", PlanStatus::Done),
     ("done", PlanStatus::Done),
@@ -47,6 +50,40 @@ const STATUSES: &[(&str, PlanStatus)] = &[
     ("superseded", PlanStatus::Skipped),
     ("withdrawn", PlanStatus::Skipped),
     ("取り下げ", PlanStatus::Skipped),
+    ("nedokončeno", PlanStatus::Open),
+    ("nehotovo", PlanStatus::Open),
+    ("nezahájeno", PlanStatus::Open),
+    ("nezačato", PlanStatus::Open),
+    ("hotovo", PlanStatus::Done),
+    ("hotov", PlanStatus::Done),
+    ("hotová", PlanStatus::Done),
+    ("hotové", PlanStatus::Done),
+    ("dokončeno", PlanStatus::Done),
+    ("dokončen", PlanStatus::Done),
+    ("splněno", PlanStatus::Done),
+    ("vyřešeno", PlanStatus::Done),
+    ("uzavřeno", PlanStatus::Done),
+    ("implementováno", PlanStatus::Done),
+    ("probíhá", PlanStatus::InProgress),
+    ("rozpracováno", PlanStatus::InProgress),
+    ("zahájeno", PlanStatus::InProgress),
+    ("v řešení", PlanStatus::InProgress),
+    ("v procesu", PlanStatus::InProgress),
+    ("k udělání", PlanStatus::Open),
+    ("ke zpracování", PlanStatus::Open),
+    ("čeká", PlanStatus::Open),
+    ("čekající", PlanStatus::Open),
+    ("otevřeno", PlanStatus::Open),
+    ("otevřené", PlanStatus::Open),
+    ("plánováno", PlanStatus::Open),
+    ("naplánováno", PlanStatus::Open),
+    ("připraveno", PlanStatus::Open),
+    ("blokováno", PlanStatus::Open),
+    ("zablokováno", PlanStatus::Open),
+    ("odloženo", PlanStatus::Skipped),
+    ("zrušeno", PlanStatus::Skipped),
+    ("přeskočeno", PlanStatus::Skipped),
+    ("zamítnuto", PlanStatus::Skipped),
 ];
 
 /// Signs of a status.
@@ -104,14 +141,34 @@ const CLOSED: &[&str] = &[
     "changelog",
     "file list",
     "completion notes",
-    "kritéria přijetí",
+    "kritéria",
+    "akceptační kritéria",
+    "přejímací kritéria",
+    "definice hotového",
+    "definice hotovo",
     "hotovo když",
+    "hotovo, když",
     "kontrolní seznam",
     "ověření",
+    "validace",
+    "schválení",
     "předpoklady",
+    "prerekvizity",
     "rizika",
     "poznámky",
     "závislosti",
+    "metriky",
+    "mimo rozsah",
+    "další kroky",
+    "otevřené otázky",
+    "odkazy",
+    "související dokumenty",
+    "testovací plán",
+    "plán testů",
+    "plán testování",
+    "před nasazením",
+    "po nasazení",
+    "plán návratu",
     "akzeptanzkriterien",
     "prüfliste",
     "criterios de aceptación",
@@ -143,6 +200,8 @@ const CHECKS: &[&str] = &[
     "security",
     "compliance",
     "deployment",
+    "post-deployment",
+    "audit",
 ];
 
 /// The word of a status that a single word is nearly: a slip of the pen.
@@ -211,7 +270,23 @@ pub(crate) fn only_status(text: &str) -> Option<PlanStatus> {
 
 /// Whether a plan of this status is over: nothing of it runs unless forced.
 pub(crate) fn plan_is_over(text: &str) -> bool {
-    ["done", "completed", "complete", "archived", "superseded", "historical"]
+    // `Complete → remediation in progress`: one thing is done and another is not.
+    let lower = text.to_lowercase();
+    let goes_on = ["in progress", "probíhá"].iter().any(|words| lower.contains(words));
+    !goes_on
+        && [
+            "done",
+            "completed",
+            "complete",
+            "archived",
+            "superseded",
+            "historical",
+            "hotovo",
+            "dokončeno",
+            "splněno",
+            "archivováno",
+            "nahrazeno",
+        ]
         .iter()
         .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
 }
@@ -223,9 +298,13 @@ pub(crate) fn is_closed(title: &str) -> bool {
         return true;
     }
     let lower = bare.to_lowercase();
-    CHECKS
-        .iter()
-        .any(|kind| lower.strip_prefix(kind).is_some_and(|rest| rest.trim_start().starts_with("checklist")))
+    let Some(at) = lower.find("checklist") else { return false };
+    // `Visual verification checklist` is one of verification.
+    let kind = lower[..at].trim_end();
+    CHECKS.iter().any(|known| {
+        kind.strip_suffix(known)
+            .is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
+    })
 }
 
 /// A title without the number, emoji and punctuation before it.
@@ -249,10 +328,14 @@ pub(crate) fn priority(text: &str) -> Option<u8> {
     let bare = text.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let word: String = bare.chars().take_while(|c| c.is_alphanumeric()).collect();
     match word.as_str() {
-        "critical" | "highest" | "urgent" | "blocker" | "must" => return Some(0),
-        "high" | "major" | "should" => return Some(1),
-        "medium" | "med" | "normal" | "moderate" | "could" => return Some(2),
-        "low" | "minor" | "lowest" | "trivial" | "optional" => return Some(3),
+        "critical" | "highest" | "urgent" | "blocker" | "must" | "kritická" | "kritické" | "nejvyšší" => {
+            return Some(0);
+        }
+        "high" | "major" | "should" | "vysoká" | "vysoké" => return Some(1),
+        "medium" | "med" | "normal" | "moderate" | "could" | "střední" | "běžná" => return Some(2),
+        "low" | "minor" | "lowest" | "trivial" | "optional" | "nízká" | "nízké" | "nejnižší" => {
+            return Some(3);
+        }
         _ => {}
     }
     let digits = word.strip_prefix('p').unwrap_or(&word);
@@ -297,6 +380,10 @@ mod tests {
         assert_eq!(status("🔄 In Progress"), Some(PlanStatus::InProgress));
         assert_eq!(status("To do"), Some(PlanStatus::Open));
         assert_eq!(status("donec"), None);
+        assert_eq!(status("✅ Hotovo (2. 3.)"), Some(PlanStatus::Done));
+        assert_eq!(status("Nehotovo"), Some(PlanStatus::Open));
+        assert_eq!(status("Probíhá"), Some(PlanStatus::InProgress));
+        assert_eq!(status("Not implemented"), Some(PlanStatus::Open));
         assert_eq!(only_status("Complete ✓"), Some(PlanStatus::Done));
         assert_eq!(only_status("done this before"), None);
     }
@@ -309,14 +396,31 @@ mod tests {
             "Definition of Done",
             "3. Test Checklist",
             "验收标准表",
+            "Akceptační kritéria",
+            "5. Visual Verification Checklist",
+            "Audit checklist",
+            "4. Další kroky",
         ] {
             assert!(is_closed(title), "{title}");
         }
-        for title in
-            ["Checklist", "Implementation Checklist", "Phase 3: Verification", "Validations", "Setup"]
-        {
+        for title in [
+            "Checklist",
+            "Implementation Checklist",
+            "Latest Checklist",
+            "Phase 3: Verification",
+            "Validations",
+            "Setup",
+        ] {
             assert!(!is_closed(title), "{title}");
         }
+    }
+
+    #[test]
+    fn a_plan_is_over_when_nothing_of_it_goes_on() {
+        assert!(plan_is_over("✅ COMPLETED"));
+        assert!(plan_is_over("Hotovo (2. 3.)"));
+        assert!(!plan_is_over("Complete → Remediation in progress"));
+        assert!(!plan_is_over("Not complete"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::plan::lines::number;
 use crate::plan::names;
 use crate::plan::names::Shape;
 use crate::plan::outline::Outline;
+use crate::plan::tables;
 use crate::plan::titles;
 use crate::plan::types::Plan;
 use crate::plan::types::ReadOptions;
@@ -54,6 +55,10 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
             change(outline, &heading.text).is_some()
         })
         .collect();
+    if proposed(outline).is_none() && !tables::read(outline).is_empty() {
+        // Files of a design beside a table of what is to be done: the table says who does what.
+        return Some(Findings::default());
+    }
     if !files.is_empty() || proposed(outline).is_some() {
         let tasks = components(outline, &files);
         return (!tasks.is_empty()).then_some(Findings { tasks, rule: "components of the proposed changes" });
@@ -118,7 +123,15 @@ fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
         .iter()
         .copied()
         .filter(|heading| within(*heading))
-        .map(|heading| outline.headings[heading].parent.filter(|parent| !top(*parent)).unwrap_or(heading))
+        .map(|heading| {
+            let parent = outline.headings[heading].parent.filter(|parent| !top(*parent));
+            // `Files` below a component is no name of one.
+            let around = parent
+                .filter(|parent| is_only_files(&outline.headings[*parent].title))
+                .and_then(|parent| outline.headings[parent].parent)
+                .filter(|around| !top(*around));
+            around.or(parent).unwrap_or(heading)
+        })
         .collect();
     // A component may do without headings of files, and describe its changes in a list.
     let is_file: BTreeSet<usize> = files.iter().copied().collect();
@@ -151,6 +164,12 @@ fn components(outline: &Outline<'_>, files: &[usize]) -> Vec<Found> {
             heading_task(outline, heading, written.map(|written| (written.id, written.after)))
         })
         .collect()
+}
+
+/// Whether a heading only says that files stand below it.
+fn is_only_files(title: &str) -> bool {
+    let bare = words::without_number(title).trim().to_lowercase();
+    ["files", "changes", "file changes", "files to change", "soubory", "změny"].contains(&bare.as_str())
 }
 
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {

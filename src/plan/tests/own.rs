@@ -1,5 +1,6 @@
 //! Plans as one team writes them by hand: who does it, what it leaves behind, where its words stand.
 
+use super::super::Dependency;
 use super::super::ResolveOptions;
 use super::super::Role;
 use super::super::resolve;
@@ -107,4 +108,125 @@ fn a_name_that_nobody_knows_is_told_once_with_its_lines_and_what_to_write() {
     assert_eq!((found[0].code, found[0].place.line), ("unknown-agent", 1));
     let text = format!("{found:?}");
     assert!(text.contains("lines 1, 3") && text.contains("[roles]"), "{text}");
+}
+
+#[test]
+fn tables_join_headings_by_number_and_properties_are_fields() {
+    let plan = plan(include_str!("../../../tests/fixtures/plans/own/joined.md"));
+    let ids: Vec<&str> = plan.tasks.iter().map(|task| task.id.as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+    let states: Vec<PlanStatus> = plan.tasks.iter().map(|task| task.status).collect();
+    assert_eq!(states, [PlanStatus::Done, PlanStatus::Open, PlanStatus::InProgress], "the nearer one counts");
+    let agents: Vec<Option<&str>> = plan.tasks.iter().map(|task| task.own.agent.as_deref()).collect();
+    assert_eq!(agents, [Some("cline"), Some("Kilo Code"), Some("OpenCode")]);
+    assert_eq!(plan.tasks[0].own.model.as_deref(), Some("minimax-m2.1:free"), "not the rest of the line");
+    let priorities: Vec<Option<u8>> = plan.tasks.iter().map(|task| task.own.priority).collect();
+    assert_eq!(priorities, [Some(1), Some(1), Some(3)], "a table inside a task is not about tasks");
+    let outputs: Vec<&[String]> = plan.tasks.iter().map(|task| task.outputs.as_slice()).collect();
+    assert_eq!(outputs, [&["reports/prices.md".to_owned()][..], &["reports/images.md".to_owned()], &[]]);
+    let commands: Vec<&str> = plan.tasks[0].own.verify.iter().map(|check| check.text.as_str()).collect();
+    assert_eq!(commands, ["grep -q EUR a.md"]);
+    assert_eq!(plan.tasks[1].acceptance, ["look at ten of them"], "words are no command");
+    assert!(plan.tasks[1].own.timeout.is_some());
+    assert!(plan.tasks[1].body.contains("| **Task 2** | Kilo Code | Pictures"), "{}", plan.tasks[1].body);
+    let waits: Vec<&str> =
+        plan.edges.iter().filter(|edge| edge.to.as_str() == "3").map(|edge| edge.from.as_str()).collect();
+    assert_eq!(waits, ["1", "2"], "`SHOP-IMAGE` is the second");
+    let codes = codes(&plan);
+    for code in ["rows-ignored:59", "two-values:55"] {
+        assert!(codes.contains(&code.to_owned()), "{code} in {codes:?}");
+    }
+    assert_eq!(codes.len(), 2, "{codes:?}");
+}
+
+#[test]
+fn czech_words() {
+    let plan = plan(include_str!("../../../tests/fixtures/plans/own/czech.md"));
+    let ids: Vec<&str> = plan.tasks.iter().map(|task| task.id.as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3", "4", "5"]);
+    assert_eq!(plan.tasks[0].title, "Sepsat produkty");
+    assert_eq!(plan.tasks[2].title, "Nahrát katalog");
+    let states: Vec<PlanStatus> = plan.tasks.iter().map(|task| task.status).collect();
+    let expected =
+        [PlanStatus::Done, PlanStatus::Open, PlanStatus::InProgress, PlanStatus::Open, PlanStatus::Skipped];
+    assert_eq!(states, expected);
+    let waits: Vec<Vec<Dependency>> = plan.tasks.iter().map(|task| task.depends_on.clone()).collect();
+    let on = |tasks: &[usize]| tasks.iter().map(|task| Dependency::Task(*task)).collect::<Vec<_>>();
+    assert_eq!(waits, [on(&[]), on(&[0]), on(&[1]), on(&[0, 2]), on(&[])]);
+    assert_eq!(plan.tasks[1].own.agent.as_deref(), Some("Kilo"));
+    assert_eq!(plan.tasks[1].own.priority, Some(1));
+    assert_eq!(plan.tasks[1].outputs, ["obrazky/seznam.md"]);
+    assert_eq!(plan.tasks[3].kind, TaskKind::Gate);
+    assert_eq!(codes(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_found_and_done_is_told_and_not_run() {
+    let plan = plan(include_str!("../../../tests/fixtures/plans/own/told.md"));
+    let ids: Vec<&str> = plan.tasks.iter().map(|task| task.id.as_str()).collect();
+    assert_eq!(ids, ["C-01", "C-02", "C-03"]);
+    let fixes = "# P\n\n## Fixes\n\n### Fix 1: a\n\n**Assigned**: Kilo\n\n### Fix 2: b\n\n## Rest\n\n\
+        | ID | Action | Status |\n|---|---|---|\n| C-1 | x | open |\n";
+    let plan = super::plan(fixes);
+    assert_eq!(plan.tasks.len(), 2, "a fix that somebody is to do is one");
+    assert_eq!(codes(&plan), ["rows-ignored:13"]);
+}
+
+#[test]
+fn a_table_of_tasks_comes_before_the_files_of_a_design() {
+    let plan = plan(include_str!("../../../tests/fixtures/plans/own/changes.md"));
+    let titles: Vec<&str> = plan.tasks.iter().map(|task| task.title.as_str()).collect();
+    assert_eq!(titles, ["Make the snapshot", "Check it every week", "Tag the commit"]);
+    assert_eq!(plan.tasks[2].kind, TaskKind::Gate);
+}
+
+#[test]
+fn several_bold_keys_on_a_line() {
+    let plan = plan(
+        "### Task 1: a\n\n- **Agent**: kilo (fast) **Priority:** P1 **Note**: said **twice** here\n- **Model**: x **bold**\n\n### Task 2: b\n",
+    );
+    let own = &plan.tasks[0].own;
+    assert_eq!(
+        (own.agent.as_deref(), own.priority, own.model.as_deref()),
+        (Some("kilo"), Some(1), Some("x bold"))
+    );
+}
+
+#[test]
+fn steps_in_a_table_are_tasks_where_it_says_more_of_them() {
+    let rows = "| Step | Action | Priority | Status |\n|---|---|---|---|\n| 1 | a | P0 | Required |\n| 2 | b | P2 | Optional |\n";
+    let read = plan(rows);
+    let found: Vec<(&str, bool)> = read.tasks.iter().map(|task| (task.id.as_str(), task.optional)).collect();
+    assert_eq!(found, [("1", false), ("2", true)]);
+    assert_eq!(plan("| Step | Action | Result |\n|---|---|---|\n| 1 | a | b |\n").tasks, []);
+}
+
+#[test]
+fn made_ids_are_told_where_they_may_become_others() {
+    let told = |text: &str| {
+        codes(&plan(text)).into_iter().filter(|code| code.starts_with("id-made")).collect::<Vec<_>>()
+    };
+    assert_eq!(told("- [ ] a\n- [ ] b\n"), Vec::<String>::new(), "all of them are made");
+    assert_eq!(told("- [ ] a\n- [ ] b\n- [ ] a\n"), ["id-made:3"]);
+    assert_eq!(told("- [ ] T001 a\n- [ ] b\n- [ ] T002 a\n"), ["id-made:2"]);
+    assert_eq!(told("- [ ] T001 a\n- [ ] T002 a\n"), Vec::<String>::new());
+}
+
+#[test]
+fn a_column_of_ids_may_hold_what_looks_like_tiers() {
+    let ids = |rows: &str| -> Vec<String> {
+        let text = format!("| # | Task | Files |\n|---|---|---|\n{rows}");
+        plan(&text).tasks.iter().map(|task| task.id.to_string()).collect()
+    };
+    assert_eq!(ids("| P1 | a | x |\n| P2 | b | y |\n"), ["P1", "P2"]);
+    assert_eq!(ids("| P1 | a | x |\n| P1 | b | y |\n"), Vec::<String>::new());
+}
+
+#[test]
+fn rows_that_say_who_does_what_are_told_where_nothing_joins_them() {
+    let told = codes(&plan(
+        "### Task 1: Look at the pictures\n\n### Task 2: Look at the words\n\n## Verification Checklist\n\n\
+         | Check | Task | Executor |\n|---|---|---|\n| a | Pictures | Kilo |\n\n## Notes\n\n| Check | Task |\n|---|---|\n| a | b |\n",
+    ));
+    assert_eq!(told, ["rows-ignored:7"]);
 }
