@@ -85,7 +85,8 @@ pub(crate) fn is_run(name: &str) -> bool {
 pub(crate) fn key_of(name: &str) -> Option<Key> {
     Some(match folded(name).as_str() {
         "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs"
-        | "závisína" | "závislosti" | "依赖" | "依存" => Key::DependsOn,
+        | "stepdependencies" | "taskdependencies" | "závisína" | "závislosti" | "依赖" | "依赖关系"
+        | "依存" | "依存関係" | "의존성" => Key::DependsOn,
         "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible" => Key::Agent,
         "model" | "modeltier" => Key::Model,
         "layer" => Key::Layer,

@@ -150,6 +150,7 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
     let Some(chosen) = classes.into_values().find(|headings| headings.len() > 1) else {
         return Vec::new();
     };
+    let word = chosen.first().and_then(|(_, written)| written.shape.word());
     // A named heading with named headings below it is a group.
     let parents: BTreeSet<usize> =
         chosen.iter().flat_map(|(heading, _)| ancestors(outline, *heading)).collect();
@@ -158,8 +159,31 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
         .filter(|(heading, _)| !parents.contains(heading))
         .map(|(heading, written)| heading_task(outline, heading, Some((written.id, written.after))))
         .collect();
-    join_boxes(outline, &mut tasks);
+    join_boxes(outline, &mut tasks, word);
     tasks
+}
+
+/// The one heading of a plan that is named `Task`, where all boxes that count stand below it: a plan of one
+/// task, in formats whose tasks are such headings.
+pub(crate) fn single_task(outline: &Outline<'_>) -> Option<Findings> {
+    let mut found = None;
+    for (index, heading) in outline.headings.iter().enumerate() {
+        let named = (2..=4).contains(&heading.level)
+            && names::written(&heading.title).is_some_and(|written| {
+                written.ends && written.shape.word().is_some_and(|word| names::WORDS[word] == "task")
+            });
+        if named && found.replace(index).is_some() {
+            return None;
+        }
+    }
+    let heading = found?;
+    let body = outline.headings[heading].after..outline.headings[heading].end;
+    let mut boxes = outline.items.iter().filter(|item| item.mark.is_some());
+    let inside = boxes.all(|item| body.contains(&item.line) || outline.is_closed(item.heading));
+    let text = &outline.lines.text[outline.headings[heading].text.clone()];
+    let written = names::written(text).filter(|_| inside)?;
+    let task = heading_task(outline, heading, Some((written.id, written.after)));
+    Some(Findings { tasks: vec![task], rule: "a named heading" })
 }
 
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
@@ -167,8 +191,9 @@ fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
         .collect()
 }
 
-/// A checklist of the same tasks gives them their boxes.
-fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
+/// A checklist of the same tasks gives them their boxes. `word` is what the headings are named: the box of
+/// `Step 1` is none of `Task 1`.
+fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found], word: Option<usize>) {
     let mut by_id: BTreeMap<String, Option<usize>> = BTreeMap::new();
     for (index, task) in tasks.iter().enumerate() {
         if let Some(id) = &task.id {
@@ -178,7 +203,8 @@ fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
     for (index, item) in outline.items.iter().enumerate() {
         let Some(mark) = item.mark else { continue };
         let Some(written) = written_before(outline, index) else { continue };
-        if matches!(written.shape, Shape::Number(_)) {
+        let other = written.shape.word().is_some_and(|own| word.is_some_and(|word| word != own));
+        if other || matches!(written.shape, Shape::Number(_)) {
             continue;
         }
         if let Some(Some(task)) = by_id.get(&names::folded(&written.id)) {

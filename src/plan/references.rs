@@ -315,6 +315,15 @@ impl Index {
                 _ => {}
             }
         }
+        // `Task 1.Final` is more than `Task 1`.
+        let longer =
+            rest.strip_prefix('.').map(|rest| rest.bytes().take_while(u8::is_ascii_alphabetic).count());
+        if let Some(letters) = longer.filter(|letters| *letters > 0) {
+            let long = format!("{id}.{}", &rest[1..=letters]);
+            if let Some(found) = self.find(&long, group) {
+                return Some(Named::Known(vec![Dependency::Task(found)]));
+            }
+        }
         if let Some(found) = first {
             return Some(Named::Known(vec![found]));
         }
@@ -374,6 +383,11 @@ enum Kind {
 /// Reads an id with the word before it; returns what is left.
 fn reference(text: &str) -> Option<(Kind, &str, &str)> {
     let text = text.trim_start_matches(['#', '[', '`', '*', '"', '\'']);
+    if let Some((kind, rest)) = without_spaces(text) {
+        let rest = rest.trim_start_matches([' ', '-', '#', '\u{3000}']);
+        let length = id_length(rest)?;
+        return Some((kind, &rest[..length], &rest[length..]));
+    }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let word = text[..letters].to_ascii_lowercase();
     let kind = match word.as_str() {
@@ -394,6 +408,33 @@ fn reference(text: &str) -> Option<(Kind, &str, &str)> {
         &text[from..from + length],
         text[from + length..].trim_start_matches(['`', '*', ']', '"', '\'']),
     ))
+}
+
+/// The word before an id in scripts that write without spaces: `タスク1.2完了`, `第3阶段`.
+fn without_spaces(text: &str) -> Option<(Kind, &str)> {
+    if text.is_ascii() {
+        return None;
+    }
+    let words = [
+        ("タスク", Kind::Task),
+        ("任务", Kind::Task),
+        ("任務", Kind::Task),
+        ("ステップ", Kind::Task),
+        ("步骤", Kind::Task),
+        ("步驟", Kind::Task),
+        ("작업", Kind::Task),
+        ("태스크", Kind::Task),
+        ("フェーズ", Kind::Group),
+        ("阶段", Kind::Group),
+        ("階段", Kind::Group),
+        ("단계", Kind::Group),
+    ];
+    words.iter().find_map(|(word, kind)| Some((*kind, text.strip_prefix(word)?)))
+}
+
+/// Whether a letter is of a script that writes words without spaces between them.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}')
 }
 
 /// The length of an id: letters and a number, or a number alone.
@@ -428,7 +469,12 @@ fn id_length(text: &str) -> Option<usize> {
     if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
         at += 1;
     }
-    let boundary = text[at..].chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    let boundary = text[at..].chars().next().is_none_or(|c| {
+        // `3完了` says of 3 that it is done, `3个用户` counts.
+        let finished =
+            || ["完", "済", "后", "後", "之", "완료", "이후"].iter().any(|word| text[at..].starts_with(word));
+        c != '_' && (!c.is_alphanumeric() || is_unspaced(c) && finished())
+    });
     boundary.then_some(at)
 }
 
@@ -546,6 +592,27 @@ mod tests {
         for text in ["Phase 2", "Foundational (Phase 2)", "phase 2 complete", "Foundational"] {
             assert_eq!(tasks(text), Named::Known(vec![Dependency::Group(1)]), "{text}");
         }
+    }
+
+    #[test]
+    fn words_that_stand_without_spaces() {
+        for text in ["タスクT001完了（データ）", "任务 T001", "任务T001完成", "작업 T001", "T001完了"]
+        {
+            assert_eq!(tasks(text), known(&[0]), "{text}");
+        }
+        assert_eq!(tasks("タスクT002-T004完了"), known(&[1, 2, 3]));
+        assert_eq!(tasks("フェーズ2"), Named::Known(vec![Dependency::Group(1)]));
+        assert_eq!(tasks("3个用户"), Named::Words("3个用户".to_owned()));
+    }
+
+    #[test]
+    fn a_word_may_belong_to_a_number() {
+        let mut index = Index::default();
+        for (task, id) in ["1", "1.Final"].iter().enumerate() {
+            index.task(task, id, Some(id), None);
+        }
+        assert_eq!(index.read("Task 1.Final (all green)", None, false, 2), known(&[1]));
+        assert_eq!(index.read("Task 1.", None, false, 2), known(&[0]));
     }
 
     #[test]

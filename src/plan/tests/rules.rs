@@ -32,6 +32,50 @@ fn one_named_heading_is_no_rule() {
 }
 
 #[test]
+fn one_named_heading_is_a_task_where_the_format_has_such_headings() {
+    let superpowers = "> Use superpowers:executing-plans.\n\n### Task 1: Mend the gate\n\n- [ ] **Step 1: Test**\n- [ ] **Step 2: Mend**\n";
+    let ralphex = "## Validation Commands\n- `make`\n\n### Task 1: Mend the gate\n- [ ] Test\n- [ ] Mend\n\n## Success criteria\n- [ ] Somebody looked\n";
+    for (text, format) in [(superpowers, "superpowers"), (ralphex, "ralphex")] {
+        let plan = plan(text);
+        assert_eq!(plan.format, format);
+        assert_eq!(ids(&plan), ["1"]);
+        assert_eq!(plan.tasks[0].title, "Mend the gate");
+    }
+    let elsewhere = format!("{superpowers}\n## And then\n\n- [ ] Paint the gate\n");
+    assert_eq!(ids(&plan(&elsewhere)), ["1", "2"], "boxes elsewhere: the heading is not all there is");
+}
+
+#[test]
+fn a_box_of_another_word_is_not_that_of_a_heading() {
+    let plan = plan(
+        "### Task 1: Dig\n- [ ] Step 1: a spade\n### Task 2: Plant\n- [ ] a seed\n### Tasks 3-4: Rows\n- [ ] Step 1: water\n",
+    );
+    assert_eq!(ids(&plan), ["1", "2"]);
+    assert_eq!((plan.tasks[0].line, plan.tasks[0].tick.is_none()), (1, true));
+}
+
+#[test]
+fn a_bold_line_above_text_is_the_whole_title() {
+    let plan = plan(
+        "- [ ] **Unit 1: Lay the pipe.**\n  From the well to the house, and\n  not deeper than a metre.\n- [ ] **Unit 2: Fill\n  the trench**\n- [ ] **Unit 3: Sow grass**\n  (depends on Unit 1)\n",
+    );
+    let titles: Vec<&str> = plan.tasks.iter().map(|task| task.title.as_str()).collect();
+    assert_eq!(titles, ["Lay the pipe.", "Fill the trench", "Sow grass"]);
+    assert!(plan.tasks[0].body.contains("From the well"));
+    assert_eq!(plan.tasks[2].depends_on.len(), 1);
+}
+
+#[test]
+fn words_that_belong_to_a_number() {
+    let plan = plan(
+        "- [x] Task 1.1: Dig\n- [x] Task 1.Final: Look at it\n- [ ] Task 2.1: Plant\n  - Step Dependencies: Task 1.Final\n- [ ] Task 2.Final: Look again\n",
+    );
+    assert_eq!(ids(&plan), ["1.1", "1.Final", "2.1", "2.Final"]);
+    assert_eq!(plan.tasks[2].depends_on, [crate::plan::Dependency::Task(1)]);
+    assert!(codes(&plan).is_empty(), "{:?}", plan.diagnostics);
+}
+
+#[test]
 fn one_word_counts_where_several_are_used() {
     let plan = plan("### Agent 1: A\n#### Task 1: a\n#### Task 2: b\n### Agent 2: B\n#### Task 3: c\n");
     assert_eq!(ids(&plan), ["1", "2", "3"]);
