@@ -455,9 +455,17 @@ pub(crate) fn ancestors(groups: &[Group], group: Option<usize>) -> impl Iterator
     std::iter::successors(group, |group| groups[*group].parent)
 }
 
+/// Whether a title says that a person has to agree: `MANUAL APPROVAL GATE: look at the drawing`.
+fn is_approval(title: &str) -> bool {
+    let end = [" - ", " — ", " – ", ":", "："].iter().filter_map(|sign| title.find(sign)).min();
+    let name = title[..end.unwrap_or(title.len())].trim().to_lowercase();
+    ["approval gate", "manual gate", "human gate", "manual approval gate", "human approval gate"]
+        .contains(&name.as_str())
+}
+
 /// Work of a person is a gate, whatever its title says.
 fn kind(fact: &Facts, title: &str) -> TaskKind {
-    if fact.by_person {
+    if fact.by_person || is_approval(title) {
         TaskKind::Gate
     } else if is_checkpoint(title) {
         TaskKind::Checkpoint

@@ -278,6 +278,8 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
                 let own =
                     !closed(item) || heading.is_some_and(|heading| numbered_like(outline, heading, bare));
                 let task = match *level {
+                    // `1.1a` below `1.1` is a step of it, as `1.1.1` is.
+                    2 if is_lettered_step(outline, item, &written.id) => false,
                     1 => {
                         let is_group = parents_of_numbers.contains(bare);
                         if is_group {
@@ -322,6 +324,13 @@ fn letters_in_use(found: &[(usize, Written)]) -> BTreeMap<String, bool> {
         }
     }
     prefixes.into_iter().map(|(prefix, (_, shared))| (prefix.to_owned(), shared)).collect()
+}
+
+/// Whether an item stands below the box of the same number without its letter.
+fn is_lettered_step(outline: &Outline<'_>, item: usize, id: &str) -> bool {
+    let Some(bare) = id.strip_suffix(|c: char| c.is_ascii_alphabetic()) else { return false };
+    let parent = outline.items[item].parent.filter(|parent| outline.items[*parent].mark.is_some());
+    parent.and_then(|parent| written_before(outline, parent)).is_some_and(|written| written.id == bare)
 }
 
 fn depth(id: &str) -> usize {

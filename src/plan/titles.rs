@@ -52,6 +52,12 @@ pub(crate) fn read(text: &str) -> Title {
         }
         rest = after.trim_start();
     }
+    let without;
+    if let Some((value, left)) = inline_depends(rest) {
+        title.depends = Some(value);
+        without = left;
+        rest = without.as_str();
+    }
     let struck = rest.strip_prefix("~~").is_some_and(|inner| {
         inner.find("~~").is_some_and(|end| {
             let after = inner[end + 2..].trim();
@@ -81,6 +87,19 @@ pub(crate) fn read(text: &str) -> Title {
     title
 }
 
+/// What `**Depends on**: T001, T002.` in the middle of a title says, and the title without it.
+fn inline_depends(text: &str) -> Option<(String, String)> {
+    let key = "epends on";
+    let at = text.match_indices(key).map(|(at, _)| at).find(|at| text[..*at].ends_with("**D"))?;
+    let start = at - "**D".len();
+    let rest = &text[at + key.len()..];
+    let rest = rest.strip_prefix("**:").or_else(|| rest.strip_prefix(":**"))?;
+    let end = rest.find("**").unwrap_or(rest.len());
+    let value = rest[..end].trim();
+    // At the start it is a field, and no part of a title.
+    (start > 0).then(|| (value.to_owned(), format!("{} {}", text[..start].trim_end(), &rest[end..])))
+}
+
 /// Takes one aside off the end of a title, if there is one.
 fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     for mark in ["[P]", "(P)"] {
@@ -105,6 +124,13 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     }
     // An aside in the middle of bold text, `**Title (AC: #1)**`, ends before the marks.
     let bare = rest.trim_end_matches('*');
+    if let Some((open, inner)) = bare.strip_suffix('.').and_then(last_parentheses)
+        && title.depends.is_none()
+        && inner.get(..10).is_some_and(|word| word.eq_ignore_ascii_case("depends on"))
+    {
+        title.depends = Some(inner[10..].trim_start_matches(':').trim().to_owned());
+        return rest[..open].trim_end();
+    }
     if let Some((open, inner)) = last_parentheses(bare) {
         let lower = inner.to_lowercase();
         if lower.starts_with("depends on") || lower.starts_with("depends:") {
@@ -212,16 +238,23 @@ pub(crate) fn clean(text: &str) -> String {
     let text = without_links(text);
     let mut plain = String::with_capacity(text.len());
     let mut space = false;
+    // What stands between code marks is kept as it is: `__init__.py` is a name.
+    let mut in_code = false;
     let bytes = text.as_bytes();
     for (index, c) in text.char_indices() {
         // An underscore inside a word is a letter of a name, not emphasis.
         let inside_word = c == '_'
             && index.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric())
             && bytes.get(index + 1).is_some_and(u8::is_ascii_alphanumeric);
-        if matches!(c, '*' | '`') || (c == '_' && !inside_word) || is_emoji(c) {
+        if c == '`' {
+            in_code = !in_code && text[index + 1..].contains('`');
+            continue;
+        }
+        if !in_code && (c == '*' || (c == '_' && !inside_word) || is_emoji(c)) {
             continue;
         }
         if c == '~'
+            && !in_code
             && (bytes.get(index + 1) == Some(&b'~') || index.checked_sub(1).is_some_and(|i| bytes[i] == b'~'))
         {
             continue;

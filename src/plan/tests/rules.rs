@@ -66,6 +66,27 @@ fn a_bold_line_above_text_is_the_whole_title() {
 }
 
 #[test]
+fn letters_below_a_number_are_steps() {
+    assert_eq!(ids(&plan("- [ ] 1.1 a\n  - [ ] 1.1a b\n  - [ ] 1.1b c\n- [ ] 1.2 d\n")), ["1.1", "1.2"]);
+    assert_eq!(ids(&plan("- [ ] 1.1 a\n- [ ] 1.1a b\n- [ ] 2.1a c\n")), ["1.1", "1.1a", "2.1a"]);
+    assert_eq!(ids(&plan("- [ ] 1.0 A\n  - [ ] 1.1a b\n  - [ ] 1.1b c\n")), ["1.1a", "1.1b"]);
+}
+
+#[test]
+fn dependencies_in_the_middle_of_a_line() {
+    let plan = plan(
+        "- [ ] T001 Dig in `a/__init__.py`\n- [ ] T002 Sow in `b.rs`. **Verification**: `make`. **Depends on**: T001. **Blocks**: T003.\n- [ ] T003 Water it (Depends on T001; T002 where it is dry).\n",
+    );
+    let waits: Vec<usize> = plan.tasks.iter().map(|task| task.depends_on.len()).collect();
+    assert_eq!(waits, [0, 1, 2]);
+    let titles: Vec<&str> = plan.tasks.iter().map(|task| task.title.as_str()).collect();
+    assert_eq!(
+        titles,
+        ["Dig in a/__init__.py", "Sow in b.rs. Verification: make. Blocks: T003.", "Water it"]
+    );
+}
+
+#[test]
 fn words_that_belong_to_a_number() {
     let plan = plan(
         "- [x] Task 1.1: Dig\n- [x] Task 1.Final: Look at it\n- [ ] Task 2.1: Plant\n  - Step Dependencies: Task 1.Final\n- [ ] Task 2.Final: Look again\n",
@@ -310,6 +331,15 @@ fn plans_that_are_over_and_groups_that_are_deferred() {
     let deferred = plan("## A\nStatus: deferred\n\n- [ ] a\n## B\n- [ ] b\n");
     assert_eq!(deferred.tasks[0].held, [HeldReason::GroupDeferred("A".to_owned())]);
     assert_eq!(deferred.tasks[1].held, []);
+}
+
+#[test]
+fn a_title_may_say_that_a_person_agrees() {
+    let plan = plan(
+        "- [ ] T001 \u{1f464} **MANUAL APPROVAL GATE**: look at the drawing\n- [ ] T002 Approval gate for payments\n",
+    );
+    let kinds: Vec<TaskKind> = plan.tasks.iter().map(|task| task.kind).collect();
+    assert_eq!(kinds, [TaskKind::Gate, TaskKind::Task]);
 }
 
 #[test]
