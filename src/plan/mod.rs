@@ -59,6 +59,7 @@ mod resolve;
 mod sections;
 mod several;
 mod show;
+mod spoken;
 mod stated;
 mod steps;
 mod tables;
