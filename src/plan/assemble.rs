@@ -366,16 +366,23 @@ impl Maker<'_, '_> {
                 ));
             }
         }
-        if let (Some(Some(boxed)), Some(PlanStatus::Done)) = (of_box, of_steps)
-            && status.is_none()
-            && boxed == PlanStatus::Open
-        {
-            self.plan.diagnostics.push(Diagnostic::warning(
-                "status-conflict",
-                Place::line(number(found.line)),
-                "the box is open though all steps below it are ticked: it is taken as open",
-            ));
-        }
+        let conflict = match (of_box.flatten(), fact.status, of_steps) {
+            (Some(boxed), Some(stated), _)
+                if (boxed == PlanStatus::Done) != (stated == PlanStatus::Done)
+                    && (boxed.is_met() || stated.is_met()) =>
+            {
+                Some("its status and its box say different things: the status counts")
+            }
+            (Some(PlanStatus::Open), _, Some(PlanStatus::Done)) if status.is_none() => {
+                Some("the box is open though all steps below it are ticked: it is taken as open")
+            }
+            _ => None,
+        };
+        self.plan.diagnostics.extend(
+            conflict.map(|message| {
+                Diagnostic::warning("status-conflict", Place::line(number(found.line)), message)
+            }),
+        );
         let status = status.or(of_box.flatten()).or(of_steps).unwrap_or_default();
         if let Some(gate) = &fact.gate {
             held.push(HeldReason::Gate(gate.clone()));

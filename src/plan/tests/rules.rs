@@ -460,3 +460,17 @@ fn a_heading_says_the_same_whether_its_box_is_ticked() {
         assert_eq!(read.ignored.len(), 1);
     }
 }
+
+#[test]
+fn a_box_that_its_status_contradicts_is_told() {
+    let read = plan(
+        "- [x] **T1** a\n  - **Status**: pending\n- [x] **T2** b\n  - **Status**: done\n- [ ] **T3** c\n  - **Status**: in progress\n",
+    );
+    let open: Vec<bool> = read.tasks.iter().map(|task| !task.status.is_met()).collect();
+    assert_eq!(open, [true, false, true]);
+    assert_eq!(codes(&read), ["status-conflict"]);
+    // The comment of jack is not written when its box is ticked.
+    let read = plan("<!-- @task id=\"A-1\" status=\"pending\" -->\n- [x] a\n");
+    assert_eq!(read.tasks[0].status, PlanStatus::Done);
+    assert_eq!(codes(&read), [""; 0]);
+}
