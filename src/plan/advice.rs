@@ -89,7 +89,18 @@ pub(crate) fn read(outline: &Outline<'_>, plan: &mut Plan, bodies: &[(usize, usi
     let names = Names::new(plan);
     let mut pairs = diagram::read(outline, &names);
     pairs.extend(prose::read(outline, plan, &names, &candidates, bodies));
-    pairs.retain(|pair| pair.first != pair.then);
+    // What stands in a group comes neither before nor after it.
+    let holds = |outer: Dependency, inner: Dependency| match (outer, inner) {
+        (Dependency::Group(outer), Dependency::Task(task)) => {
+            ancestors(&plan.groups, plan.tasks[task].group).any(|group| group == outer)
+        }
+        (Dependency::Group(outer), Dependency::Group(inner)) => {
+            ancestors(&plan.groups, Some(inner)).any(|group| group == outer)
+        }
+        (Dependency::Task(outer), Dependency::Task(inner)) => outer == inner,
+        (Dependency::Task(_), Dependency::Group(_)) => false,
+    };
+    pairs.retain(|pair| !holds(pair.first, pair.then) && !holds(pair.then, pair.first));
     pairs.sort_by_key(|pair| pair.line);
     let mut seen = BTreeSet::new();
     pairs.retain(|pair| seen.insert((pair.first, pair.then, pair.form)));

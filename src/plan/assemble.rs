@@ -456,14 +456,7 @@ impl Maker<'_, '_> {
 
 /// Whether a title is that of a checkpoint: `Checkpoint: all tests pass`, `Final checkpoint - …`.
 fn is_checkpoint(title: &str) -> bool {
-    // Nearly all titles are told by their letters.
-    let word = "checkpoint";
-    let has = memchr::memchr2_iter(b'k', b'K', title.as_bytes()).any(|at| {
-        at.checked_sub(4)
-            .and_then(|start| title.get(start..start + word.len()))
-            .is_some_and(|part| part.eq_ignore_ascii_case(word))
-    });
-    if !has {
+    if !has_word(title, b'k', "checkpoint") {
         return false;
     }
     let end = [" - ", " — ", " – ", ":", "："].iter().filter_map(|sign| title.find(sign)).min();
@@ -487,9 +480,31 @@ pub(crate) fn ancestors(groups: &[Group], group: Option<usize>) -> impl Iterator
     std::iter::successors(group, |group| groups[*group].parent)
 }
 
+/// Whether a title has a word in either case; `rare` is a letter of it that few titles have. Nearly all titles
+/// are told by it.
+fn has_word(title: &str, rare: u8, word: &str) -> bool {
+    let before = word.bytes().position(|byte| byte == rare).unwrap_or(0);
+    memchr::memchr2_iter(rare, rare.to_ascii_uppercase(), title.as_bytes()).any(|at| {
+        at.checked_sub(before)
+            .and_then(|start| title.get(start..start + word.len()))
+            .is_some_and(|part| part.eq_ignore_ascii_case(word))
+    })
+}
+
+/// Whether a title says that a person has to agree: `MANUAL APPROVAL GATE: look at the drawing`.
+fn is_approval(title: &str) -> bool {
+    if !has_word(title, b'g', "gate") {
+        return false;
+    }
+    let end = [" - ", " — ", " – ", ":", "："].iter().filter_map(|sign| title.find(sign)).min();
+    let name = title[..end.unwrap_or(title.len())].trim().to_lowercase();
+    ["approval gate", "manual gate", "human gate", "manual approval gate", "human approval gate"]
+        .contains(&name.as_str())
+}
+
 /// Work of a person is a gate, whatever its title says.
 fn kind(fact: &Facts, title: &str) -> TaskKind {
-    if fact.by_person {
+    if fact.by_person || is_approval(title) {
         TaskKind::Gate
     } else if is_checkpoint(title) {
         TaskKind::Checkpoint

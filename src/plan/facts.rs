@@ -478,8 +478,8 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
     }
 
     fn files(&mut self, field: &Field, verb: Option<FileVerb>) {
+        let mut outside: Vec<(String, Range<usize>)> = Vec::new();
         for (text, range) in values::parts(self.outline, field) {
-            let mut outside: Vec<String> = Vec::new();
             if verb.is_none()
                 && let Some(path) = values::brief(&field.name, text)
             {
@@ -490,19 +490,19 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
             for claim in values::files(text, verb) {
                 match values::inside(&claim.path) {
                     Some(path) => self.facts.files.push(FileClaim { verb: claim.verb, path }),
-                    None => outside.push(claim.path),
+                    None => outside.push((claim.path, range.clone())),
                 }
             }
-            if let Some(first) = outside.first() {
-                let place = self.outline.lines.place(range);
-                let more = if outside.len() > 1 {
-                    format!(" and {} more", outside.len() - 1)
-                } else {
-                    String::new()
-                };
-                let message = format!("`{}`{more} outside the project: left out", titles::short(first, 60));
-                self.warn("path-outside", place, message, "name files relative to the project's root");
-            }
+        }
+        if let Some((first, range)) = outside.first() {
+            let place = self.outline.lines.place(range.clone());
+            let (more, are) = match outside.len() {
+                1 => (String::new(), "is"),
+                count => (format!(" and {} more", count - 1), "are"),
+            };
+            let first = titles::short(first, 60);
+            let message = format!("`{first}`{more} {are} outside the project: left out");
+            self.warn("path-outside", place, message, "name files relative to the project's root");
         }
     }
 

@@ -86,7 +86,9 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
     Some(match folded(name).as_str() {
         "dependson" | "dependencies" | "depends" | "blockedby" | "requires" | "after" | "needs"
         | "závisína" | "závisí" | "závislosti" | "závislost" | "podokončení" | "čekána" | "vyžaduje"
-        | "依赖" | "依存" => Key::DependsOn,
+        | "stepdependencies" | "taskdependencies" | "依赖" | "依赖关系" | "依存" | "依存関係" | "의존성" => {
+            Key::DependsOn
+        }
         "agent" | "executor" | "assigned" | "assignedto" | "assignee" | "owner" | "responsible"
         | "odpovídá" | "odpovědný" | "odpovědnost" | "zodpovídá" | "zodpovědný" | "zodpovědnost"
         | "přiřazeno" | "řeší" | "řešitel" | "vykonavatel" | "vlastník" => Key::Agent,

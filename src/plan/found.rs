@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::blocks::LineKind;
 use super::boxes::Mark;
+use super::outline::Item;
 use super::outline::Outline;
 use super::titles;
 use super::titles::Title;
@@ -68,9 +70,10 @@ pub(crate) struct Findings {
 pub(crate) fn item_task(outline: &Outline<'_>, item: usize, id: Option<(String, usize)>) -> Found {
     let found = &outline.items[item];
     let paragraph = outline.paragraph(found);
+    let text = bold_line(outline, found).unwrap_or(&paragraph);
     let (id, mut title) = match id {
-        Some((id, after)) => (Some(id), titles::read(paragraph.get(after..).unwrap_or(""))),
-        None => (None, titles::read(&paragraph)),
+        Some((id, after)) => (Some(id), titles::read(text.get(after..).unwrap_or(""))),
+        None => (None, titles::read(text)),
     };
     if found.mark.is_none() && title.status.is_none() {
         title.status = titles::leading_sign(&paragraph);
@@ -88,6 +91,18 @@ pub(crate) fn item_task(outline: &Outline<'_>, item: usize, id: Option<(String, 
         status: None,
         cells: Vec::new(),
     }
+}
+
+/// The first line of an item, if all of it is bold and text follows below: that text is no title.
+fn bold_line<'t>(outline: &Outline<'t>, item: &Item) -> Option<&'t str> {
+    let line = outline.lines.text.get(item.text.start..outline.lines.end(item.line))?.trim_end();
+    let inner = line.strip_prefix("**")?;
+    let inner = inner.strip_suffix("**:").or_else(|| inner.strip_suffix("**"))?;
+    let next = item.line + 1;
+    let follows = next < item.end && outline.kind(next) == LineKind::Text && outline.item_at(next).is_none();
+    // What is set off in brackets may still be an aside of the title.
+    let aside = follows && outline.lines.get(next).trim_start().starts_with(['(', '[', '{']);
+    (follows && !aside && !inner.contains("**")).then_some(line)
 }
 
 /// Makes a task of a heading.

@@ -158,6 +158,7 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
     if chosen.iter().all(weak) && says_nothing(outline, &chosen) && tables::has_states(outline) {
         return Vec::new();
     }
+    let word = chosen.first().and_then(|(_, written)| written.shape.word());
     // A named heading with named headings below it is a group.
     let parents: BTreeSet<usize> =
         chosen.iter().flat_map(|(heading, _)| ancestors(outline, *heading)).collect();
@@ -166,7 +167,7 @@ pub(crate) fn headings_named(outline: &Outline<'_>, levels: std::ops::RangeInclu
         .filter(|(heading, _)| !parents.contains(heading))
         .map(|(heading, written)| heading_task(outline, heading, Some((written.id, written.after))))
         .collect();
-    join_boxes(outline, &mut tasks);
+    join_boxes(outline, &mut tasks, word);
     tasks
 }
 
@@ -212,13 +213,37 @@ fn says_nothing(outline: &Outline<'_>, headings: &[(usize, Written)]) -> bool {
     })
 }
 
+/// The one heading of a plan that is named `Task`, where all boxes that count stand below it: a plan of one
+/// task, in formats whose tasks are such headings.
+pub(crate) fn single_task(outline: &Outline<'_>) -> Option<Findings> {
+    let mut found = None;
+    for (index, heading) in outline.headings.iter().enumerate() {
+        let named = (2..=4).contains(&heading.level)
+            && names::written(&heading.title).is_some_and(|written| {
+                written.ends && written.shape.word().is_some_and(|word| names::WORDS[word] == "task")
+            });
+        if named && found.replace(index).is_some() {
+            return None;
+        }
+    }
+    let heading = found?;
+    let body = outline.headings[heading].after..outline.headings[heading].end;
+    let mut boxes = outline.items.iter().filter(|item| item.mark.is_some());
+    let inside = boxes.all(|item| body.contains(&item.line) || outline.is_closed(item.heading));
+    let text = &outline.lines.text[outline.headings[heading].text.clone()];
+    let written = names::written(text).filter(|_| inside)?;
+    let task = heading_task(outline, heading, Some((written.id, written.after)));
+    Some(Findings { tasks: vec![task], rule: "a named heading" })
+}
+
 fn ancestors(outline: &Outline<'_>, heading: usize) -> Vec<usize> {
     std::iter::successors(outline.headings[heading].parent, |parent| outline.headings[*parent].parent)
         .collect()
 }
 
-/// A checklist of the same tasks gives them their boxes.
-fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
+/// A checklist of the same tasks gives them their boxes. `word` is what the headings are named: the box of
+/// `Step 1` is none of `Task 1`.
+fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found], word: Option<usize>) {
     let mut by_id: BTreeMap<String, Option<usize>> = BTreeMap::new();
     for (index, task) in tasks.iter().enumerate() {
         if let Some(id) = &task.id {
@@ -228,7 +253,8 @@ fn join_boxes(outline: &Outline<'_>, tasks: &mut [Found]) {
     for (index, item) in outline.items.iter().enumerate() {
         let Some(mark) = item.mark else { continue };
         let Some(written) = written_before(outline, index) else { continue };
-        if matches!(written.shape, Shape::Number(_)) {
+        let other = written.shape.word().is_some_and(|own| word.is_some_and(|word| word != own));
+        if other || matches!(written.shape, Shape::Number(_)) {
             continue;
         }
         if let Some(Some(task)) = by_id.get(&names::folded(&written.id)) {
@@ -302,6 +328,8 @@ fn named_boxes(outline: &Outline<'_>) -> Vec<Found> {
                 let own =
                     !closed(item) || heading.is_some_and(|heading| numbered_like(outline, heading, bare));
                 let task = match *level {
+                    // `1.1a` below `1.1` is a step of it, as `1.1.1` is.
+                    2 if is_lettered_step(outline, item, &written.id) => false,
                     1 => {
                         let is_group = parents_of_numbers.contains(bare);
                         if is_group {
@@ -346,6 +374,13 @@ fn letters_in_use(found: &[(usize, Written)]) -> BTreeMap<String, bool> {
         }
     }
     prefixes.into_iter().map(|(prefix, (_, shared))| (prefix.to_owned(), shared)).collect()
+}
+
+/// Whether an item stands below the box of the same number without its letter.
+fn is_lettered_step(outline: &Outline<'_>, item: usize, id: &str) -> bool {
+    let Some(bare) = id.strip_suffix(|c: char| c.is_ascii_alphabetic()) else { return false };
+    let parent = outline.items[item].parent.filter(|parent| outline.items[*parent].mark.is_some());
+    parent.and_then(|parent| written_before(outline, parent)).is_some_and(|written| written.id == bare)
 }
 
 fn depth(id: &str) -> usize {

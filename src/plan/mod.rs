@@ -61,6 +61,7 @@ mod resolve;
 mod sections;
 mod several;
 mod show;
+mod spoken;
 mod stated;
 mod states;
 mod steps;

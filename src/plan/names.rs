@@ -55,6 +55,16 @@ pub(crate) enum Shape {
     Name(String),
 }
 
+impl Shape {
+    /// The place in [`WORDS`] of the word before the number.
+    pub(crate) fn word(&self) -> Option<usize> {
+        match self {
+            Self::Word(word) => Some(*word),
+            Self::Number(_) | Self::Name(_) => None,
+        }
+    }
+}
+
 /// An id as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Written {
@@ -159,7 +169,8 @@ fn shape(text: &str) -> Option<(Shape, usize, usize)> {
         let rest = &text[letters..];
         let gap = rest.len() - rest.trim_start_matches([' ', '-', '#', '\u{a0}']).len();
         let from = letters + gap;
-        let length = number(&text[from..]).or_else(|| single_letter(&text[from..])).or_else(|| {
+        let numbered = number(&text[from..]).map(|length| length + suffix(&text[from + length..]));
+        let length = numbered.or_else(|| single_letter(&text[from..])).or_else(|| {
             // `Task REC-01: ...` is one, "Fix WSL2 port" is a sentence.
             let (_, length) = name(&text[from..])?;
             let after = &text[from + length..];
@@ -188,6 +199,16 @@ fn number(text: &str) -> Option<usize> {
         at += 1;
     }
     Some(at)
+}
+
+/// The length of `.Final` in `Task 1.Final: title`: a word that belongs to the number, and is set off from the
+/// title.
+fn suffix(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix('.') else { return 0 };
+    let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let after = &rest[letters..];
+    let set_off = [":", "：", " —", " –", " - "].iter().any(|sign| after.starts_with(sign));
+    if (1..=12).contains(&letters) && set_off { 1 + letters } else { 0 }
 }
 
 fn digits(bytes: &[u8], from: usize) -> Option<usize> {
@@ -282,6 +303,8 @@ mod tests {
         assert_eq!(id("T0.1"), Some(pair("T0.1", "")));
         assert_eq!(id("AB-CD-7 x"), Some(pair("AB-CD-7", "x")));
         assert_eq!(id("1.2(P) x"), Some(pair("1.2", "(P) x")));
+        assert_eq!(id("Task 1.Final: Make it"), Some(pair("1.Final", "Make it")));
+        assert_eq!(id("Task 1.Make it: now"), Some(pair("1", "Make it: now")));
     }
 
     #[test]

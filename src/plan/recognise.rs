@@ -131,7 +131,7 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
             found.push((format, why.to_owned()));
         }
     };
-    let tasks = seen.task_headings > 1;
+    let tasks = seen.task_headings > 0;
     add(seen.task_id_first > 0, Format::Taskmaster, "its first line is `# Task ID:`");
     add(seen.todos > 0, Format::Cursor, "the front matter has `todos:`");
     add(

@@ -13,6 +13,8 @@ use std::ops::Range;
 use super::names;
 use super::names::Shape;
 use super::phases::phase_number;
+use super::spoken::Kind;
+use super::spoken::reference;
 use super::types::Dependency;
 use super::words;
 
@@ -315,6 +317,15 @@ impl Index {
                 _ => {}
             }
         }
+        // `Task 1.Final` is more than `Task 1`.
+        let longer =
+            rest.strip_prefix('.').map(|rest| rest.bytes().take_while(u8::is_ascii_alphabetic).count());
+        if let Some(letters) = longer.filter(|letters| *letters > 0) {
+            let long = format!("{id}.{}", &rest[1..=letters]);
+            if let Some(found) = self.find(&long, group) {
+                return Some(Named::Known(vec![Dependency::Task(found)]));
+            }
+        }
         if let Some(found) = first {
             return Some(Named::Known(vec![found]));
         }
@@ -361,80 +372,6 @@ impl Index {
             Kind::Task => task().or_else(|| by_number().filter(|found| !self.is_phase(*found))),
         }
     }
-}
-
-/// What the word before an id says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Task,
-    Group,
-    Bare,
-}
-
-/// Reads an id with the word before it; returns what is left.
-fn reference(text: &str) -> Option<(Kind, &str, &str)> {
-    let text = text.trim_start_matches(['#', '[', '`', '*', '"', '\'']);
-    let mut letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-    if text[letters..].starts_with(|c: char| !c.is_ascii() && c.is_alphabetic()) {
-        letters = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
-    }
-    let word = text[..letters].to_lowercase();
-    let kind = match word.as_str() {
-        "task" | "tasks" | "unit" | "units" | "step" | "steps" | "story" | "stories" | "issue" | "fix"
-        | "part" | "agent" | "agents" | "úkol" | "úkoly" | "úkolu" | "úkolů" | "úkolech" | "úkolem"
-        | "úloha" | "úlohy" | "úloze" | "úloh" | "krok" | "kroky" | "kroku" | "kroků" | "krocích"
-        | "oprava" | "opravy" | "část" | "části" => Kind::Task,
-        "phase" | "phases" | "wave" | "waves" | "sprint" | "stage" | "milestone" | "group" | "tier"
-        | "section" | "fáze" | "fázi" | "fází" | "etapa" | "etapě" | "vlna" | "vlně" => Kind::Group,
-        _ => Kind::Bare,
-    };
-    let from = if kind == Kind::Bare {
-        0
-    } else {
-        letters + text[letters..].len() - text[letters..].trim_start_matches([' ', '-', '#', '\u{a0}']).len()
-    };
-    let length = id_length(&text[from..])?;
-    Some((
-        kind,
-        &text[from..from + length],
-        text[from + length..].trim_start_matches(['`', '*', ']', '"', '\'']),
-    ))
-}
-
-/// The length of an id: letters and a number, or a number alone.
-fn id_length(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    loop {
-        let letters = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if letters > 10 || (letters == 0 && at > 0) {
-            return None;
-        }
-        at += letters;
-        let dash = at > 0 && bytes.get(at) == Some(&b'-');
-        let next = bytes.get(at + usize::from(dash))?;
-        if next.is_ascii_digit() {
-            at += usize::from(dash);
-            break;
-        }
-        if !dash {
-            return None;
-        }
-        at += 1;
-    }
-    loop {
-        at += bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let dot = bytes.get(at) == Some(&b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
-        if !dot {
-            break;
-        }
-        at += 1;
-    }
-    if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
-        at += 1;
-    }
-    let boundary = text[at..].chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '_');
-    boundary.then_some(at)
 }
 
 /// The letters of an id that begins with some.
@@ -560,6 +497,27 @@ mod tests {
         for text in ["Phase 2", "Foundational (Phase 2)", "phase 2 complete", "Foundational"] {
             assert_eq!(tasks(text), Named::Known(vec![Dependency::Group(1)]), "{text}");
         }
+    }
+
+    #[test]
+    fn words_that_stand_without_spaces() {
+        for text in ["タスクT001完了（データ）", "任务 T001", "任务T001完成", "작업 T001", "T001完了"]
+        {
+            assert_eq!(tasks(text), known(&[0]), "{text}");
+        }
+        assert_eq!(tasks("タスクT002-T004完了"), known(&[1, 2, 3]));
+        assert_eq!(tasks("フェーズ2"), Named::Known(vec![Dependency::Group(1)]));
+        assert_eq!(tasks("3个用户"), Named::Words("3个用户".to_owned()));
+    }
+
+    #[test]
+    fn a_word_may_belong_to_a_number() {
+        let mut index = Index::default();
+        for (task, id) in ["1", "1.Final"].iter().enumerate() {
+            index.task(task, id, Some(id), None);
+        }
+        assert_eq!(index.read("Task 1.Final (all green)", None, false, 2), known(&[1]));
+        assert_eq!(index.read("Task 1.", None, false, 2), known(&[0]));
     }
 
     #[test]

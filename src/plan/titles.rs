@@ -52,6 +52,12 @@ pub(crate) fn read(text: &str) -> Title {
         }
         rest = after.trim_start();
     }
+    let without;
+    if let Some((value, left)) = inline_depends(rest) {
+        title.depends = Some(value);
+        without = left;
+        rest = without.as_str();
+    }
     let struck = rest.strip_prefix("~~").is_some_and(|inner| {
         inner.find("~~").is_some_and(|end| {
             let after = inner[end + 2..].trim();
@@ -84,6 +90,22 @@ pub(crate) fn read(text: &str) -> Title {
 /// What a sign says that stands before a title without a box, as in `1. ✅ Set up the server`.
 pub(crate) fn leading_sign(text: &str) -> Option<PlanStatus> {
     text.trim_start_matches(['*', '_', ' ']).chars().next().and_then(words::sign)
+}
+
+/// What `**Depends on**: T001, T002.` in the middle of a title says, and the title without it.
+fn inline_depends(text: &str) -> Option<(String, String)> {
+    if !text.as_bytes().contains(&b'*') {
+        return None;
+    }
+    let key = "epends on";
+    let at = text.match_indices(key).map(|(at, _)| at).find(|at| text[..*at].ends_with("**D"))?;
+    let start = at - "**D".len();
+    let rest = &text[at + key.len()..];
+    let rest = rest.strip_prefix("**:").or_else(|| rest.strip_prefix(":**"))?;
+    let end = rest.find("**").unwrap_or(rest.len());
+    let value = rest[..end].trim();
+    // At the start it is a field, and no part of a title.
+    (start > 0).then(|| (value.to_owned(), format!("{} {}", text[..start].trim_end(), &rest[end..])))
 }
 
 /// Takes one aside off the end of a title, if there is one.
@@ -121,6 +143,13 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     }
     // An aside in the middle of bold text, `**Title (AC: #1)**`, ends before the marks.
     let bare = rest.trim_end_matches('*');
+    if let Some((open, inner)) = bare.strip_suffix('.').and_then(last_parentheses)
+        && title.depends.is_none()
+        && inner.get(..10).is_some_and(|word| word.eq_ignore_ascii_case("depends on"))
+    {
+        title.depends = Some(inner[10..].trim_start_matches(':').trim().to_owned());
+        return rest[..open].trim_end();
+    }
     if let Some((open, inner)) = last_parentheses(bare) {
         let lower = inner.to_lowercase();
         let waits = ["depends on", "depends:", "závisí na", "po dokončení"]
@@ -242,16 +271,23 @@ pub(crate) fn clean(text: &str) -> String {
     let text = without_links(text);
     let mut plain = String::with_capacity(text.len());
     let mut space = false;
+    // What stands between code marks is kept as it is: `__init__.py` is a name.
+    let mut in_code = false;
     let bytes = text.as_bytes();
     for (index, c) in text.char_indices() {
         // An underscore inside a word is a letter of a name, not emphasis.
         let inside_word = c == '_'
             && index.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric())
             && bytes.get(index + 1).is_some_and(u8::is_ascii_alphanumeric);
-        if matches!(c, '*' | '`') || (c == '_' && !inside_word) || is_emoji(c) {
+        if c == '`' {
+            in_code = !in_code && text[index + 1..].contains('`');
+            continue;
+        }
+        if !in_code && (c == '*' || (c == '_' && !inside_word) || is_emoji(c)) {
             continue;
         }
         if c == '~'
+            && !in_code
             && (bytes.get(index + 1) == Some(&b'~') || index.checked_sub(1).is_some_and(|i| bytes[i] == b'~'))
         {
             continue;

@@ -122,30 +122,51 @@ pub(crate) fn files(text: &str, verb: Option<FileVerb>) -> Vec<FileClaim> {
     let words: Vec<&str> = if spans.is_empty() {
         rest.split([',', ';', '，', '、']).map(without_remark).filter(|word| is_path(word)).collect()
     } else {
-        let outside = outside_parentheses(rest, &spans);
+        let outside = listed(rest, &spans);
         outside.into_iter().filter(|span| !span.contains(char::is_whitespace)).collect()
     };
     words.into_iter().map(|path| FileClaim { verb, path: without_lines(path).replace('\\', "/") }).collect()
 }
 
-/// The code spans that stand in no parentheses, or all if each does: what is in them is a remark.
-fn outside_parentheses<'t>(text: &str, spans: &[Piece<'t>]) -> Vec<&'t str> {
-    let mut outside = Vec::new();
+/// The code spans that are listed: those that stand in no parentheses, or all if each does, since what is in
+/// them is a remark. Behind words of explanation (``a.rs`: add `Token``) only what has the shape of a path is.
+fn listed<'t>(text: &str, spans: &[Piece<'t>]) -> Vec<&'t str> {
+    let mut listed = Vec::new();
     let (mut depth, mut from) = (0_usize, 0);
-    for (span, range) in spans {
+    let mut told = false;
+    for (index, (span, range)) in spans.iter().enumerate() {
+        let mut between = String::new();
         for c in text.get(from..range.start).unwrap_or("").chars() {
             match c {
                 '(' | '（' => depth += 1,
                 ')' | '）' => depth = depth.saturating_sub(1),
+                _ if depth == 0 => between.push(c),
                 _ => {}
             }
         }
+        let mut words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        told |= index > 0 && words.any(|word| !matches!(word, "and" | "or" | "to" | "plus" | "und" | "a"));
         from = range.end;
-        if depth == 0 {
-            outside.push(*span);
+        if depth == 0 && (!told || has_path_shape(span)) {
+            listed.push(*span);
         }
     }
-    if outside.is_empty() { spans.iter().map(|(span, _)| *span).collect() } else { outside }
+    if listed.is_empty() { spans.iter().map(|(span, _)| *span).collect() } else { listed }
+}
+
+/// Whether a span cannot well be anything but a path: it has a folder or an ending, and no mark of code.
+fn has_path_shape(span: &str) -> bool {
+    let name = span.rsplit(['/', '\\']).next().unwrap_or(span);
+    let ending = name.rsplit_once('.').is_some_and(|(stem, ending)| {
+        !stem.is_empty()
+            && (1..=5).contains(&ending.len())
+            && ending.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    is_path(span)
+        && (ending || span.contains(['/', '\\']))
+        && !span.starts_with(['/', '@'])
+        && !span.contains(['(', ')', '=', '<', '"', '\'', ';'])
+        && !span.contains("::")
 }
 
 /// The paths inside the project that an `Output` names: those in code spans, or a value that is nothing but
@@ -232,7 +253,7 @@ fn is_path(word: &str) -> bool {
         && !word.contains(char::is_whitespace)
         && word.contains(['/', '.', '*', '\\'])
         && !word.contains("://")
-        && word.chars().any(char::is_alphanumeric)
+        && word.chars().any(char::is_alphabetic)
         && !word.eq_ignore_ascii_case("n/a")
 }
 
@@ -311,6 +332,10 @@ mod tests {
         assert_eq!(paths("`a/b.js` (add `TILES`), `c`"), ["a/b.js", "c"]);
         assert_eq!(paths("(`a/b.js`)"), ["a/b.js"]);
         assert_eq!(paths("none"), Vec::<String>::new());
+        assert_eq!(paths("`a.rs`: adds `Token`, uses `b/c.rs`"), ["a.rs", "b/c.rs"]);
+        assert_eq!(paths("`a.rs`. It holds `LIMIT_*` and `sum()`"), ["a.rs"]);
+        assert_eq!(paths("`old` and `new`"), ["old", "new"]);
+        assert_eq!(paths("a starter, 17 lb [16.7, 17.2]"), Vec::<String>::new());
         assert_eq!(
             files("Create: `a.rs:1-20`", None),
             [FileClaim { verb: Some(FileVerb::Create), path: "a.rs".to_owned() }]

@@ -379,7 +379,7 @@ fn links(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(middle) = text[from..].find("](").map(|at| from + at) {
-        let open = text[from..middle].rfind('[').map_or(from, |at| from + at + 1);
+        let open = from + opened(&text[from..middle]);
         let start = middle + 2;
         let mut depth = 0_usize;
         let mut end = text.len();
@@ -398,6 +398,21 @@ fn links(text: &str) -> Vec<(&str, &str)> {
         from = end;
     }
     found
+}
+
+/// Where the text of a link begins that ends with the end of `text`; brackets in it, as in the name of a
+/// file, come in pairs.
+fn opened(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate().rev() {
+        match byte {
+            b']' => depth += 1,
+            b'[' if depth == 0 => return at + 1,
+            b'[' => depth -= 1,
+            _ => {}
+        }
+    }
+    0
 }
 
 /// The path of a `file:///` link, with `/` only; none if the target is another kind of link.
@@ -467,6 +482,8 @@ mod tests {
             "app/(auth)/a.tsx b.tsx"
         );
         assert_eq!(one("/srv/x", "#### [NEW] [a](src/a.rs)"), "src/a.rs");
+        let route = "#### [DELETE] [app/[id]/page.tsx](file:///d:/x/app/%5Bid%5D/page.tsx)";
+        assert_eq!(one("/srv/x", route), "app/[id]/page.tsx");
     }
 
     #[test]

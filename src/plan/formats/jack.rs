@@ -5,6 +5,7 @@
 
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::task::PlanStatus;
 use crate::plan::blocks::LineKind;
 use crate::plan::found::Findings;
 use crate::plan::found::Found;
@@ -126,6 +127,10 @@ fn task(outline: &Outline<'_>, line: usize, comment: &str, next: usize) -> Found
     if let Some(depends) = attribute(comment, "depends") {
         task.title.depends = Some(if depends.is_empty() { "none".to_owned() } else { depends.to_owned() });
     }
-    task.status = attribute(comment, "status").and_then(words::status);
+    // A box that has been ticked since says more than a comment that nobody has changed.
+    let ticked = task.mark.is_some_and(|(_, mark)| super::is_done(mark.sign));
+    task.status = attribute(comment, "status")
+        .and_then(words::status)
+        .filter(|status| !(ticked && matches!(status, PlanStatus::Open | PlanStatus::InProgress)));
     task
 }

@@ -233,6 +233,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         Format::Bmad => bmad::tasks(outline),
         Format::Pdd => pdd::tasks(outline),
         Format::Ralphex => ralphex::tasks(outline),
+        Format::Superpowers => superpowers::tasks(outline),
         Format::Sdd => Some(sdd::tasks(outline)),
         Format::Generic
         | Format::Native
@@ -240,7 +241,6 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         | Format::Kiro
         | Format::Openspec
         | Format::Taskmaster
-        | Format::Superpowers
         | Format::Compound
         | Format::Swarm
         | Format::Ralph

@@ -3,6 +3,7 @@
 use crate::plan::blocks::LineKind;
 use crate::plan::found::Findings;
 use crate::plan::found::heading_task;
+use crate::plan::generic;
 use crate::plan::lines::number;
 use crate::plan::names;
 use crate::plan::names::Shape;
@@ -12,7 +13,7 @@ use crate::plan::types::PlanCommand;
 use crate::plan::values;
 use crate::plan::words;
 
-/// The tasks where `Task` and `Iteration` both name some: here either word does.
+/// The tasks where `Task` and `Iteration` both name some: here either word does. A single one is a task, too.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let mut words = [0_usize; 2];
     let mut tasks = Vec::new();
@@ -30,7 +31,10 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
         }
         tasks.push(heading_task(outline, index, Some((written.id, written.after))));
     }
-    words.iter().all(|count| *count > 0).then_some(Findings { tasks, rule: "named headings" })
+    if words.iter().all(|count| *count > 0) {
+        return Some(Findings { tasks, rule: "named headings" });
+    }
+    generic::single_task(outline)
 }
 
 /// Orders the tasks, and gives each the plan's commands.

@@ -32,6 +32,71 @@ fn one_named_heading_is_no_rule() {
 }
 
 #[test]
+fn one_named_heading_is_a_task_where_the_format_has_such_headings() {
+    let superpowers = "> Use superpowers:executing-plans.\n\n### Task 1: Mend the gate\n\n- [ ] **Step 1: Test**\n- [ ] **Step 2: Mend**\n";
+    let ralphex = "## Validation Commands\n- `make`\n\n### Task 1: Mend the gate\n- [ ] Test\n- [ ] Mend\n\n## Success criteria\n- [ ] Somebody looked\n";
+    for (text, format) in [(superpowers, "superpowers"), (ralphex, "ralphex")] {
+        let plan = plan(text);
+        assert_eq!(plan.format, format);
+        assert_eq!(ids(&plan), ["1"]);
+        assert_eq!(plan.tasks[0].title, "Mend the gate");
+    }
+    let elsewhere = format!("{superpowers}\n## And then\n\n- [ ] Paint the gate\n");
+    assert_eq!(ids(&plan(&elsewhere)), ["1", "2"], "boxes elsewhere: the heading is not all there is");
+}
+
+#[test]
+fn a_box_of_another_word_is_not_that_of_a_heading() {
+    let plan = plan(
+        "### Task 1: Dig\n- [ ] Step 1: a spade\n### Task 2: Plant\n- [ ] a seed\n### Tasks 3-4: Rows\n- [ ] Step 1: water\n",
+    );
+    assert_eq!(ids(&plan), ["1", "2"]);
+    assert_eq!((plan.tasks[0].line, plan.tasks[0].tick.is_none()), (1, true));
+}
+
+#[test]
+fn a_bold_line_above_text_is_the_whole_title() {
+    let plan = plan(
+        "- [ ] **Unit 1: Lay the pipe.**\n  From the well to the house, and\n  not deeper than a metre.\n- [ ] **Unit 2: Fill\n  the trench**\n- [ ] **Unit 3: Sow grass**\n  (depends on Unit 1)\n",
+    );
+    let titles: Vec<&str> = plan.tasks.iter().map(|task| task.title.as_str()).collect();
+    assert_eq!(titles, ["Lay the pipe.", "Fill the trench", "Sow grass"]);
+    assert!(plan.tasks[0].body.contains("From the well"));
+    assert_eq!(plan.tasks[2].depends_on.len(), 1);
+}
+
+#[test]
+fn letters_below_a_number_are_steps() {
+    assert_eq!(ids(&plan("- [ ] 1.1 a\n  - [ ] 1.1a b\n  - [ ] 1.1b c\n- [ ] 1.2 d\n")), ["1.1", "1.2"]);
+    assert_eq!(ids(&plan("- [ ] 1.1 a\n- [ ] 1.1a b\n- [ ] 2.1a c\n")), ["1.1", "1.1a", "2.1a"]);
+    assert_eq!(ids(&plan("- [ ] 1.0 A\n  - [ ] 1.1a b\n  - [ ] 1.1b c\n")), ["1.1a", "1.1b"]);
+}
+
+#[test]
+fn dependencies_in_the_middle_of_a_line() {
+    let plan = plan(
+        "- [ ] T001 Dig in `a/__init__.py`\n- [ ] T002 Sow in `b.rs`. **Verification**: `make`. **Depends on**: T001. **Blocks**: T003.\n- [ ] T003 Water it (Depends on T001; T002 where it is dry).\n",
+    );
+    let waits: Vec<usize> = plan.tasks.iter().map(|task| task.depends_on.len()).collect();
+    assert_eq!(waits, [0, 1, 2]);
+    let titles: Vec<&str> = plan.tasks.iter().map(|task| task.title.as_str()).collect();
+    assert_eq!(
+        titles,
+        ["Dig in a/__init__.py", "Sow in b.rs. Verification: make. Blocks: T003.", "Water it"]
+    );
+}
+
+#[test]
+fn words_that_belong_to_a_number() {
+    let plan = plan(
+        "- [x] Task 1.1: Dig\n- [x] Task 1.Final: Look at it\n- [ ] Task 2.1: Plant\n  - Step Dependencies: Task 1.Final\n- [ ] Task 2.Final: Look again\n",
+    );
+    assert_eq!(ids(&plan), ["1.1", "1.Final", "2.1", "2.Final"]);
+    assert_eq!(plan.tasks[2].depends_on, [crate::plan::Dependency::Task(1)]);
+    assert!(codes(&plan).is_empty(), "{:?}", plan.diagnostics);
+}
+
+#[test]
 fn one_word_counts_where_several_are_used() {
     let plan = plan("### Agent 1: A\n#### Task 1: a\n#### Task 2: b\n### Agent 2: B\n#### Task 3: c\n");
     assert_eq!(ids(&plan), ["1", "2", "3"]);
@@ -269,6 +334,15 @@ fn plans_that_are_over_and_groups_that_are_deferred() {
 }
 
 #[test]
+fn a_title_may_say_that_a_person_agrees() {
+    let plan = plan(
+        "- [ ] T001 \u{1f464} **MANUAL APPROVAL GATE**: look at the drawing\n- [ ] T002 Approval gate for payments\n",
+    );
+    let kinds: Vec<TaskKind> = plan.tasks.iter().map(|task| task.kind).collect();
+    assert_eq!(kinds, [TaskKind::Gate, TaskKind::Task]);
+}
+
+#[test]
 fn gates_by_field_and_by_person() {
     let plan = plan(
         "## Phase 1\n- [ ] a\n## Phase 2\n- **Gate**: approval\n\n- [ ] b\n- [ ] c\n  - **Agent**: User\n",
@@ -385,4 +459,18 @@ fn a_heading_says_the_same_whether_its_box_is_ticked() {
         assert_eq!(read.groups[0].number.as_deref(), Some("1"));
         assert_eq!(read.ignored.len(), 1);
     }
+}
+
+#[test]
+fn a_box_that_its_status_contradicts_is_told() {
+    let read = plan(
+        "- [x] **T1** a\n  - **Status**: pending\n- [x] **T2** b\n  - **Status**: done\n- [ ] **T3** c\n  - **Status**: in progress\n",
+    );
+    let open: Vec<bool> = read.tasks.iter().map(|task| !task.status.is_met()).collect();
+    assert_eq!(open, [true, false, true]);
+    assert_eq!(codes(&read), ["status-conflict"]);
+    // The comment of jack is not written when its box is ticked.
+    let read = plan("<!-- @task id=\"A-1\" status=\"pending\" -->\n- [x] a\n");
+    assert_eq!(read.tasks[0].status, PlanStatus::Done);
+    assert_eq!(codes(&read), [""; 0]);
 }
