@@ -160,15 +160,11 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
             }
             LineKind::Text => {}
             LineKind::Fence => {
+                let next = fence_end(outline, line).min(span.end);
                 if collecting && let Some(field) = fields.last_mut() {
-                    let start = line;
-                    while line < span.end && outline.kind(line) == LineKind::Fence {
-                        line += 1;
-                    }
-                    field.fences.push(start..line);
-                    continue;
+                    field.fences.push(line..next);
                 }
-                line += 1;
+                line = next;
                 continue;
             }
             LineKind::Break => break,
@@ -267,6 +263,18 @@ fn is_bold_key(line: &str) -> bool {
     line.trim_start().starts_with("**") && split(line.trim_start()).is_some()
 }
 
+/// The line after the fence that a line belongs to: the next one may begin right there.
+fn fence_end(outline: &Outline<'_>, line: usize) -> usize {
+    let fences = &outline.blocks.fences;
+    let next = fences.get(fences.partition_point(|fence| fence.line <= line));
+    let limit = next.map_or(outline.lines.len(), |fence| fence.line);
+    let mut end = line + 1;
+    while end < limit && outline.kind(end) == LineKind::Fence {
+        end += 1;
+    }
+    end
+}
+
 /// Adds the lines below a field's item to its value.
 fn collect(outline: &Outline<'_>, field: &mut Field, span: Range<usize>) {
     let mut line = span.start;
@@ -281,11 +289,9 @@ fn collect(outline: &Outline<'_>, field: &mut Field, span: Range<usize>) {
                 line += 1;
             }
             LineKind::Fence => {
-                let start = line;
-                while line < span.end && outline.kind(line) == LineKind::Fence {
-                    line += 1;
-                }
-                field.fences.push(start..line);
+                let next = fence_end(outline, line).min(span.end);
+                field.fences.push(line..next);
+                line = next;
             }
             LineKind::Blank
             | LineKind::Comment
@@ -355,6 +361,21 @@ mod tests {
         assert_eq!(pairs("- **Files**:\n  - a\n  - b\n- x\n"), [(Key::Files(None), String::new(), 2)]);
         let outline = Outline::read("- [ ] x\n  - **Agent**: kilo\n    - **Model**: nested is text\n");
         assert_eq!(read(&outline, 1..3, Some(0)).len(), 1);
+    }
+
+    #[test]
+    fn fences_that_touch_are_two() {
+        for text in [
+            "**Verify**:\n```sh\na\n```\n```sh\nb\n```\n",
+            "- **Verify**:\n  ```sh\n  a\n  ```\n  ```sh\n  b\n  ```\n",
+            "- **Verify**:\n  ```sh\n  a\n  ```\n\n  ~~~sh\n  b\n  ~~~\n",
+        ] {
+            let outline = Outline::read(text);
+            let fields = read(&outline, 0..outline.lines.len(), None);
+            let starts: Vec<usize> = outline.blocks.fences.iter().map(|fence| fence.line).collect();
+            let found: Vec<usize> = fields[0].fences.iter().map(|lines| lines.start).collect();
+            assert_eq!((fields.len(), found), (1, starts), "{text}");
+        }
     }
 
     #[test]

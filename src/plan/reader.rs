@@ -169,7 +169,8 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if options.granularity.is_none() && !options.as_one && !options.boxes_all {
         remarks::counts(&outline, &mut plan);
     }
-    ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
+    let reasons = formats::box_reasons(format, &outline);
+    ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies, &reasons);
     bare::report(&outline, &marks, &mut plan);
     if in_matter {
         for box_ in &mut plan.ignored {
@@ -310,6 +311,7 @@ fn ignored(
     taken: &[bool],
     holders: &BTreeSet<usize>,
     bodies: &[(usize, usize, usize)],
+    reasons: &BTreeMap<usize, &'static str>,
 ) {
     let mut open = 0;
     for item in &outline.items {
@@ -319,7 +321,9 @@ fn ignored(
         }
         let inside = bodies.partition_point(|(start, ..)| *start <= item.line);
         let is_step = bodies[..inside].last().is_some_and(|(_, end, _)| item.line < *end);
-        let reason = if holders.contains(&item.line) {
+        let reason = if let Some(reason) = reasons.get(&item.line) {
+            (*reason).to_owned()
+        } else if holders.contains(&item.line) {
             "a group of tasks".to_owned()
         } else if marks.is_legend(item.line) {
             "the legend of the marks".to_owned()

@@ -49,6 +49,26 @@ const STATUSES: &[(&str, PlanStatus)] = &[
     ("取り下げ", PlanStatus::Skipped),
 ];
 
+/// Words of the status of a plan of which nothing is left to do.
+const OVER: &[&str] = &[
+    "done",
+    "completed",
+    "complete",
+    "finished",
+    "implemented",
+    "shipped",
+    "closed",
+    "merged",
+    "archived",
+    "superseded",
+    "historical",
+    "obsolete",
+    "abandoned",
+    "withdrawn",
+    "cancelled",
+    "canceled",
+];
+
 /// Signs of a status.
 const SIGNS: &[(char, PlanStatus)] = &[
     ('✅', PlanStatus::Done),
@@ -211,9 +231,7 @@ pub(crate) fn only_status(text: &str) -> Option<PlanStatus> {
 
 /// Whether a plan of this status is over: nothing of it runs unless forced.
 pub(crate) fn plan_is_over(text: &str) -> bool {
-    ["done", "completed", "complete", "archived", "superseded", "historical"]
-        .iter()
-        .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
+    OVER.iter().any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
 }
 
 /// Whether a heading or label, without number and emoji, holds no tasks.
@@ -316,6 +334,16 @@ mod tests {
             ["Checklist", "Implementation Checklist", "Phase 3: Verification", "Validations", "Setup"]
         {
             assert!(!is_closed(title), "{title}");
+        }
+    }
+
+    #[test]
+    fn plans_of_which_nothing_is_left_to_do() {
+        for over in ["Done", "✅ Implemented (awaiting a look)", "**Shipped** 2026-01-02", "cancelled"] {
+            assert!(plan_is_over(over), "{over}");
+        }
+        for open in ["Ready to implement", "Partially implemented", "Not done", "Finishing", "Draft"] {
+            assert!(!plan_is_over(open), "{open}");
         }
     }
 

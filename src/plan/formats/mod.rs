@@ -298,6 +298,35 @@ pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOption
     }
 }
 
+/// What the boxes that are no tasks are, by their lines, where the format says more of them than the rules for
+/// any Markdown.
+pub(crate) fn box_reasons(format: Format, outline: &Outline<'_>) -> BTreeMap<usize, &'static str> {
+    match format {
+        Format::Humanlayer => humanlayer::boxes_of_checks(outline),
+        Format::Gsd => gsd::boxes_of_criteria(outline),
+        Format::Generic
+        | Format::Native
+        | Format::Speckit
+        | Format::Kiro
+        | Format::Openspec
+        | Format::Taskmaster
+        | Format::Superpowers
+        | Format::Ralphex
+        | Format::Pdd
+        | Format::Compound
+        | Format::Swarm
+        | Format::Sdd
+        | Format::Cursor
+        | Format::Antigravity
+        | Format::Execplan
+        | Format::Bmad
+        | Format::Ralph
+        | Format::Backlog
+        | Format::Ito
+        | Format::Jack => BTreeMap::new(),
+    }
+}
+
 /// Whether a mark says that a box is done, in any format.
 fn is_done(sign: char) -> bool {
     Format::Generic.mark(sign) == Some(PlanStatus::Done)
