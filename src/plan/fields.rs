@@ -258,9 +258,16 @@ fn push_fields(
     count
 }
 
-/// Whether a line is `**Key:** value`, of a key that is known or not.
+/// Whether a line is `**Key:** value`, of a key that is known or not, or a label such as `**Key** (remark):`.
 fn is_bold_key(line: &str) -> bool {
-    line.trim_start().starts_with("**") && split(line.trim_start()).is_some()
+    let line = line.trim_start();
+    let Some((name, rest)) = line.strip_prefix("**").and_then(|inner| inner.split_once("**")) else {
+        return false;
+    };
+    let rest = rest.trim_start();
+    let remark = rest.starts_with(['(', '（']).then(|| rest.split_once([')', '）'])).flatten();
+    let rest = remark.map_or(rest, |(_, after)| after.trim_start());
+    split(line).is_some() || name.trim_end().ends_with([':', '：']) || rest.starts_with([':', '：'])
 }
 
 /// The line after the fence that a line belongs to: the next one may begin right there.
@@ -385,6 +392,12 @@ mod tests {
             [(Key::DependsOn, "T1".to_owned(), 0)]
         );
         assert_eq!(pairs("**Depends on:** T1,\nT2\n"), [(Key::DependsOn, "T1,".to_owned(), 1)]);
+        for label in
+            ["**Success Criteria** (what must be true):", "**All that has to be done here:**", "**Plans** :"]
+        {
+            let text = format!("**Depends on**: T1\n{label}\n  1. It starts\n");
+            assert_eq!(pairs(&text), [(Key::DependsOn, "T1".to_owned(), 0)], "{label}");
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Groups: what their titles say about number, order, priority and state.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
 use super::lines::number;
 use super::phases;
 use super::titles;
 use super::types::Group;
+use super::types::Plan;
 use super::words;
 use crate::model::check::FieldFrom;
 use crate::model::check::FieldOrigin;
@@ -16,6 +19,29 @@ pub(crate) fn group_code(group: &Group) -> String {
         Some((word, number)) => titles::id_of(&format!("{word} {number}")),
         None => titles::id_of(&group.title),
     }
+}
+
+/// A name for the group of each of some tasks: its own, or where several groups are called the same (`Tasks`
+/// below each phase) that of the group around it.
+pub(crate) fn codes_apart(plan: &Plan, tasks: &[usize]) -> Vec<String> {
+    let mut around: Vec<Option<usize>> = tasks.iter().map(|task| plan.tasks[*task].group).collect();
+    let codes = |around: &[Option<usize>]| -> Vec<String> {
+        around
+            .iter()
+            .map(|group| group.map_or_else(String::new, |group| group_code(&plan.groups[group])))
+            .collect()
+    };
+    let mut found = codes(&around);
+    while found.iter().collect::<BTreeSet<_>>().len() < found.len() {
+        for group in &mut around {
+            *group = group.and_then(|group| plan.groups[group].parent);
+        }
+        if around.contains(&None) {
+            return codes(&tasks.iter().map(|task| plan.tasks[*task].group).collect::<Vec<_>>());
+        }
+        found = codes(&around);
+    }
+    found
 }
 
 /// Makes a group of its title as written and its fields.

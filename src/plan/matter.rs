@@ -114,7 +114,8 @@ fn other_plans(value: &serde_json::Value) -> Vec<String> {
     let single = std::slice::from_ref(value);
     let names = value.as_array().map_or(single, Vec::as_slice).iter().filter_map(|name| match name {
         serde_json::Value::String(name) => Some(name.trim().to_owned()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
+        // `01` is a number of YAML, and it is read as `1.0`.
+        serde_json::Value::Number(number) => Some(number.to_string().trim_end_matches(".0").to_owned()),
         serde_json::Value::Null
         | serde_json::Value::Bool(_)
         | serde_json::Value::Array(_)

@@ -90,6 +90,9 @@ fn by_path(path: &str, seen: &Seen) -> Option<(Format, &'static str)> {
     if let Some((sign, format)) = folders.into_iter().find(|(sign, _)| has_folder(&whole, sign)) {
         return Some((format, sign));
     }
+    if lower.ends_with("roadmap.md") && (whole.contains("/.planning/") || whole.contains("/.gsd/")) {
+        return Some((Format::Gsd, "ROADMAP.md"));
+    }
     if lower == "plan.md" && (whole.contains("/.ralph/specs/") || whole.ends_with("/implementation/")) {
         return Some((Format::Pdd, "plan.md"));
     }
@@ -133,6 +136,7 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
     );
     add(seen.jack > 0, Format::Jack, "`<!-- @task` comments");
     add(seen.gsd > 0, Format::Gsd, "`<task type=` elements");
+    add(seen.phases > 1 && seen.details > 0, Format::Gsd, "`Phase Details` with a section for each phase");
     add(
         seen.numbered > 0 && seen.requirements > 0,
         Format::Kiro,
@@ -233,6 +237,7 @@ struct Seen {
     model_tags: usize,
     jack: usize,
     gsd: usize,
+    details: usize,
 }
 
 impl Seen {
@@ -279,6 +284,7 @@ impl Seen {
             usize::from(["[NEW]", "[MODIFY]", "[DELETE]"].iter().any(|sign| raw.starts_with(sign)));
         self.model_tags += usize::from(title.contains("[model:"));
         self.graph += usize::from(words::begins_with(bare, "task dependency graph"));
+        self.details += usize::from(words::begins_with(bare, "phase details"));
         match phases::phase_number(title) {
             Some(("Wave", _)) => self.waves += 1,
             Some(("Phase", _)) => self.phases += 1,

@@ -272,7 +272,7 @@ pub fn dependency_plan(name: &str, plan: &str, state: PlanState) -> Option<Diagn
             Place::WHOLE,
             format!("the plan depends on the plan `{name}`, which is not there: it is not waited for"),
         )
-        .hint("correct its name in `dependencies` of the front matter, or take it out"),
+        .hint("correct its name in the front matter, or take it out"),
         PlanState::Unknown => Diagnostic::warning(
             CODE,
             Place::WHOLE,

@@ -1,7 +1,10 @@
 //! GSD, `.planning/phases/**/*-PLAN.md`: `<task type="auto">` elements, and checkpoints for people.
 //!
 //! Elements go in order. Under a `Wave N` heading they go together, but for checkpoints: those come after
-//! what stands before them and before what follows. An element that never closes ends at the next one.
+//! what stands before them and before what follows. An element that never closes ends at the next one. A roadmap has
+//! no elements: its phases are the tasks (`roadmap`).
+
+mod roadmap;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -30,7 +33,10 @@ const SECTIONS: [&str; 2] = ["verification", "success_criteria"];
 /// The elements.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let tasks: Vec<Found> = elements(outline).iter().map(|element| element.task(outline)).collect();
-    (!tasks.is_empty()).then_some(Findings { tasks, rule: "`<task>` elements" })
+    if !tasks.is_empty() {
+        return Some(Findings { tasks, rule: "`<task>` elements" });
+    }
+    Some(Findings { tasks: roadmap::tasks(outline), rule: "the phases of a roadmap" })
 }
 
 /// Fields from the parts of each element; checkpoints are gates.

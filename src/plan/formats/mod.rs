@@ -29,6 +29,7 @@ use super::execution;
 use super::found::Findings;
 use super::lines::number;
 use super::outline::Outline;
+use super::phases;
 use super::recognise;
 use super::recognise::Signs;
 use super::types::Plan;
@@ -304,8 +305,8 @@ pub(crate) fn box_reasons(format: Format, outline: &Outline<'_>) -> BTreeMap<usi
     match format {
         Format::Humanlayer => humanlayer::boxes_of_checks(outline),
         Format::Gsd => gsd::boxes_of_criteria(outline),
-        Format::Generic
-        | Format::Native
+        Format::Generic => phases::boxes_of_lists(outline),
+        Format::Native
         | Format::Speckit
         | Format::Kiro
         | Format::Openspec
