@@ -226,21 +226,15 @@ impl Reader<'_, '_> {
     fn dependencies(&mut self, node: &Node<'_>, owner: Dependency, group: Option<usize>, line: u32) {
         for one in keys::dependencies(node) {
             let place = self.place(one);
-            match one.text() {
-                Some(names) => {
-                    for name in names.split(',').map(str::trim).filter(|name| !references::is_none(name)) {
-                        self.draft.wish(owner, name, place, group);
-                    }
+            if let Some(names) = one.text() {
+                for name in names.split(',').map(str::trim).filter(|name| !references::is_none(name)) {
+                    self.draft.wish(owner, name, place, group);
                 }
-                None => {
-                    let message = format!("a dependency is an id, and this is {}", one.kind());
-                    self.draft.tell(Diagnostic::error(
-                        "bad-value",
-                        Place { line: place.line.max(line), ..place },
-                        message,
-                    ));
-                }
+                continue;
             }
+            let message = format!("a dependency is an id, and this is {}", one.kind());
+            let place = Place { line: place.line.max(line), ..place };
+            self.draft.tell(Diagnostic::error("bad-value", place, message));
         }
     }
 }

@@ -31,12 +31,12 @@ use crate::plan::values;
 const SECTIONS: [&str; 2] = ["verification", "success_criteria"];
 
 /// The elements.
-pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
+pub(crate) fn tasks(outline: &Outline<'_>) -> Findings {
     let tasks: Vec<Found> = elements(outline).iter().map(|element| element.task(outline)).collect();
     if !tasks.is_empty() {
-        return Some(Findings { tasks, rule: "`<task>` elements" });
+        return Findings { tasks, rule: "`<task>` elements" };
     }
-    Some(Findings { tasks: roadmap::tasks(outline), rule: "the phases of a roadmap" })
+    Findings { tasks: roadmap::tasks(outline), rule: "the phases of a roadmap" }
 }
 
 /// Fields from the parts of each element; checkpoints are gates.

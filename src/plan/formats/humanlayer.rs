@@ -52,8 +52,8 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
                     total += 1;
                     verified += usize::from(is_done(item));
                 }
-                task.status =
-                    progress::of_boxes(verified, total).or_else(|| noted.and_then(|noted| noted.of_checks()));
+                task.status = progress::of_boxes(verified, total)
+                    .or_else(|| noted.and_then(progress::Noted::of_checks));
             }
             task
         })
@@ -90,7 +90,7 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
             .filter(|item| !is_nothing(&titles::clean(&outline.paragraph(item))))
             .collect();
         // Items without boxes are confirmed with the phase itself.
-        let noted = progress.get(task.id.as_str()).and_then(|noted| noted.is_confirmed());
+        let noted = progress.get(task.id.as_str()).and_then(progress::Noted::is_confirmed);
         let open = manual.iter().any(|item| match item.mark {
             Some(_) => !is_done(item),
             None => !noted.unwrap_or(task.status.is_met()),

@@ -227,7 +227,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         Format::Ito => ito::tasks(outline),
         Format::Antigravity => antigravity::tasks(outline),
         Format::Humanlayer => humanlayer::tasks(outline),
-        Format::Gsd => gsd::tasks(outline),
+        Format::Gsd => Some(gsd::tasks(outline)),
         Format::Jack => jack::tasks(outline),
         Format::Cursor => cursor::tasks(outline),
         Format::Execplan => execplan::tasks(outline),
