@@ -17,6 +17,7 @@ use super::found::item_task;
 use super::names;
 use super::names::Shape;
 use super::names::Written;
+use super::numbered;
 use super::outline::Outline;
 use super::phases;
 use super::tables;
@@ -30,13 +31,15 @@ type Rule = fn(&Outline<'_>) -> Vec<Found>;
 
 /// Reads a plan by the first rule that finds a task.
 pub(crate) fn read(outline: &Outline<'_>) -> Findings {
-    let rules: [(Rule, &'static str); 7] = [
+    let rules: [(Rule, &'static str); 9] = [
         (named_headings, "named headings"),
         (named_boxes, "boxes with ids"),
         (tables::read, "a table with ids"),
+        (numbered::headings, "numbered headings that say what they wait for"),
         (bold_items, "numbered bold items with boxes below"),
         (plain_boxes, "plain boxes"),
         (phases::read, "phases with numbered items"),
+        (numbered::lists, "a numbered list of tasks"),
         (card, "a card: the whole file is one task"),
     ];
     for (rule, name) in rules {

@@ -42,6 +42,7 @@ mod marks;
 mod matter;
 mod names;
 mod native;
+mod numbered;
 mod order;
 mod origins;
 mod outline;

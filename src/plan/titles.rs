@@ -11,6 +11,9 @@ const LONGEST_ID: usize = 40;
 /// The most asides that are taken off the end of a title.
 const MOST_ASIDES: usize = 12;
 
+/// A sign and the word for it have no more characters than this.
+const LONGEST_STATE: usize = 32;
+
 /// A title with what was taken out of it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Title {
@@ -103,6 +106,18 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     if rest.ends_with('\u{fe0f}') {
         return rest.trim_end_matches('\u{fe0f}');
     }
+    // `✅ COMPLETE`: a sign, and the word for it.
+    if !rest.is_ascii()
+        && let Some((at, _)) =
+            rest.char_indices().rev().take(LONGEST_STATE).find(|(_, c)| words::sign(*c).is_some())
+    {
+        let word = rest[at..].trim_start_matches(|c: char| !c.is_alphanumeric());
+        let is_set_off = word.starts_with(char::is_uppercase);
+        if let Some(status) = words::only_status(word).filter(|_| is_set_off) {
+            title.status = title.status.or(Some(status));
+            return rest[..at].trim_end();
+        }
+    }
     // An aside in the middle of bold text, `**Title (AC: #1)**`, ends before the marks.
     let bare = rest.trim_end_matches('*');
     if let Some((open, inner)) = last_parentheses(bare) {
@@ -129,6 +144,10 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             return rest[..open].trim_end();
         }
     }
+    if let Some(before) = bare.strip_suffix("[optional]").or_else(|| bare.strip_suffix("[OPTIONAL]")) {
+        title.optional = true;
+        return before.trim_end();
+    }
     if bare.ends_with(']')
         && let Some(open) = bare.rfind('[')
         && let Some(status) = words::only_status(&bare[open + 1..bare.len() - 1])
@@ -144,6 +163,13 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             let shouted = word.chars().next().is_some_and(char::is_uppercase) || !word.is_ascii();
             if shouted && words::only_status(word) == Some(PlanStatus::Skipped) {
                 title.status = Some(PlanStatus::Skipped);
+                return &rest[..at];
+            }
+            // `— DONE`: no sentence ends like that.
+            let head = word.split(['(', '（']).next().unwrap_or("").trim();
+            let is_loud = head.len() > 3 && !head.chars().any(char::is_lowercase) && dash.ends_with(' ');
+            if let Some(status) = words::only_status(word).filter(|_| is_loud && !dash.starts_with(':')) {
+                title.status = title.status.or(Some(status));
                 return &rest[..at];
             }
         }
@@ -452,5 +478,24 @@ mod tests {
         let long = id_of("one two three four five six seven eight nine ten");
         assert_eq!(long, "one-two-three-four-five-six-seven-eight");
         assert_eq!(id_of(&"a".repeat(100)).len(), 40);
+    }
+
+    #[test]
+    fn a_sign_with_its_word_and_a_loud_word_after_a_dash() {
+        for (text, title, status) in [
+            ("Welcome ✅ COMPLETE", "Welcome", Some(PlanStatus::Done)),
+            ("Welcome ✅ **Done** (2026-01-01)", "Welcome", Some(PlanStatus::Done)),
+            ("Welcome ⏳ PENDING", "Welcome", Some(PlanStatus::Open)),
+            ("Queue 🚧 In Progress", "Queue", Some(PlanStatus::InProgress)),
+            ("Welcome — DONE", "Welcome", Some(PlanStatus::Done)),
+            ("Welcome - IN PROGRESS (ana)", "Welcome", Some(PlanStatus::InProgress)),
+            ("Put ✅ before done items", "Put before done items", None),
+            ("Say that it is — done", "Say that it is — done", None),
+            ("Rename the state: OPEN", "Rename the state: OPEN", None),
+        ] {
+            let read = read(text);
+            assert_eq!((read.text.as_str(), read.status), (title, status), "{text}");
+        }
+        assert!(read("Guide [optional]").optional);
     }
 }
