@@ -97,7 +97,7 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
         "verify" | "validationcommands" | "run" => Key::Verify,
         "verification" | "validation" | "validationcriteria" | "testscenarios" | "donewhen"
         | "acceptance" | "acceptancecriteria" | "expected" => Key::Acceptance,
-        "status" | "state" | "stav" => Key::Status,
+        "status" | "state" | "stav" | "planstatus" => Key::Status,
         "priority" | "priorita" => Key::Priority,
         "timeout" | "timelimit" => Key::Timeout,
         "retries" | "maxretries" => Key::Retries,

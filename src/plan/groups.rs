@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::assemble::ancestors;
 use super::facts::Facts;
 use super::lines::number;
 use super::phases;
@@ -21,27 +22,31 @@ pub(crate) fn group_code(group: &Group) -> String {
     }
 }
 
-/// A name for the group of each of some tasks: its own, or where several groups are called the same (`Tasks`
-/// below each phase) that of the group around it.
+/// A name for the group of each of some tasks: of the phase they are in, where that tells them apart, and else
+/// that of the group right around them.
 pub(crate) fn codes_apart(plan: &Plan, tasks: &[usize]) -> Vec<String> {
-    let mut around: Vec<Option<usize>> = tasks.iter().map(|task| plan.tasks[*task].group).collect();
-    let codes = |around: &[Option<usize>]| -> Vec<String> {
-        around
-            .iter()
-            .map(|group| group.map_or_else(String::new, |group| group_code(&plan.groups[group])))
-            .collect()
-    };
-    let mut found = codes(&around);
-    while found.iter().collect::<BTreeSet<_>>().len() < found.len() {
+    let group_of = |task: &usize| plan.tasks[*task].group;
+    let code = |group: usize| group_code(&plan.groups[group]);
+    let is_phase = |group: &usize| phases::phase_number(&plan.groups[*group].title).is_some();
+    let phase_of = |task: &usize| ancestors(&plan.groups, group_of(task)).find(is_phase);
+    let phases: Option<Vec<String>> = tasks.iter().map(|task| phase_of(task).map(code)).collect();
+    let apart = |codes: &Vec<String>| codes.iter().collect::<BTreeSet<_>>().len() == codes.len();
+    if let Some(phases) = phases.filter(apart) {
+        return phases;
+    }
+    // `Tasks` below each of several headings: the next ones around them.
+    let mut around: Vec<Option<usize>> = tasks.iter().map(group_of).collect();
+    loop {
+        let codes: Option<Vec<String>> = around.iter().map(|group| group.map(code)).collect();
+        match codes {
+            Some(codes) if apart(&codes) => return codes,
+            Some(_) => {}
+            None => return tasks.iter().map(|task| group_of(task).map_or_else(String::new, code)).collect(),
+        }
         for group in &mut around {
             *group = group.and_then(|group| plan.groups[group].parent);
         }
-        if around.contains(&None) {
-            return codes(&tasks.iter().map(|task| plan.tasks[*task].group).collect::<Vec<_>>());
-        }
-        found = codes(&around);
     }
-    found
 }
 
 /// Makes a group of its title as written and its fields.

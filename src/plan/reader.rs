@@ -167,7 +167,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         fenced::report(&outline, &mut plan);
     }
     if options.granularity.is_none() && !options.as_one && !options.boxes_all {
-        remarks::counts(&outline, &mut plan);
+        remarks::of_tasks(&outline, &mut plan, (!exact).then_some(&bodies));
     }
     let reasons = formats::box_reasons(format, &outline);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies, &reasons);

@@ -181,7 +181,9 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
         Format::Execplan,
         "`## Progress` with boxes and `## Decision Log`",
     );
-    add(seen.changes > 0, Format::Antigravity, "`[NEW]` or `[MODIFY]` headings");
+    // Phases with checks of their own may mark their changes in the same way.
+    let checked = seen.phases > 0 && seen.automated * 2 >= seen.phases;
+    add(seen.changes > 0 && !checked, Format::Antigravity, "`[NEW]` or `[MODIFY]` headings");
     add(seen.ticked_boxes > 2, Format::Antigravity, "boxes in backticks");
     add(
         seen.phases > 0 && seen.automated > 0,
@@ -430,6 +432,8 @@ mod tests {
             ("thoughts/shared/plans/login.md", "humanlayer"),
             ("my-openspec/changes/tasks.md", "generic"),
             ("plan.md", "generic"),
+            (".planning/ROADMAP.md", "gsd"),
+            ("docs/ROADMAP.md", "generic"),
             ("specs/001-login/tasks.md", "generic"),
         ] {
             assert_eq!(of("- [ ] a\n- [ ] b\n", Some(path)), name, "{path}");
@@ -458,6 +462,12 @@ mod tests {
             ("## Progress\n- [x] (2026-01-01) a\n## Decision Log\n", "execplan"),
             ("### Server\n#### [NEW] [a.rs](file:///r/a.rs)\n", "antigravity"),
             ("## Phase 1: A\n#### Automated Verification:\n- [ ] `make`\n", "humanlayer"),
+            ("## Phase 1: A\n#### [NEW] a.rs\n#### Automated Verification:\n- [ ] `make`\n", "humanlayer"),
+            (
+                "## Phase 1: A\n#### [NEW] a.rs\n## Phase 2: B\n## Phase 3: C\n#### [MODIFY] b.rs\n",
+                "antigravity",
+            ),
+            ("# Roadmap\n- [ ] Phase 1: A\n## Phase Details\n### Phase 1: A\n### Phase 2: B\n", "gsd"),
             ("---\ntodos:\n  - id: a\n    content: b\n---\n", "cursor"),
             (
                 "---\nid: task-1\nstatus: To Do\n---\n<!-- AC:BEGIN -->\n- [ ] #1 a\n<!-- AC:END -->\n",

@@ -231,6 +231,11 @@ pub(crate) fn only_status(text: &str) -> Option<PlanStatus> {
 
 /// Whether a plan of this status is over: nothing of it runs unless forced.
 pub(crate) fn plan_is_over(text: &str) -> bool {
+    // Such a plan is complete, and what it plans is yet to be done.
+    let lower = text.to_lowercase();
+    if ["ready for", "ready to"].iter().any(|words| lower.contains(words)) {
+        return false;
+    }
     OVER.iter().any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
 }
 
@@ -342,7 +347,14 @@ mod tests {
         for over in ["Done", "✅ Implemented (awaiting a look)", "**Shipped** 2026-01-02", "cancelled"] {
             assert!(plan_is_over(over), "{over}");
         }
-        for open in ["Ready to implement", "Partially implemented", "Not done", "Finishing", "Draft"] {
+        for open in [
+            "Complete - Ready for implementation",
+            "Ready to implement",
+            "Partially implemented",
+            "Not done",
+            "Finishing",
+            "Draft",
+        ] {
             assert!(!plan_is_over(open), "{open}");
         }
     }
