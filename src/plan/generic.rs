@@ -31,7 +31,7 @@ type Rule = fn(&Outline<'_>) -> Vec<Found>;
 
 /// Reads a plan by the first rule that finds a task.
 pub(crate) fn read(outline: &Outline<'_>) -> Findings {
-    let rules: [(Rule, &'static str); 9] = [
+    let rules: [(Rule, &'static str); 10] = [
         (named_headings, "named headings"),
         (named_boxes, "boxes with ids"),
         (tables::read, "a table with ids"),
@@ -40,6 +40,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Findings {
         (plain_boxes, "plain boxes"),
         (phases::read, "phases with numbered items"),
         (numbered::lists, "a numbered list of tasks"),
+        (numbered::bold_lines, "lines in bold named like tasks"),
         (card, "a card: the whole file is one task"),
     ];
     for (rule, name) in rules {

@@ -1,18 +1,22 @@
 //! Tasks that are known by their numbers alone: headings such as `### 1.2 Title` that say what they wait for,
-//! and numbered lists below a heading that says "Steps" or "Tasks".
+//! numbered lists below a heading that says "Steps" or "Tasks", and lines in bold such as `**Step 1: title**`.
 //!
 //! Numbers stand in all kinds of documents, so both are taken only where something else says that they are
 //! tasks, and nothing explicit is there.
 
+use super::blocks::LineKind;
 use super::fields;
 use super::fields::Key;
 use super::found::Found;
+use super::found::Holder;
+use super::found::Source;
 use super::found::heading_task;
 use super::found::item_task;
 use super::names;
 use super::names::Shape;
 use super::outline::Heading;
 use super::outline::Outline;
+use super::titles;
 use super::words;
 
 /// Headings over a numbered list that is a list of tasks, the clearest first.
@@ -101,6 +105,48 @@ pub(crate) fn lists(outline: &Outline<'_>) -> Vec<Found> {
     Vec::new()
 }
 
+/// Lines at the margin that are bold as a whole and named like tasks: what people write who write no headings.
+pub(crate) fn bold_lines(outline: &Outline<'_>) -> Vec<Found> {
+    let mut tasks: Vec<Found> = Vec::new();
+    for line in 0..outline.lines.len() {
+        let text = outline.lines.get(line).trim_end();
+        let kind = outline.kind(line);
+        if matches!(kind, LineKind::Heading | LineKind::Break)
+            && let Some(last) = tasks.last_mut().filter(|last| last.body.end == outline.lines.len())
+        {
+            last.body.end = line;
+        }
+        if kind != LineKind::Text || !text.starts_with("**") || outline.item_at(line).is_some() {
+            continue;
+        }
+        let Some(inner) = text.strip_prefix("**").map(|text| text.trim_end_matches(':')) else { continue };
+        let Some(inner) = inner.strip_suffix("**").filter(|inner| !inner.contains("**")) else { continue };
+        let heading = outline.heading_above(line);
+        let Some(written) = names::written(inner).filter(|written| {
+            written.ends && matches!(written.shape, Shape::Word(_)) && !outline.is_closed(heading)
+        }) else {
+            continue;
+        };
+        if let Some(last) = tasks.last_mut() {
+            last.body.end = last.body.end.min(line);
+        }
+        tasks.push(Found {
+            line,
+            title: titles::read(inner.get(written.after..).unwrap_or("")),
+            id: Some(written.id),
+            mark: None,
+            body: line + 1..outline.lines.len(),
+            fields: line..line,
+            source: Source::None,
+            holder: heading.map(Holder::Heading),
+            ordered: true,
+            status: None,
+            cells: Vec::new(),
+        });
+    }
+    if tasks.len() > 1 { tasks } else { Vec::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::plan::tests::plan;
@@ -117,6 +163,21 @@ mod tests {
         // Boxes elsewhere are the tasks, and numbers alone say nothing.
         assert_eq!(titles(&format!("{text}\n## Tasks\n\n- [ ] Build it\n")).len(), 4);
         assert_eq!(titles(&text.replace("Dependencies", "Remark")), ["saw saw", "plane plane", "fell fell"]);
+    }
+
+    #[test]
+    fn lines_in_bold_that_are_named_like_tasks() {
+        let text = "Here is the plan:\n\n**Step 1: Saw**\n- all\n\n**Step 2: Plane**:\n\nBoth **sides**.\n\n---\n\nShall I?\n";
+        assert_eq!(titles(text), ["1 Saw", "2 Plane"]);
+        let found = plan(text);
+        assert_eq!((found.tasks[0].body.trim(), found.tasks[1].body.trim()), ("- all", "Both **sides**."));
+        assert_eq!(found.edges.len(), 1);
+        for other in
+            ["**Step 1: Saw**\n", "**Step 1: Saw** and\n**Step 2: plane**, then\n", "**Saw**\n\n**Plane**\n"]
+        {
+            assert!(titles(other).is_empty(), "{other}");
+        }
+        assert_eq!(titles(&format!("{text}\n- [ ] Sail\n")), ["sail Sail"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod progress;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::model::task::FileClaim;
 use crate::model::task::HeldReason;
@@ -138,6 +139,7 @@ fn phases(outline: &Outline<'_>) -> Vec<(usize, String)> {
 
 /// The files that a phase says it changes: `**File**: path` below each of its changes, at any depth.
 fn files(outline: &Outline<'_>, heading: &Heading, files: &mut Vec<FileClaim>) {
+    let mut known: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     for line in heading.after..heading.end {
         let text = outline.lines.get(line).trim();
         if outline.kind(line) != LineKind::Text || !text.starts_with("**File") {
@@ -146,9 +148,9 @@ fn files(outline: &Outline<'_>, heading: &Heading, files: &mut Vec<FileClaim>) {
         let Some((name, value)) = fields::split(text) else { continue };
         if let Some(Key::Files(verb)) = fields::key_of(name) {
             for claim in values::files(&text[value], verb) {
-                let path = values::inside(&claim.path);
-                let new = path.map(|path| FileClaim { verb: claim.verb, path });
-                files.extend(new.filter(|new| files.iter().all(|known| known.path != new.path)));
+                if let Some(path) = values::inside(&claim.path).filter(|path| known.insert(path.clone())) {
+                    files.push(FileClaim { verb: claim.verb, path });
+                }
             }
         }
     }
