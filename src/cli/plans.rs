@@ -236,7 +236,13 @@ fn state_of(context: &Context, from: &PlanFile, name: &str, reading: &PlanReadin
     let folder = from.path.as_deref().and_then(Path::parent).unwrap_or(&context.directory);
     let endings = ["", ".md", ".plan.md", "-PLAN.md"];
     let name = name.replace('\\', "/");
-    let places = |folder: &Path| endings.map(|ending| folder.join(format!("{name}{ending}")));
+    // `02-rooms-01` says in words which phase the plan `02-01` is of.
+    let outer = name.split_once('-').zip(name.rsplit_once('-'));
+    let short = outer.map(|((phase, _), (_, plan))| format!("{phase}-{plan}-PLAN.md"));
+    let places = |folder: &Path| {
+        let named = endings.map(|ending| folder.join(format!("{name}{ending}")));
+        named.into_iter().chain(short.as_ref().map(|short| folder.join(short)))
+    };
     let beside = phase_folder(folder, &name);
     let folders = [Some(folder), Some(&*context.root), beside.as_deref()].into_iter().flatten();
     let Some(path) = folders.flat_map(places).find(|path| path.is_file()) else { return PlanState::Missing };
