@@ -212,14 +212,45 @@ fn brief(
     }
 }
 
+/// The folder of another phase, beside the one a plan is in: `01-01` is in `01-rooms`.
+fn phase_folder(folder: &Path, name: &str) -> Option<PathBuf> {
+    let (phase, _) = name.split_once('-').filter(|(phase, _)| phase.parse::<f32>().is_ok())?;
+    let entries = std::fs::read_dir(folder.parent()?).ok()?.take(locate::MAX_FOLDER_ENTRIES).flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.split_once('-'))
+                .is_some_and(|(number, _)| number == phase)
+        })
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    found.sort();
+    found.into_iter().next()
+}
+
 /// How far a plan is that another one names.
 fn state_of(context: &Context, from: &PlanFile, name: &str, reading: &PlanReading) -> PlanState {
     let folder = from.path.as_deref().and_then(Path::parent).unwrap_or(&context.directory);
-    let endings = ["", ".md", ".plan.md"];
-    let places = [folder, &context.root].into_iter().flat_map(|folder| {
-        endings.iter().map(move |ending| folder.join(format!("{}{ending}", name.replace('\\', "/"))))
-    });
-    let Some(path) = places.into_iter().find(|path| path.is_file()) else { return PlanState::Missing };
+    let endings = ["", ".md", ".plan.md", "-PLAN.md"];
+    let name = name.replace('\\', "/");
+    // `02-rooms-01` says in words which phase the plan `02-01` is of.
+    let outer = name.split_once('-').zip(name.rsplit_once('-'));
+    let short = outer.map(|((phase, _), (_, plan))| format!("{phase}-{plan}-PLAN.md"));
+    let places = |folder: &Path| {
+        let named = endings.map(|ending| folder.join(format!("{name}{ending}")));
+        named.into_iter().chain(short.as_ref().map(|short| folder.join(short)))
+    };
+    let beside = phase_folder(folder, &name);
+    let folders = [Some(folder), Some(&*context.root), beside.as_deref()].into_iter().flatten();
+    let Some(path) = folders.flat_map(places).find(|path| path.is_file()) else { return PlanState::Missing };
+    // GSD leaves a summary beside a plan that was carried out.
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix("-PLAN.md"));
+    if stem.is_some_and(|stem| path.with_file_name(format!("{stem}-SUMMARY.md")).is_file()) {
+        return PlanState::Open(0);
+    }
     let Ok(bytes) = read_bounded(&path, reading) else { return PlanState::Unknown };
     let other =
         plan::read(&bytes, &ReadOptions { path: Some(context.shown(&path)), ..ReadOptions::default() });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::boxes::without_box;
 use super::facts;
@@ -188,6 +189,9 @@ impl Maker<'_, '_> {
                 | fields::Key::Mode => {}
             }
         }
+        if !self.native && status.is_none() {
+            status = self.quoted_status(after..header_end.min(status_limit));
+        }
         self.plan.mode_sequential |= !self.native && self.is_sequential(first_task);
         if let Some(status) = &status {
             self.plan.over = words::plan_is_over(status);
@@ -214,6 +218,18 @@ impl Maker<'_, '_> {
         if !self.native {
             self.criteria(body_start, tasks);
         }
+    }
+
+    /// `> **Status:** done` near the title.
+    fn quoted_status(&self, mut near: Range<usize>) -> Option<String> {
+        let outline = self.outline;
+        near.find_map(|line| {
+            let text = outline.lines.get(line).trim_start().strip_prefix('>')?.trim();
+            let (name, value) = fields::split(text)?;
+            let is_status = outline.kind(line) == super::blocks::LineKind::Quote
+                && fields::key_of(name) == Some(fields::Key::Status);
+            is_status.then(|| titles::clean(&text[value]))
+        })
     }
 
     /// Sections of criteria that belong to no task are for all of them.

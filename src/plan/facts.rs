@@ -529,7 +529,9 @@ impl<'o, 't, 'd> Reader<'o, 't, 'd> {
 
     fn fences(&mut self, field: &Field) {
         for lines in &field.fences {
-            let fence = self.outline.blocks.fences.iter().find(|fence| fence.line == lines.start);
+            let fences = &self.outline.blocks.fences;
+            let at = fences.binary_search_by_key(&lines.start, |fence| fence.line);
+            let fence = at.ok().map(|at| &fences[at]);
             if let Some(fence) = fence.filter(|fence| values::is_shell(&fence.info)) {
                 let text = values::fence_text(self.outline, &fence.inside);
                 if !text.is_empty() {

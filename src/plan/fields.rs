@@ -114,7 +114,7 @@ pub(crate) fn key_of(name: &str) -> Option<Key> {
         | "hotovokdyž"
         | "hotovo,když"
         | "ověření" => Key::Acceptance,
-        "status" | "state" | "stav" => Key::Status,
+        "status" | "state" | "stav" | "planstatus" => Key::Status,
         "priority" | "priorita" => Key::Priority,
         "timeout" | "timelimit" | "časovýlimit" => Key::Timeout,
         "retries" | "maxretries" => Key::Retries,
@@ -179,15 +179,11 @@ pub(crate) fn read(outline: &Outline<'_>, span: Range<usize>, owner: Option<usiz
             }
             LineKind::Text => {}
             LineKind::Fence => {
+                let next = fence_end(outline, line).min(span.end);
                 if collecting && let Some(field) = fields.last_mut() {
-                    let start = line;
-                    while line < span.end && outline.kind(line) == LineKind::Fence {
-                        line += 1;
-                    }
-                    field.fences.push(start..line);
-                    continue;
+                    field.fences.push(line..next);
                 }
-                line += 1;
+                line = next;
                 continue;
             }
             LineKind::Break => break,
@@ -327,9 +323,28 @@ fn is_bold_label(text: &str) -> bool {
     word && [":**", "**:", "：**", "**："].iter().any(|sign| rest.starts_with(sign))
 }
 
-/// Whether a line is `**Key:** value`, of a key that is known or not.
+/// Whether a line is `**Key:** value`, of a key that is known or not, or a label such as `**Key** (remark):`.
 fn is_bold_key(line: &str) -> bool {
-    line.trim_start().starts_with("**") && split(line.trim_start()).is_some()
+    let line = line.trim_start();
+    let Some((name, rest)) = line.strip_prefix("**").and_then(|inner| inner.split_once("**")) else {
+        return false;
+    };
+    let rest = rest.trim_start();
+    let remark = rest.starts_with(['(', '（']).then(|| rest.split_once([')', '）'])).flatten();
+    let rest = remark.map_or(rest, |(_, after)| after.trim_start());
+    split(line).is_some() || name.trim_end().ends_with([':', '：']) || rest.starts_with([':', '：'])
+}
+
+/// The line after the fence that a line belongs to: the next one may begin right there.
+fn fence_end(outline: &Outline<'_>, line: usize) -> usize {
+    let fences = &outline.blocks.fences;
+    let next = fences.get(fences.partition_point(|fence| fence.line <= line));
+    let limit = next.map_or(outline.lines.len(), |fence| fence.line);
+    let mut end = line + 1;
+    while end < limit && outline.kind(end) == LineKind::Fence {
+        end += 1;
+    }
+    end
 }
 
 /// Adds the lines below a field's item to its value.
@@ -346,11 +361,9 @@ fn collect(outline: &Outline<'_>, field: &mut Field, span: Range<usize>) {
                 line += 1;
             }
             LineKind::Fence => {
-                let start = line;
-                while line < span.end && outline.kind(line) == LineKind::Fence {
-                    line += 1;
-                }
-                field.fences.push(start..line);
+                let next = fence_end(outline, line).min(span.end);
+                field.fences.push(line..next);
+                line = next;
             }
             LineKind::Blank
             | LineKind::Comment
@@ -423,12 +436,33 @@ mod tests {
     }
 
     #[test]
+    fn fences_that_touch_are_two() {
+        for text in [
+            "**Verify**:\n```sh\na\n```\n```sh\nb\n```\n",
+            "- **Verify**:\n  ```sh\n  a\n  ```\n  ```sh\n  b\n  ```\n",
+            "- **Verify**:\n  ```sh\n  a\n  ```\n\n  ~~~sh\n  b\n  ~~~\n",
+        ] {
+            let outline = Outline::read(text);
+            let fields = read(&outline, 0..outline.lines.len(), None);
+            let starts: Vec<usize> = outline.blocks.fences.iter().map(|fence| fence.line).collect();
+            let found: Vec<usize> = fields[0].fences.iter().map(|lines| lines.start).collect();
+            assert_eq!((fields.len(), found), (1, starts), "{text}");
+        }
+    }
+
+    #[test]
     fn a_bold_key_that_is_not_known_ends_the_value_before_it() {
         assert_eq!(
             pairs("**Depends on:** T1\n**Parallel with:** T2\n"),
             [(Key::DependsOn, "T1".to_owned(), 0)]
         );
         assert_eq!(pairs("**Depends on:** T1,\nT2\n"), [(Key::DependsOn, "T1,".to_owned(), 1)]);
+        for label in
+            ["**Success Criteria** (what must be true):", "**All that has to be done here:**", "**Plans** :"]
+        {
+            let text = format!("**Depends on**: T1\n{label}\n  1. It starts\n");
+            assert_eq!(pairs(&text), [(Key::DependsOn, "T1".to_owned(), 0)], "{label}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::found::item_task;
 use super::names;
 use super::names::Shape;
 use super::names::Written;
+use super::numbered;
 use super::outline::Outline;
 use super::phases;
 use super::tables;
@@ -33,13 +34,16 @@ type Rule = fn(&Outline<'_>) -> Vec<Found>;
 
 /// Reads a plan by the first rule that finds a task.
 pub(crate) fn read(outline: &Outline<'_>) -> Findings {
-    let rules: [(Rule, &'static str); 7] = [
+    let rules: [(Rule, &'static str); 10] = [
         (named_headings, "named headings"),
         (named_boxes, "boxes with ids"),
         (tables::read, TABLES),
+        (numbered::headings, "numbered headings that say what they wait for"),
         (bold_items, "numbered bold items with boxes below"),
         (plain_boxes, "plain boxes"),
         (phases::read, "phases with numbered items"),
+        (numbered::lists, "a numbered list of tasks"),
+        (numbered::bold_lines, "lines in bold named like tasks"),
         (card, "a card: the whole file is one task"),
     ];
     for (rule, name) in rules {
@@ -447,16 +451,30 @@ fn with_siblings(
 fn bold_items(outline: &Outline<'_>) -> Vec<Found> {
     let with_boxes: BTreeSet<usize> =
         outline.items.iter().filter(|item| item.mark.is_some()).filter_map(|item| item.parent).collect();
+    let is_bold = |index: &usize| {
+        let item = &outline.items[*index];
+        item.ordinal.is_some()
+            && item.mark.is_none()
+            && item.parent.is_none()
+            && !item.closed_label
+            && !outline.is_closed(item.heading)
+            && outline.lines.text[item.text.clone()].starts_with("**")
+    };
+    let sections: BTreeSet<Option<usize>> =
+        with_boxes.iter().filter(|index| is_bold(index)).map(|index| outline.items[*index].heading).collect();
+    if sections.is_empty() {
+        return Vec::new();
+    }
+    // One without boxes beside one with them is as much of a task, and so is one in another phase.
+    let is_phase = |heading: Option<usize>| {
+        heading.is_some_and(|heading| phases::phase_number(&outline.headings[heading].title).is_some())
+    };
+    let in_phases = sections.iter().any(|heading| is_phase(*heading));
     (0..outline.items.len())
+        .filter(is_bold)
         .filter(|index| {
-            let item = &outline.items[*index];
-            item.ordinal.is_some()
-                && item.mark.is_none()
-                && item.parent.is_none()
-                && !item.closed_label
-                && !outline.is_closed(item.heading)
-                && with_boxes.contains(index)
-                && outline.lines.text[item.text.clone()].starts_with("**")
+            let heading = outline.items[*index].heading;
+            sections.contains(&heading) || (in_phases && is_phase(heading))
         })
         .map(|item| item_task(outline, item, None))
         .collect()
@@ -464,7 +482,7 @@ fn bold_items(outline: &Outline<'_>) -> Vec<Found> {
 
 fn plain_boxes(outline: &Outline<'_>) -> Vec<Found> {
     // A card's boxes are its checklist, unless a heading or label says otherwise by not being closed.
-    (0..outline.items.len())
+    let mut tasks: Vec<Found> = (0..outline.items.len())
         .filter(|index| {
             let item = &outline.items[*index];
             item.mark.is_some() && !item.below_box && !item.closed_label && !outline.is_closed(item.heading)
@@ -476,7 +494,9 @@ fn plain_boxes(outline: &Outline<'_>) -> Vec<Found> {
             }
             task
         })
-        .collect()
+        .collect();
+    phases::join_listed(outline, &mut tasks);
+    tasks
 }
 
 fn card(outline: &Outline<'_>) -> Vec<Found> {

@@ -1,10 +1,14 @@
 //! Groups: what their titles say about number, order, priority and state.
 
+use std::collections::BTreeSet;
+
+use super::assemble::ancestors;
 use super::facts::Facts;
 use super::lines::number;
 use super::phases;
 use super::titles;
 use super::types::Group;
+use super::types::Plan;
 use super::words;
 use crate::model::check::FieldFrom;
 use crate::model::check::FieldOrigin;
@@ -15,6 +19,33 @@ pub(crate) fn group_code(group: &Group) -> String {
     match phases::phase_number(&group.title) {
         Some((word, number)) => titles::id_of(&format!("{word} {number}")),
         None => titles::id_of(&group.title),
+    }
+}
+
+/// A name for the group of each of some tasks: of the phase they are in, where that tells them apart, and else
+/// that of the group right around them.
+pub(crate) fn codes_apart(plan: &Plan, tasks: &[usize]) -> Vec<String> {
+    let group_of = |task: &usize| plan.tasks[*task].group;
+    let code = |group: usize| group_code(&plan.groups[group]);
+    let is_phase = |group: &usize| phases::phase_number(&plan.groups[*group].title).is_some();
+    let phase_of = |task: &usize| ancestors(&plan.groups, group_of(task)).find(is_phase);
+    let phases: Option<Vec<String>> = tasks.iter().map(|task| phase_of(task).map(code)).collect();
+    let apart = |codes: &Vec<String>| codes.iter().collect::<BTreeSet<_>>().len() == codes.len();
+    if let Some(phases) = phases.filter(apart) {
+        return phases;
+    }
+    // `Tasks` below each of several headings: the next ones around them.
+    let mut around: Vec<Option<usize>> = tasks.iter().map(group_of).collect();
+    loop {
+        let codes: Option<Vec<String>> = around.iter().map(|group| group.map(code)).collect();
+        match codes {
+            Some(codes) if apart(&codes) => return codes,
+            Some(_) => {}
+            None => return tasks.iter().map(|task| group_of(task).map_or_else(String::new, code)).collect(),
+        }
+        for group in &mut around {
+            *group = group.and_then(|group| plan.groups[group].parent);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::found::Found;
 use super::groups;
 use super::lines::number;
 use super::names;
+use super::phases;
 use super::references;
 use super::references::Index;
 use super::references::Named;
@@ -50,10 +51,8 @@ impl Maker<'_, '_> {
                 tasks.iter().map(|task| self.plan.tasks[*task].group).collect();
             let restarted = !references::is_written_id(id) || id.starts_with(|c: char| c.is_ascii_digit());
             if restarted && groups.len() == tasks.len() && !groups.contains(&None) {
-                for task in tasks {
-                    let group =
-                        self.plan.tasks[task].group.map(|group| groups::group_code(&self.plan.groups[group]));
-                    ids[task] = group.map(|group| format!("{group}/{id}"));
+                for (task, code) in tasks.iter().zip(groups::codes_apart(&self.plan, &tasks)) {
+                    ids[*task] = Some(format!("{code}/{id}"));
                 }
                 continue;
             }
@@ -126,6 +125,7 @@ impl Maker<'_, '_> {
             return;
         }
         let mut index = Index::default();
+        index.tasks_are_phases = phases::are_tasks(self.outline, found);
         for (task, source) in found.iter().enumerate() {
             let made = &self.plan.tasks[task];
             index.task(task, made.id.as_str(), source.id.as_deref(), made.group);

@@ -15,6 +15,9 @@ use crate::model::time::Span;
 const KEYS: [&str; 9] =
     ["agent", "model", "layer", "timeout", "retries", "priority", "verify", "mode", "format"];
 
+/// The keys at the margin that name other plans.
+const PLANS: [&str; 3] = ["dependencies", "depends_on", "depends-on"];
+
 /// The most unknown keys that are told.
 const MOST_UNKNOWN: usize = 20;
 
@@ -42,7 +45,7 @@ pub(crate) struct Matter {
     pub(crate) defaults: Defaults,
     /// `mode: sequential` below it.
     pub(crate) sequential: bool,
-    /// `dependencies` that are files.
+    /// Other plans that are to be done before this one: `dependencies`, `depends_on`.
     pub(crate) plans: Vec<String>,
     /// From where the defaults came.
     pub(crate) origins: Vec<FieldOrigin>,
@@ -85,9 +88,7 @@ pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> 
     let text = |key: &str| value.get(key).and_then(|value| value.as_str()).map(str::to_owned);
     matter.title = text("title").or_else(|| text("name"));
     matter.status = text("status");
-    if let Some(list) = value.get("dependencies").and_then(|list| list.as_array()) {
-        matter.plans = list.iter().filter_map(|plan| plan.as_str()).map(str::to_owned).collect();
-    }
+    matter.plans = PLANS.iter().filter_map(|key| value.get(key)).flat_map(other_plans).collect();
     let todos = value.get("todos").and_then(|todos| todos.as_array());
     matter.todos = todos.into_iter().flatten().filter_map(todo).collect();
     match value.get("orchestrate") {
@@ -106,6 +107,21 @@ pub(crate) fn read(outline: &Outline<'_>, diagnostics: &mut Vec<Diagnostic>) -> 
         )),
     }
     matter
+}
+
+/// The names of other plans in a value: a list of texts and numbers, or one of them.
+fn other_plans(value: &serde_json::Value) -> Vec<String> {
+    let single = std::slice::from_ref(value);
+    let names = value.as_array().map_or(single, Vec::as_slice).iter().filter_map(|name| match name {
+        serde_json::Value::String(name) => Some(name.trim().to_owned()),
+        // `01` is a number of YAML, and it is read as `1.0`.
+        serde_json::Value::Number(number) => Some(number.to_string().trim_end_matches(".0").to_owned()),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => None,
+    });
+    names.filter(|name| !super::references::is_none(name)).collect()
 }
 
 /// Reads an entry of `todos`; one without an id is none.

@@ -44,6 +44,7 @@ mod matter;
 mod names;
 mod native;
 mod needles;
+mod numbered;
 mod order;
 mod origins;
 mod outline;

@@ -11,6 +11,8 @@ use super::found::heading_task;
 use super::found::item_task;
 use super::names;
 use super::names::Shape;
+use super::outline::Heading;
+use super::outline::Item;
 use super::outline::Outline;
 use super::titles;
 use super::words;
@@ -45,6 +47,86 @@ pub(crate) fn is_first_of_all(text: &str) -> bool {
     ]
     .iter()
     .any(|words| lower.contains(words))
+}
+
+/// Whether the tasks are phases by their numbers: `Phase 2` is then the task `2`.
+pub(crate) fn are_tasks(outline: &Outline<'_>, tasks: &[Found]) -> bool {
+    let is_phase = |task: &Found| {
+        let text = match task.source {
+            Source::Item(item) => outline.lines.text.get(outline.items[item].text.clone()),
+            Source::Heading(heading) => Some(outline.headings[heading].title.as_str()),
+            Source::None => None,
+        };
+        task.id.is_some() && text.is_some_and(|text| phase_number(text).is_some())
+    };
+    !tasks.is_empty() && tasks.iter().all(is_phase)
+}
+
+/// Phases by what they are called, where they have a section of their own.
+fn sections(outline: &Outline<'_>) -> BTreeMap<(&'static str, String), usize> {
+    let headings = outline.headings.iter().enumerate();
+    let named = headings.filter(|(_, heading)| !heading.closed && heading.level > 1);
+    named.filter_map(|(index, heading)| Some((phase_number(&heading.title)?, index))).collect()
+}
+
+/// The phase that a box names and that has a section elsewhere: `- [x] Phase 1: Setup`.
+fn listed(
+    outline: &Outline<'_>,
+    sections: &BTreeMap<(&'static str, String), usize>,
+    item: &Item,
+) -> Option<usize> {
+    let text = outline.lines.text.get(item.text.clone())?;
+    let heading = *sections.get(&phase_number(text)?)?;
+    let section = &outline.headings[heading];
+    (item.mark.is_some() && !(section.line..section.end).contains(&item.line)).then_some(heading)
+}
+
+/// A list of phases whose sections stand elsewhere: where a section holds tasks, the box in the list is no further
+/// one; where it holds none, the two are one task.
+pub(crate) fn join_listed(outline: &Outline<'_>, tasks: &mut Vec<Found>) {
+    let sections = sections(outline);
+    if sections.is_empty() {
+        return;
+    }
+    let lines: Vec<usize> = tasks.iter().map(|task| task.line).collect();
+    let holds_tasks = |section: &Heading| {
+        let first = lines.partition_point(|line| *line < section.line);
+        lines.get(first).is_some_and(|line| *line < section.end)
+    };
+    let before = tasks.len();
+    tasks.retain_mut(|task| {
+        let Source::Item(item) = task.source else { return true };
+        let Some(index) = listed(outline, &sections, &outline.items[item]) else { return true };
+        let section = &outline.headings[index];
+        if holds_tasks(section) {
+            return false;
+        }
+        task.body = section.after..section.end;
+        task.fields = section.after..section.own_end;
+        task.source = Source::Heading(index);
+        true
+    });
+    if tasks.len() == before {
+        return;
+    }
+    // Beside phases that are groups, one that is a task stands where its section does.
+    for task in tasks.iter_mut() {
+        if let Source::Heading(index) = task.source {
+            task.line = outline.headings[index].line;
+            task.holder = outline.headings[index].parent.map(Holder::Heading);
+        }
+    }
+    tasks.sort_by_key(|task| task.line);
+}
+
+/// The boxes of lists of phases that have sections elsewhere, by their lines.
+pub(crate) fn boxes_of_lists(outline: &Outline<'_>) -> BTreeMap<usize, &'static str> {
+    let sections = sections(outline);
+    if sections.is_empty() {
+        return BTreeMap::new();
+    }
+    let items = outline.items.iter().filter(|item| listed(outline, &sections, item).is_some());
+    items.map(|item| (item.line, "says how far a phase is")).collect()
 }
 
 /// A phase that holds no task and that tasks depend on is itself one.

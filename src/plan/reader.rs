@@ -167,8 +167,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if !exact {
         fenced::report(&outline, &mut plan);
     }
-    remark(&outline, &findings, options, format == Format::Generic && !in_matter, &mut plan);
-    ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies);
+    let seen = (!exact).then_some(bodies.as_slice());
+    remark(&outline, &findings, options, format == Format::Generic && !in_matter, seen, &mut plan);
+    let reasons = formats::box_reasons(format, &outline);
+    ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies, &reasons);
     bare::report(&outline, &marks, &mut plan);
     if in_matter {
         for box_ in &mut plan.ignored {
@@ -188,18 +190,23 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
 }
 
 /// What a careful reader notices, where nobody asked for a reading of another kind. What is noticed of any
-/// Markdown is not noticed in the documents of tools, which say themselves what is a task.
+/// Markdown is not noticed in the documents of tools, which say themselves what is a task. `bodies` are the lines of
+/// each task's body, in their order; none: the plan is read exactly, and its headings say nothing.
 fn remark(
     outline: &Outline<'_>,
     findings: &Findings,
     options: &ReadOptions,
     is_any_markdown: bool,
+    bodies: Option<&[(usize, usize, usize)]>,
     plan: &mut Plan,
 ) {
     if options.granularity.is_some() || options.as_one || options.boxes_all {
         return;
     }
     remarks::counts(outline, plan);
+    if let Some(bodies) = bodies {
+        remarks::empty_phases(outline, plan, bodies);
+    }
     if is_any_markdown {
         joins::left_out(outline, &findings.tasks, plan);
         if !plan.over {
@@ -333,6 +340,7 @@ fn ignored(
     taken: &[bool],
     holders: &BTreeSet<usize>,
     bodies: &[(usize, usize, usize)],
+    reasons: &BTreeMap<usize, &'static str>,
 ) {
     let mut open = 0;
     for item in &outline.items {
@@ -342,7 +350,9 @@ fn ignored(
         }
         let inside = bodies.partition_point(|(start, ..)| *start <= item.line);
         let is_step = bodies[..inside].last().is_some_and(|(_, end, _)| item.line < *end);
-        let reason = if holders.contains(&item.line) {
+        let reason = if let Some(reason) = reasons.get(&item.line) {
+            (*reason).to_owned()
+        } else if holders.contains(&item.line) {
             "a group of tasks".to_owned()
         } else if marks.is_legend(item.line) {
             "the legend of the marks".to_owned()

@@ -98,6 +98,9 @@ fn by_path(path: &str, seen: &Seen) -> Option<(Format, &'static str)> {
     if let Some((sign, format)) = folders.into_iter().find(|(sign, _)| has_folder(&whole, sign)) {
         return Some((format, sign));
     }
+    if lower.ends_with("roadmap.md") && (whole.contains("/.planning/") || whole.contains("/.gsd/")) {
+        return Some((Format::Gsd, "ROADMAP.md"));
+    }
     if lower == "plan.md" && (whole.contains("/.ralph/specs/") || whole.ends_with("/implementation/")) {
         return Some((Format::Pdd, "plan.md"));
     }
@@ -141,6 +144,7 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
     );
     add(seen.jack > 0, Format::Jack, "`<!-- @task` comments");
     add(seen.gsd > 0, Format::Gsd, "`<task type=` elements");
+    add(seen.phases > 1 && seen.details > 0, Format::Gsd, "`Phase Details` with a section for each phase");
     add(
         seen.numbered > 0 && seen.requirements > 0,
         Format::Kiro,
@@ -185,7 +189,9 @@ fn by_content(seen: &Seen) -> Vec<(Format, String)> {
         Format::Execplan,
         "`## Progress` with boxes and `## Decision Log`",
     );
-    add(seen.changes > 0, Format::Antigravity, "`[NEW]` or `[MODIFY]` headings");
+    // Phases with checks of their own may mark their changes in the same way.
+    let checked = seen.phases > 0 && seen.automated * 2 >= seen.phases;
+    add(seen.changes > 0 && !checked, Format::Antigravity, "`[NEW]` or `[MODIFY]` headings");
     add(seen.ticked_boxes > 2, Format::Antigravity, "boxes in backticks");
     add(
         seen.phases > 0 && seen.automated > 0,
@@ -241,6 +247,7 @@ struct Seen {
     model_tags: usize,
     jack: usize,
     gsd: usize,
+    details: usize,
 }
 
 impl Seen {
@@ -304,6 +311,7 @@ impl Seen {
             usize::from(["[NEW]", "[MODIFY]", "[DELETE]"].iter().any(|sign| raw.starts_with(sign)));
         self.model_tags += usize::from(title.contains("[model:"));
         self.graph += usize::from(words::begins_with(bare, "task dependency graph"));
+        self.details += usize::from(words::begins_with(bare, "phase details"));
         match phases::phase_number(title) {
             Some(("Wave", _)) => self.waves += 1,
             Some(("Phase", _)) => self.phases += 1,
@@ -447,6 +455,8 @@ mod tests {
             ("thoughts/shared/plans/login.md", "humanlayer"),
             ("my-openspec/changes/tasks.md", "generic"),
             ("plan.md", "generic"),
+            (".planning/ROADMAP.md", "gsd"),
+            ("docs/ROADMAP.md", "generic"),
             ("specs/001-login/tasks.md", "generic"),
         ] {
             assert_eq!(of("- [ ] a\n- [ ] b\n", Some(path)), name, "{path}");
@@ -475,6 +485,12 @@ mod tests {
             ("## Progress\n- [x] (2026-01-01) a\n## Decision Log\n", "execplan"),
             ("### Server\n#### [NEW] [a.rs](file:///r/a.rs)\n", "antigravity"),
             ("## Phase 1: A\n#### Automated Verification:\n- [ ] `make`\n", "humanlayer"),
+            ("## Phase 1: A\n#### [NEW] a.rs\n#### Automated Verification:\n- [ ] `make`\n", "humanlayer"),
+            (
+                "## Phase 1: A\n#### [NEW] a.rs\n## Phase 2: B\n## Phase 3: C\n#### [MODIFY] b.rs\n",
+                "antigravity",
+            ),
+            ("# Roadmap\n- [ ] Phase 1: A\n## Phase Details\n### Phase 1: A\n### Phase 2: B\n", "gsd"),
             ("---\ntodos:\n  - id: a\n    content: b\n---\n", "cursor"),
             (
                 "---\nid: task-1\nstatus: To Do\n---\n<!-- AC:BEGIN -->\n- [ ] #1 a\n<!-- AC:END -->\n",

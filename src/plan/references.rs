@@ -59,6 +59,8 @@ pub(crate) struct Index {
     guesses: Cell<usize>,
     /// Groups that are phases, waves and the like.
     phases: BTreeSet<usize>,
+    /// Whether the tasks themselves are phases.
+    pub(crate) tasks_are_phases: bool,
     /// For each group the one around it.
     parents: Vec<Option<usize>>,
     /// Groups by the numbers of the user stories that they are; none: several are.
@@ -365,6 +367,7 @@ impl Index {
         let task = || self.find(id, group).map(Dependency::Task);
         let by_number = || self.groups.get(&names::folded(id)).copied().flatten().map(Dependency::Group);
         match kind {
+            Kind::Group if self.tasks_are_phases => task().or_else(by_number),
             Kind::Group => by_number(),
             Kind::Bare if by_group => by_number().or_else(task),
             Kind::Bare => task().or_else(by_number),

@@ -1,9 +1,10 @@
 //! What a careful reader notices about a whole plan: a count of tasks that is another one than the plan
-//! has, and text that looks like a key.
+//! has, phases without tasks beside phases with them, and text that looks like a key.
 //!
 //! Nothing here changes what is run. What a key looks like is not known here: whoever reads a plan says
 //! so, and the value is never repeated.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::assemble::ancestors;
@@ -11,11 +12,14 @@ use super::blocks::LineKind;
 use super::lines::Lines;
 use super::lines::number;
 use super::needles::Needles;
+use super::outline::Heading;
 use super::outline::Outline;
+use super::phases;
 use super::titles;
 use super::types::Plan;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::task::PlanStatus;
 
 /// The most remarks of one kind: the first few say all there is to say.
 const MOST_TOLD: usize = 10;
@@ -156,6 +160,43 @@ pub(crate) fn report(plan: &mut Plan) {
     );
 }
 
+/// Reports phases that hold no task, beside others that do: nothing of them is run, and nobody would know.
+pub(crate) fn empty_phases(outline: &Outline<'_>, plan: &mut Plan, bodies: &[(usize, usize, usize)]) {
+    // The body of an item begins on the line after it, which may be that of the next heading.
+    let holds = |first: usize, end: usize| {
+        let at = bodies.partition_point(|(start, ..)| *start <= first);
+        bodies.get(at).is_some_and(|(start, ..)| *start <= end)
+    };
+    let mut full: BTreeSet<(&'static str, u8)> = BTreeSet::new();
+    let mut empty: Vec<(&'static str, &Heading)> = Vec::new();
+    for heading in outline.headings.iter().filter(|heading| heading.level > 1 && !heading.closed) {
+        let Some((word, _)) = phases::phase_number(&heading.title) else { continue };
+        if holds(heading.line, heading.end) {
+            full.insert((word, heading.level));
+        } else {
+            empty.push((word, heading));
+        }
+    }
+    let says_something = |heading: &Heading| {
+        (heading.after..heading.end)
+            .any(|line| matches!(outline.kind(line), LineKind::Text | LineKind::Table))
+    };
+    let is_over = |heading: &Heading| {
+        titles::read(&outline.lines.text[heading.text.clone()]).status.is_some_and(PlanStatus::is_met)
+    };
+    let told = empty
+        .into_iter()
+        .filter(|(word, heading)| full.contains(&(*word, heading.level)))
+        .filter(|(_, heading)| says_something(heading) && !is_over(heading))
+        .take(MOST_TOLD);
+    plan.diagnostics.extend(told.map(|(_, heading)| {
+        let title = titles::short(&heading.title, 60);
+        let message = format!("`{title}` holds no task, as other phases do: nothing of it is run");
+        Diagnostic::warning("phase-without-tasks", Place::line(number(heading.line)), message)
+            .hint("write what is to be done in it as the tasks of the other phases are written")
+    }));
+}
+
 /// The number of all tasks that a line states.
 fn total(line: &str) -> Option<usize> {
     // Most lines have no digit, and cleaning a line costs.
@@ -257,6 +298,20 @@ mod tests {
                 "{says}"
             );
         }
+    }
+
+    #[test]
+    fn a_phase_that_holds_no_task_is_told_beside_those_that_do() {
+        let told = |text: &str| -> Vec<u32> {
+            let found = plan(text).diagnostics.into_iter();
+            found.filter(|told| told.code == "phase-without-tasks").map(|told| told.place.line).collect()
+        };
+        let text = "# T\n\n## Phase 1: A\n\n### Step 1: x\n\n### Step 2: y\n\n## Phase 2: B\n\n1. This\n2. That\n\n\
+                    ## Phase 3: C ✅\n\nIt is there.\n\n## Phase 4: D\n\n## Success criteria\n\n### Phase 1 success\n\n- Yes\n";
+        assert_eq!(told(text), [9]);
+        // Where phases are the tasks, and where none holds one, there is nothing to tell.
+        assert!(told("# T\n\n## Phase 1: A\n\ntext\n\n## Phase 2: B\n\n1. This\n").is_empty());
+        assert!(told("# T\n\n- [ ] a\n\n## Phase 2: B\n\nThis.\n").is_empty());
     }
 
     #[test]

@@ -137,7 +137,16 @@ pub fn is_named(name: &str, from: &str, other: &str) -> bool {
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let beside = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
     let bare = other.rsplit('/').next().unwrap_or(&other);
-    other == name || other == beside || (!name.contains('/') && (bare == name || stem(bare) == stem(&name)))
+    other == name
+        || other == beside
+        || (!name.contains('/') && (bare == name || stem(bare) == stem(&name)))
+        || stem(bare).strip_suffix("-plan").is_some_and(|id| id == name || is_of_phase(&name, id))
+}
+
+/// Whether a plan `02-01` is meant by a name that says its phase in words, too: `02-rooms-01`.
+fn is_of_phase(name: &str, id: &str) -> bool {
+    let outer = name.split_once('-').zip(name.rsplit_once('-'));
+    outer.is_some_and(|((phase, _), (_, plan))| id.split_once('-') == Some((phase, plan)))
 }
 
 /// A file's name without its endings: `a.plan.md` is `a`.
@@ -263,7 +272,7 @@ pub fn dependency_plan(name: &str, plan: &str, state: PlanState) -> Option<Diagn
             Place::WHOLE,
             format!("the plan depends on the plan `{name}`, which is not there: it is not waited for"),
         )
-        .hint("correct its name in `dependencies` of the front matter, or take it out"),
+        .hint("correct its name in the front matter, or take it out"),
         PlanState::Unknown => Diagnostic::warning(
             CODE,
             Place::WHOLE,
@@ -389,6 +398,14 @@ mod tests {
         assert!(is_named("p\\a.md", "b.md", "p/a.md"));
         assert!(!is_named("q/a.md", "b.md", "p/a.md"));
         assert!(!is_named("b", "b.md", "ab.md"));
+        for name in ["02-01", "02-01-PLAN.md", "02-rooms-01", "02-two-rooms-01"] {
+            assert!(is_named(
+                name,
+                ".planning/phases/02-x/02-02-PLAN.md",
+                ".planning/phases/02-x/02-01-PLAN.md"
+            ));
+        }
+        assert!(!is_named("02-rooms-03", "02-02-PLAN.md", "02-01-PLAN.md"));
     }
 
     #[test]

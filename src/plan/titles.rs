@@ -125,7 +125,7 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
     // Of what may stand at the end only a word that is set off ends in a small letter or digit.
     let end = rest.as_bytes().last().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     // The bytes with which what sets a word off begins, but for blanks.
-    let set_off = rest.bytes().any(|byte| matches!(byte, b'-' | b':' | 0xe2 | 0xef));
+    let set_off = rest.bytes().any(|byte| matches!(byte, b'-' | b':' | 0xe2 | 0xef | 0xf0));
     if end && !set_off {
         return rest;
     }
@@ -178,6 +178,10 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             return rest[..open].trim_end();
         }
     }
+    if let Some(before) = bare.strip_suffix("[optional]").or_else(|| bare.strip_suffix("[OPTIONAL]")) {
+        title.optional = true;
+        return before.trim_end();
+    }
     if bare.ends_with(']')
         && let Some(open) = bare.rfind('[')
         && let Some(status) = words::only_status(&bare[open + 1..bare.len() - 1])
@@ -191,6 +195,13 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             let shouted = word.chars().next().is_some_and(char::is_uppercase) || !word.is_ascii();
             if shouted && words::only_status(word) == Some(PlanStatus::Skipped) {
                 title.status = Some(PlanStatus::Skipped);
+                return &rest[..at];
+            }
+            // `— DONE`: no sentence ends like that.
+            let head = word.split(['(', '（']).next().unwrap_or("").trim();
+            let is_loud = head.len() > 3 && !head.chars().any(char::is_lowercase) && dash.ends_with(' ');
+            if let Some(status) = words::only_status(word).filter(|_| is_loud && !dash.starts_with(':')) {
+                title.status = title.status.or(Some(status));
                 return &rest[..at];
             }
         }
@@ -522,5 +533,24 @@ mod tests {
         let long = id_of("one two three four five six seven eight nine ten");
         assert_eq!(long, "one-two-three-four-five-six-seven-eight");
         assert_eq!(id_of(&"a".repeat(100)).len(), 40);
+    }
+
+    #[test]
+    fn a_sign_with_its_word_and_a_loud_word_after_a_dash() {
+        for (text, title, status) in [
+            ("Welcome ✅ COMPLETE", "Welcome", Some(PlanStatus::Done)),
+            ("Welcome ✅ **Done** (2026-01-01)", "Welcome", Some(PlanStatus::Done)),
+            ("Welcome ⏳ PENDING", "Welcome", Some(PlanStatus::Open)),
+            ("Queue 🚧 In Progress", "Queue", Some(PlanStatus::InProgress)),
+            ("Welcome — DONE", "Welcome", Some(PlanStatus::Done)),
+            ("Welcome - IN PROGRESS (ana)", "Welcome", Some(PlanStatus::InProgress)),
+            ("Put ✅ before done items", "Put before done items", None),
+            ("Say that it is — done", "Say that it is — done", None),
+            ("Rename the state: OPEN", "Rename the state: OPEN", None),
+        ] {
+            let read = read(text);
+            assert_eq!((read.text.as_str(), read.status), (title, status), "{text}");
+        }
+        assert!(read("Guide [optional]").optional);
     }
 }

@@ -86,6 +86,31 @@ const STATUSES: &[(&str, PlanStatus)] = &[
     ("zamítnuto", PlanStatus::Skipped),
 ];
 
+/// Words of the status of a plan of which nothing is left to do.
+const OVER: &[&str] = &[
+    "done",
+    "completed",
+    "complete",
+    "finished",
+    "implemented",
+    "shipped",
+    "closed",
+    "merged",
+    "archived",
+    "superseded",
+    "historical",
+    "obsolete",
+    "abandoned",
+    "withdrawn",
+    "cancelled",
+    "canceled",
+    "hotovo",
+    "dokončeno",
+    "splněno",
+    "archivováno",
+    "nahrazeno",
+];
+
 /// Signs of a status.
 const SIGNS: &[(char, PlanStatus)] = &[
     ('✅', PlanStatus::Done),
@@ -270,25 +295,13 @@ pub(crate) fn only_status(text: &str) -> Option<PlanStatus> {
 
 /// Whether a plan of this status is over: nothing of it runs unless forced.
 pub(crate) fn plan_is_over(text: &str) -> bool {
-    // `Complete → remediation in progress`: one thing is done and another is not.
+    // `Complete → remediation in progress`: one thing is done and another is not. `Complete - ready for work`:
+    // what it plans is yet to be done.
     let lower = text.to_lowercase();
-    let goes_on = ["in progress", "probíhá"].iter().any(|words| lower.contains(words));
+    let goes_on =
+        ["in progress", "probíhá", "ready for", "ready to"].iter().any(|words| lower.contains(words));
     !goes_on
-        && [
-            "done",
-            "completed",
-            "complete",
-            "archived",
-            "superseded",
-            "historical",
-            "hotovo",
-            "dokončeno",
-            "splněno",
-            "archivováno",
-            "nahrazeno",
-        ]
-        .iter()
-        .any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
+        && OVER.iter().any(|word| begins_with(text.trim_start_matches(|c: char| !c.is_alphanumeric()), word))
 }
 
 /// Whether a heading or label, without number and emoji, holds no tasks.
@@ -421,6 +434,23 @@ mod tests {
         assert!(plan_is_over("Hotovo (2. 3.)"));
         assert!(!plan_is_over("Complete → Remediation in progress"));
         assert!(!plan_is_over("Not complete"));
+    }
+
+    #[test]
+    fn plans_of_which_nothing_is_left_to_do() {
+        for over in ["Done", "✅ Implemented (awaiting a look)", "**Shipped** 2026-01-02", "cancelled"] {
+            assert!(plan_is_over(over), "{over}");
+        }
+        for open in [
+            "Complete - Ready for implementation",
+            "Ready to implement",
+            "Partially implemented",
+            "Not done",
+            "Finishing",
+            "Draft",
+        ] {
+            assert!(!plan_is_over(open), "{open}");
+        }
     }
 
     #[test]

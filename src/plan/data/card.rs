@@ -1,4 +1,4 @@
-//! Files of one task each: Backlog.md, code tasks, and the stories of a folder.
+//! Files of one task each: Backlog.md, code tasks, the numbered tasks of an epic, and the stories of a folder.
 //!
 //! What stands in such a file explains the one task: its boxes are criteria and steps.
 
@@ -16,6 +16,7 @@ use crate::plan::facts;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::references;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
 use crate::plan::types::PlanTask;
@@ -30,6 +31,8 @@ pub(crate) enum Kind {
     CodeTask,
     /// A BMAD story, as one of a folder.
     Story,
+    /// `epics/<epic>/001.md` of CCPM: the number is the id.
+    Numbered,
 }
 
 impl Kind {
@@ -39,6 +42,7 @@ impl Kind {
             Self::Backlog => Format::Backlog,
             Self::CodeTask => Format::Pdd,
             Self::Story => Format::Bmad,
+            Self::Numbered => Format::Generic,
         }
     }
 
@@ -48,6 +52,9 @@ impl Kind {
             Self::Backlog => "front matter with `id` and `status`: one task in a file",
             Self::CodeTask => "`.code-task.md`: one task in a file",
             Self::Story => "a folder of stories: each is a task",
+            Self::Numbered => {
+                "a numbered file with `name` and `status` in its front matter: one task of an epic"
+            }
         }
     }
 }
@@ -92,14 +99,20 @@ pub(crate) fn kind(text: &str, path: Option<&str>, asked: bool) -> Option<Kind> 
     }
     let lines = Lines::new(text);
     let inside = matter(&lines)?;
-    let (mut has_id, mut has_status) = (false, false);
+    let (mut has_id, mut has_status, mut has_name) = (false, false, false);
     for line in inside {
         let line = lines.get(line);
         has_id |= line.starts_with("id:");
         has_status |= line.starts_with("status:");
+        has_name |= line.starts_with("name:");
         if line.starts_with("todos:") {
             return None;
         }
+    }
+    let stem = super::file_name(Some(&path)).strip_suffix(".md").unwrap_or("");
+    let is_number = (1..=6).contains(&stem.len()) && stem.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && has_name && has_status && !has_id && (asked || path.contains("epics/")) {
+        return Some(Kind::Numbered);
     }
     let signs = path.contains("backlog/") || text.contains("<!-- AC:BEGIN -->");
     (has_id && has_status && (signs || asked)).then_some(Kind::Backlog)
@@ -174,6 +187,11 @@ pub(crate) fn of(text: &str, lines: &Lines<'_>, kind: Kind, path: Option<&str>) 
             let id = if stem.is_empty() { titles::id_of(title) } else { stem.to_owned() };
             (id, title.to_owned(), number(heading.unwrap_or(0)))
         }
+        Kind::Numbered => {
+            let id = super::file_name(path).strip_suffix(".md").unwrap_or("").to_owned();
+            let title = text_of(&value, "name").unwrap_or_else(|| first.to_owned());
+            (id, title, at("name").line)
+        }
         Kind::Story => {
             let (id, title) = story_id(first).unwrap_or(("", first));
             (id.to_owned(), title.to_owned(), number(heading.unwrap_or(0)))
@@ -193,16 +211,24 @@ pub(crate) fn of(text: &str, lines: &Lines<'_>, kind: Kind, path: Option<&str>) 
     }
     let ignored = boxes(lines, body_start, &mut task);
     let status = match kind {
-        Kind::Backlog | Kind::CodeTask => text_of(&value, "status").map(|text| (text, at("status"))),
+        Kind::Backlog | Kind::CodeTask | Kind::Numbered => {
+            text_of(&value, "status").map(|text| (text, at("status")))
+        }
         Kind::Story => story_status(lines, body_start),
     };
     let _ = text;
-    let place = at("dependencies");
+    task.parallel = value.get("parallel").and_then(Value::as_bool);
+    let wishes =
+        ["dependencies", "depends_on"].into_iter().filter(|key| value.get(key).is_some()).flat_map(|key| {
+            let place = at(key);
+            texts(value.get(key)).into_iter().map(move |text| (text, place))
+        });
+    let wishes = wishes.filter(|(text, _)| !references::is_none(text)).collect();
     Card {
         task,
         parent: text_of(&value, "parent_task_id").or_else(|| text_of(&value, "parent")),
         ordinal: value.get("ordinal").and_then(Value::as_f64),
-        wishes: texts(value.get("dependencies")).into_iter().map(|text| (text, place)).collect(),
+        wishes,
         ignored,
         status,
         diagnostics,
@@ -231,7 +257,11 @@ pub(crate) fn texts(value: Option<&Value>) -> Vec<String> {
             let text = text.trim();
             if text.is_empty() { Vec::new() } else { vec![text.to_owned()] }
         }
-        Some(Value::Number(number)) => vec![number.to_string()],
+        // `001` is a number of YAML, and some readers make `1.0` of it.
+        Some(Value::Number(number)) => {
+            let text = number.to_string();
+            vec![text.strip_suffix(".0").map_or(text.clone(), str::to_owned)]
+        }
         Some(Value::Array(list)) => {
             list.iter().filter(|one| !one.is_array()).flat_map(|one| texts(Some(one))).collect()
         }

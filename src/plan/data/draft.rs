@@ -230,6 +230,13 @@ impl Draft {
             .or_else(|| self.exact.get(&wish.text))
             .or_else(|| self.folded.get(&folded))
             .or_else(|| self.aliases.get(folded.trim_start_matches(|c: char| c.is_alphabetic())))
+            .or_else(|| {
+                // `Task 3`, `TASK-3`, `#3` where ids are numbers alone.
+                let bare = names::folded(without_word(&wish.text)?);
+                wish.near
+                    .and_then(|group| self.near.get(&(group, bare.clone())))
+                    .or_else(|| self.folded.get(&bare))
+            })
             .copied()
     }
 
@@ -310,6 +317,16 @@ impl Draft {
             }
         }
     }
+}
+
+/// The number after `Task`, `Subtask` or `#`, if there is nothing else.
+fn without_word(name: &str) -> Option<&str> {
+    let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let known = ["", "task", "subtask"].iter().any(|word| name[..letters].eq_ignore_ascii_case(word));
+    let number = name[letters..].trim_start_matches(['#', '-', '_', ' ']);
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit())
+        && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    (known && number.len() < name.len() && is_number).then_some(number)
 }
 
 /// The place of some bytes. In a line that is very long the line alone: counting its characters for each

@@ -52,8 +52,13 @@ pub fn folder_choice(names: &[String]) -> FolderChoice {
     }
     let in_backlog =
         |name: &str| FOLDERS.iter().any(|folder| name.strip_prefix(folder).is_some_and(is_backlog_name));
-    let kinds: [&dyn Fn(&str) -> bool; 4] =
-        [&in_backlog, &is_task_text_name, &|name| name.ends_with(".code-task.md"), &is_story_name];
+    let kinds: [&dyn Fn(&str) -> bool; 5] = [
+        &in_backlog,
+        &is_task_text_name,
+        &|name| name.ends_with(".code-task.md"),
+        &is_story_name,
+        &is_number_name,
+    ];
     for is in kinds {
         let mut all: Vec<String> = names.iter().filter(|name| is(name)).cloned().collect();
         if !all.is_empty() {
@@ -102,6 +107,12 @@ fn is_story_name(name: &str) -> bool {
     let number =
         |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     parts.len() == 3 && parts[..2].iter().all(number) && ends(name, "md") && !name.contains('/')
+}
+
+/// `001.md`
+fn is_number_name(name: &str) -> bool {
+    name.strip_suffix(".md")
+        .is_some_and(|stem| (1..=6).contains(&stem.len()) && stem.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A name whose numbers are compared as numbers.
@@ -179,6 +190,9 @@ fn reason(draft: &mut Draft, formats: &BTreeSet<Format>, cards: &[(card::Kind, S
         Some((card::Kind::Backlog, _, _)) => "a folder of files with `id` and `status` in their front matter",
         Some((card::Kind::CodeTask, _, _)) => "a folder of `.code-task.md` files",
         Some((card::Kind::Story, _, _)) => "a folder of stories, in order",
+        Some((card::Kind::Numbered, _, _)) => {
+            "a folder of numbered files with `name` and `status`, the tasks of an epic"
+        }
         None => "a folder of files with `# Task ID:`",
     };
     reason.clone_into(&mut draft.plan.format_reason);

@@ -10,6 +10,7 @@ mod card;
 mod draft;
 mod folder;
 mod json;
+mod keys;
 mod ralph;
 mod task_text;
 mod taskmaster;

@@ -7,12 +7,14 @@ use super::draft;
 use super::draft::Draft;
 use super::json::Node;
 use super::json::Value;
+use super::keys;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::model::task::PlanStatus;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::references;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
 use crate::plan::types::Plan;
@@ -41,7 +43,8 @@ pub(crate) fn read(root: &Node<'_>, lines: &Lines<'_>, options: &ReadOptions) ->
         );
     }
     let stories = root.get("userStories").map_or(&[][..], Node::list);
-    let graph = stories.iter().any(|story| story.get("dependsOn").is_some());
+    let states = |story: &Node<'_>| story.get("dependsOn").is_some() || !keys::dependencies(story).is_empty();
+    let graph = stories.iter().any(states);
     let mut sorted: Vec<&Node<'_>> = stories.iter().collect();
     if !graph {
         // The sort is stable: among equals the first goes first.
@@ -94,24 +97,28 @@ fn one(story: &Node<'_>, lines: &Lines<'_>, graph: bool, draft: &mut Draft) {
     task.own.priority = rank(story).map(|rank| u8::try_from(rank.min(9)).unwrap_or(9));
     task.ordered = !graph;
     task.states_dependencies = graph;
-    let criteria = story.get("acceptanceCriteria").map_or(&[][..], Node::list);
-    task.acceptance = criteria.iter().filter_map(Node::text).map(|text| text.trim().to_owned()).collect();
+    task.acceptance = keys::criteria(story);
+    task.files = keys::files(story);
     let labels: Vec<&str> =
         story.get("labels").map_or(&[][..], Node::list).iter().filter_map(Node::text).collect();
     let labels = labels.join(", ");
     let listed: Vec<String> = task.acceptance.iter().map(|text| format!("- {text}")).collect();
     let listed = listed.join("\n");
+    let others = keys::others(story);
     task.body = draft::body(&[
         ("", story.text_of("description").filter(|text| *text != title)),
         ("Acceptance criteria", Some(&listed)),
         ("Notes", story.text_of("notes")),
         ("Labels", Some(&labels)),
+        ("", Some(&others)),
     ]);
     let owner = Dependency::Task(draft.task(task, None));
-    for name in story.get("dependsOn").map_or(&[][..], Node::list) {
+    for name in keys::dependencies(story) {
         let place = draft::place(lines, name.at.clone());
-        if let Some(text) = name.text() {
-            draft.wish(owner, text, place, None);
+        if let Some(names) = name.text() {
+            for name in names.split(',').filter(|name| !references::is_none(name)) {
+                draft.wish(owner, name, place, None);
+            }
         } else {
             let message = format!("a dependency is an id, and this is {}", name.kind());
             draft.tell(Diagnostic::error("bad-value", place, message));

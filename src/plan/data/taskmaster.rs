@@ -7,6 +7,7 @@
 use super::draft;
 use super::draft::Draft;
 use super::json::Node;
+use super::keys;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
@@ -15,6 +16,7 @@ use crate::plan::facts;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::references;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
 use crate::plan::types::Group;
@@ -142,13 +144,15 @@ impl Reader<'_, '_> {
             .filter(|_| !above.is_empty())
             .unwrap_or(short);
         let id = if above.is_empty() { short.to_owned() } else { format!("{above}.{short}") };
-        let title = node.text_of("title").or_else(|| node.text_of("description")).unwrap_or("");
+        let title = ["title", "name", "description"].iter().find_map(|key| node.text_of(key)).unwrap_or("");
         let status_node = node.get("status");
         let place = status_node.map_or(Place::line(line), |status| self.place(status));
         let own = self.draft.status(status_node.and_then(Node::text), place);
         let subtasks = node.get("subtasks").map_or(&[][..], Node::list);
         let priority = node.text_of("priority").and_then(words::priority);
-        let agent = node.text_of("assignee").map(facts::agent_name).filter(|name| !name.is_empty());
+        let agent = node.text_of("assignee").or_else(|| node.text_of("agent"));
+        let agent = agent.map(facts::agent_name).filter(|name| !name.is_empty());
+        let others = keys::others(node);
         let details = node.text_of("details");
         let owner = if subtasks.is_empty() {
             let mut task = draft::task(&id, title, line);
@@ -164,7 +168,10 @@ impl Reader<'_, '_> {
                 ("", description),
                 ("Details", details),
                 ("Test strategy", node.text_of("testStrategy")),
+                ("", Some(&others)),
             ]);
+            task.files = keys::files(node);
+            task.acceptance = keys::criteria(node);
             task.acceptance.extend(node.text_of("testStrategy").map(str::to_owned));
             Dependency::Task(self.draft.task(task, Some(short)))
         } else {
@@ -183,6 +190,7 @@ impl Reader<'_, '_> {
                 ("", node.text_of("description")),
                 ("Details", details),
                 ("Test strategy", node.text_of("testStrategy")),
+                ("", Some(&others)),
             ]);
             Dependency::Group(self.draft.group(made, Some(short)))
         };
@@ -216,23 +224,17 @@ impl Reader<'_, '_> {
     }
 
     fn dependencies(&mut self, node: &Node<'_>, owner: Dependency, group: Option<usize>, line: u32) {
-        let Some(dependencies) = node.get("dependencies") else { return };
-        let single = std::slice::from_ref(dependencies);
-        let list = if dependencies.is_list() { dependencies.list() } else { single };
-        for one in list {
+        for one in keys::dependencies(node) {
             let place = self.place(one);
-            match one.text().map(str::trim) {
-                Some("") => {}
-                Some(name) => self.draft.wish(owner, name, place, group),
-                None => {
-                    let message = format!("a dependency is an id, and this is {}", one.kind());
-                    self.draft.tell(Diagnostic::error(
-                        "bad-value",
-                        Place { line: place.line.max(line), ..place },
-                        message,
-                    ));
+            if let Some(names) = one.text() {
+                for name in names.split(',').map(str::trim).filter(|name| !references::is_none(name)) {
+                    self.draft.wish(owner, name, place, group);
                 }
+                continue;
             }
+            let message = format!("a dependency is an id, and this is {}", one.kind());
+            let place = Place { line: place.line.max(line), ..place };
+            self.draft.tell(Diagnostic::error("bad-value", place, message));
         }
     }
 }

@@ -1,12 +1,17 @@
 //! GSD, `.planning/phases/**/*-PLAN.md`: `<task type="auto">` elements, and checkpoints for people.
 //!
 //! Elements go in order. Under a `Wave N` heading they go together, but for checkpoints: those come after
-//! what stands before them and before what follows. An element that never closes ends at the next one.
+//! what stands before them and before what follows. An element that never closes ends at the next one. A roadmap has
+//! no elements: its phases are the tasks (`roadmap`).
 
+mod roadmap;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::model::task::FileClaim;
 use crate::model::task::TaskKind;
+use crate::plan::assemble::MOST_PREAMBLE;
 use crate::plan::blocks::LineKind;
 use crate::plan::found::Findings;
 use crate::plan::found::Found;
@@ -22,10 +27,16 @@ use crate::plan::types::Plan;
 use crate::plan::types::PlanCommand;
 use crate::plan::values;
 
+/// Elements that say what holds when the plan has been carried out.
+const SECTIONS: [&str; 2] = ["verification", "success_criteria"];
+
 /// The elements.
-pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
+pub(crate) fn tasks(outline: &Outline<'_>) -> Findings {
     let tasks: Vec<Found> = elements(outline).iter().map(|element| element.task(outline)).collect();
-    (!tasks.is_empty()).then_some(Findings { tasks, rule: "`<task>` elements" })
+    if !tasks.is_empty() {
+        return Findings { tasks, rule: "`<task>` elements" };
+    }
+    Findings { tasks: roadmap::tasks(outline), rule: "the phases of a roadmap" }
 }
 
 /// Fields from the parts of each element; checkpoints are gates.
@@ -70,6 +81,13 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
             }
         }
     }
+    for lines in criteria(outline) {
+        let section = outline.lines.slice(lines.start, lines.end).trim();
+        if plan.preamble.len() + section.len() <= MOST_PREAMBLE {
+            plan.preamble.push_str("\n\n");
+            plan.preamble.push_str(section);
+        }
+    }
     for task in &mut plan.tasks {
         let wave = task.group.filter(|group| is_wave(&plan.groups[*group].title));
         task.ordered = wave.is_none_or(|group| has_gate[group]);
@@ -77,6 +95,44 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
             task.parallel = task.parallel.or(Some(true));
         }
     }
+}
+
+/// The boxes of the sections that hold for the whole plan: they are criteria.
+pub(crate) fn boxes_of_criteria(outline: &Outline<'_>) -> BTreeMap<usize, &'static str> {
+    let mut reasons = BTreeMap::new();
+    for lines in criteria(outline) {
+        let first = outline.items.partition_point(|item| item.line < lines.start);
+        let items = outline.items[first..].iter().take_while(|item| item.line < lines.end);
+        let boxes = items.filter(|item| item.mark.is_some());
+        reasons.extend(boxes.map(|item| (item.line, "a criterion of the plan, given to the agents")));
+    }
+    reasons
+}
+
+/// The lines of `<verification>` and `<success_criteria>` that stand in no task.
+fn criteria(outline: &Outline<'_>) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut open: Option<(usize, &str)> = None;
+    let mut in_task = false;
+    for line in 0..outline.lines.len() {
+        if !may_hold_tags(outline.kind(line)) {
+            continue;
+        }
+        let text = outline.lines.get(line).trim();
+        if let Some((start, name)) = open {
+            if text.strip_prefix("</").and_then(|text| text.strip_prefix(name)) == Some(">") {
+                found.push(start..line + 1);
+                open = None;
+            }
+            continue;
+        }
+        in_task = (in_task || opening(text).is_some()) && !text.contains("</task>");
+        let name = SECTIONS
+            .iter()
+            .find(|name| text.strip_prefix('<').and_then(|text| text.strip_prefix(**name)) == Some(">"));
+        open = name.filter(|_| !in_task).map(|name| (line, *name));
+    }
+    found
 }
 
 fn is_wave(title: &str) -> bool {
@@ -145,10 +201,7 @@ fn elements(outline: &Outline<'_>) -> Vec<Element> {
     let mut elements: Vec<Element> = Vec::new();
     let mut open = false;
     for line in 0..outline.lines.len() {
-        if matches!(
-            outline.kind(line),
-            LineKind::Fence | LineKind::Comment | LineKind::FrontMatter | LineKind::Quote
-        ) {
+        if !may_hold_tags(outline.kind(line)) {
             continue;
         }
         let text = outline.lines.get(line).trim();
@@ -174,6 +227,11 @@ fn elements(outline: &Outline<'_>) -> Vec<Element> {
         }
     }
     elements
+}
+
+/// Whether tags on such a line are elements of the plan.
+fn may_hold_tags(kind: LineKind) -> bool {
+    !matches!(kind, LineKind::Fence | LineKind::Comment | LineKind::FrontMatter | LineKind::Quote)
 }
 
 /// What stands in the opening tag of a task.

@@ -2,10 +2,20 @@
 //!
 //! What stands under "Automated Verification" are commands, each in a code span, that are run after the
 //! phase. What stands under "Manual Verification" is the gate between this phase and the next: a person
-//! does it. After the last phase nothing waits, so nothing is held there.
+//! does it. After the last phase nothing waits, so nothing is held there. Where a section on progress keeps
+//! the boxes, they are the phases' own (`progress`).
 
+mod progress;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::model::task::FileClaim;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
+use crate::plan::blocks::LineKind;
+use crate::plan::fields;
+use crate::plan::fields::Key;
 use crate::plan::found::Findings;
 use crate::plan::found::Found;
 use crate::plan::found::heading_task;
@@ -23,14 +33,18 @@ use crate::plan::words;
 /// The phases.
 pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
     let phases = phases(outline);
+    let progress = progress::read(outline);
     let tasks: Vec<Found> = phases
         .into_iter()
         .map(|(index, id)| {
             let heading = &outline.headings[index];
             let mut task = heading_task(outline, index, None);
             task.title = titles::read(title(outline, heading));
+            let noted = progress.get(&id);
             task.id = Some(id);
-            if task.title.status.is_none() {
+            if let Some(status) = noted.and_then(|noted| noted.own) {
+                task.status = Some(status);
+            } else if task.title.status.is_none() {
                 let mut verified = 0;
                 let mut total = 0;
                 for item in
@@ -39,12 +53,8 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
                     total += 1;
                     verified += usize::from(is_done(item));
                 }
-                task.status = match (verified, total) {
-                    (_, 0) => None,
-                    (0, _) => Some(PlanStatus::Open),
-                    (verified, total) if verified == total => Some(PlanStatus::Done),
-                    _ => Some(PlanStatus::InProgress),
-                };
+                task.status = progress::of_boxes(verified, total)
+                    .or_else(|| noted.and_then(progress::Noted::of_checks));
             }
             task
         })
@@ -55,6 +65,7 @@ pub(crate) fn tasks(outline: &Outline<'_>) -> Option<Findings> {
 /// Commands of the automated checks, and the gates between phases.
 pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
     let by_line = super::headings_by_line(outline);
+    let progress = progress::read(outline);
     let mut gate: Option<String> = None;
     for task in &mut plan.tasks {
         let Some(index) = by_line.get(&task.line).copied() else { continue };
@@ -80,10 +91,12 @@ pub(crate) fn finish(outline: &Outline<'_>, plan: &mut Plan) {
             .filter(|item| !is_nothing(&titles::clean(&outline.paragraph(item))))
             .collect();
         // Items without boxes are confirmed with the phase itself.
+        let noted = progress.get(task.id.as_str()).and_then(progress::Noted::is_confirmed);
         let open = manual.iter().any(|item| match item.mark {
             Some(_) => !is_done(item),
-            None => !task.status.is_met(),
+            None => !noted.unwrap_or(task.status.is_met()),
         });
+        files(outline, heading, &mut task.files);
         if open && task.status != PlanStatus::Skipped {
             gate = Some(format!("phase-{}-manual-verification", task.id));
         }
@@ -116,14 +129,53 @@ fn phases(outline: &Outline<'_>) -> Vec<(usize, String)> {
         .map(|(index, _)| outline.headings[*index].level)
         .min();
     let under_progress = |index: usize| {
-        outline.headings[index].parent.is_some_and(|parent| {
-            words::begins_with(words::without_number(&outline.headings[parent].title), "progress")
-        })
+        outline.headings[index].parent.is_some_and(|parent| progress::is_section(&outline.headings[parent]))
     };
     found
         .into_iter()
         .filter(|(index, _)| Some(outline.headings[*index].level) == level && !under_progress(*index))
         .collect()
+}
+
+/// The files that a phase says it changes: `**File**: path` below each of its changes, at any depth.
+fn files(outline: &Outline<'_>, heading: &Heading, files: &mut Vec<FileClaim>) {
+    let mut known: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
+    for line in heading.after..heading.end {
+        let text = outline.lines.get(line).trim();
+        if outline.kind(line) != LineKind::Text || !text.starts_with("**File") {
+            continue;
+        }
+        let Some((name, value)) = fields::split(text) else { continue };
+        if let Some(Key::Files(verb)) = fields::key_of(name) {
+            for claim in values::files(&text[value], verb) {
+                if let Some(path) = values::inside(&claim.path).filter(|path| known.insert(path.clone())) {
+                    files.push(FileClaim { verb: claim.verb, path });
+                }
+            }
+        }
+    }
+}
+
+/// What the boxes of the checks are, by their lines: they are no tasks, and not all of them are criteria.
+pub(crate) fn boxes_of_checks(outline: &Outline<'_>) -> BTreeMap<usize, &'static str> {
+    let mut reasons = progress::lines(outline);
+    for (index, _) in phases(outline) {
+        for item in boxes(outline, &outline.headings[index]) {
+            let reason = if is_nothing(&titles::clean(&outline.paragraph(item))) {
+                "nothing to check"
+            } else if is_below(outline, item.heading, index, is_manual) {
+                "for a person to check after the phase"
+            } else if !is_below(outline, item.heading, index, is_automated) {
+                continue;
+            } else if commands(outline, item).is_empty() {
+                "a criterion of the phase, given to the agent"
+            } else {
+                "a command that is run after the phase"
+            };
+            reasons.insert(item.line, reason);
+        }
+    }
+    reasons
 }
 
 /// A phase's title as written, without `Phase N:`.

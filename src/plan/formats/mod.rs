@@ -29,6 +29,7 @@ use super::execution;
 use super::found::Findings;
 use super::lines::number;
 use super::outline::Outline;
+use super::phases;
 use super::recognise;
 use super::recognise::Signs;
 use super::types::Plan;
@@ -226,7 +227,7 @@ pub(crate) fn tasks(format: Format, outline: &Outline<'_>) -> Option<Findings> {
         Format::Ito => ito::tasks(outline),
         Format::Antigravity => antigravity::tasks(outline),
         Format::Humanlayer => humanlayer::tasks(outline),
-        Format::Gsd => gsd::tasks(outline),
+        Format::Gsd => Some(gsd::tasks(outline)),
         Format::Jack => jack::tasks(outline),
         Format::Cursor => cursor::tasks(outline),
         Format::Execplan => execplan::tasks(outline),
@@ -295,6 +296,35 @@ pub(crate) fn finish(format: Format, outline: &Outline<'_>, options: &ReadOption
         Format::Sdd => sdd::finish(plan),
         Format::Ralph => ralph::finish(outline, plan),
         Format::Native | Format::Cursor | Format::Taskmaster | Format::Backlog => {}
+    }
+}
+
+/// What the boxes that are no tasks are, by their lines, where the format says more of them than the rules for
+/// any Markdown.
+pub(crate) fn box_reasons(format: Format, outline: &Outline<'_>) -> BTreeMap<usize, &'static str> {
+    match format {
+        Format::Humanlayer => humanlayer::boxes_of_checks(outline),
+        Format::Gsd => gsd::boxes_of_criteria(outline),
+        Format::Generic => phases::boxes_of_lists(outline),
+        Format::Native
+        | Format::Speckit
+        | Format::Kiro
+        | Format::Openspec
+        | Format::Taskmaster
+        | Format::Superpowers
+        | Format::Ralphex
+        | Format::Pdd
+        | Format::Compound
+        | Format::Swarm
+        | Format::Sdd
+        | Format::Cursor
+        | Format::Antigravity
+        | Format::Execplan
+        | Format::Bmad
+        | Format::Ralph
+        | Format::Backlog
+        | Format::Ito
+        | Format::Jack => BTreeMap::new(),
     }
 }
 

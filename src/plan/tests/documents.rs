@@ -22,7 +22,10 @@ const SAMPLES: &[(&str, &str)] = &[
     ("execplan/fenced", "plans/cache.md"),
     ("execplan/PLANS", ".agent/PLANS.md"),
     ("humanlayer/phases", "thoughts/shared/plans/contacts.md"),
+    ("humanlayer/progress", "context/changes/tides/plan.md"),
     ("gsd/waves", ".planning/phases/02-search/02-01-PLAN.md"),
+    ("gsd/one", ".planning/phases/03-harbour/03-02-PLAN.md"),
+    ("gsd/ROADMAP", ".planning/ROADMAP.md"),
     ("jack/tasks", ".kiro/specs/dark_theme/tasks.md"),
     ("cursor/graph.plan", ".cursor/plans/graph.plan.md"),
     ("cursor/in_order.plan", "in_order.md"),
@@ -34,6 +37,9 @@ const SAMPLES: &[(&str, &str)] = &[
     ("others/conductor", "conductor/tracks/sync/plan.md"),
     ("others/claude_code", ".claude/plans/sort.md"),
     ("others/ccpm", ".claude/epics/parser/epic.md"),
+    ("others/phase_list", "plans/lighthouse.md"),
+    ("others/numbered_steps", "TODO.md"),
+    ("others/restarted", "fix_plan.md"),
 ];
 
 fn sample(name: &str, path: &str) -> Plan {
