@@ -62,6 +62,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         number: name,
         title: titles::short(&text, 200),
         context: String::new(),
+        file: None,
         line: number(line),
         parent,
         parallel,

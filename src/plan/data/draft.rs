@@ -10,6 +10,9 @@ use std::ops::Range;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
+use crate::model::check::TaskField;
 use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
@@ -40,6 +43,9 @@ const LONG_LINE: usize = 4_096;
 /// So many reasons hold a task as well as all of them.
 const FEW: usize = 5;
 
+/// The most dependencies of one task whose lines are kept.
+const MOST_PLACES: usize = 256;
+
 /// A dependency as written.
 #[derive(Debug)]
 struct Wish {
@@ -62,6 +68,8 @@ pub(crate) struct Draft {
     pub(crate) plan: Plan,
     /// The file that is being read, where the plan has several.
     pub(crate) file: Option<String>,
+    /// What the keys of that file stand in.
+    pub(crate) from: FieldFrom,
     exact: BTreeMap<String, Dependency>,
     folded: BTreeMap<String, Dependency>,
     lines: BTreeMap<String, (u32, Option<String>)>,
@@ -112,6 +120,7 @@ impl Draft {
         Self {
             plan,
             file: None,
+            from: FieldFrom::Data,
             exact: BTreeMap::new(),
             folded: BTreeMap::new(),
             lines: BTreeMap::new(),
@@ -141,8 +150,9 @@ impl Draft {
     }
 
     /// Adds a group. Its number is its id.
-    pub(crate) fn group(&mut self, group: Group, short: Option<&str>) -> usize {
+    pub(crate) fn group(&mut self, mut group: Group, short: Option<&str>) -> usize {
         let index = self.plan.groups.len();
+        group.file.clone_from(&self.file);
         let id = group.number.clone().unwrap_or_default();
         self.known(&id, short, group.parent, group.line, Dependency::Group(index));
         self.plan.groups.push(group);
@@ -199,6 +209,19 @@ impl Draft {
         }
         if self.wishes.len() <= MOST_WISHES {
             let (text, file) = (text.trim().to_owned(), self.file.clone());
+            let origins = match owner {
+                Dependency::Task(task) => &mut self.plan.tasks[task].origins,
+                Dependency::Group(group) => &mut self.plan.groups[group].origins,
+            };
+            if origins.len() < MOST_PLACES {
+                origins.push(FieldOrigin {
+                    field: TaskField::DependsOn,
+                    value: titles::short(&text, 60),
+                    from: self.from,
+                    by: None,
+                    line: Some(place.line).filter(|line| *line > 0),
+                });
+            }
             self.wishes.push(Wish { owner, text, place, file, near });
         }
     }

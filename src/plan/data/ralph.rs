@@ -9,10 +9,13 @@ use super::json::Node;
 use super::json::Value;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::TaskField;
 use crate::model::task::PlanStatus;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::origins;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
 use crate::plan::types::Plan;
@@ -107,6 +110,20 @@ fn one(story: &Node<'_>, lines: &Lines<'_>, graph: bool, draft: &mut Draft) {
         ("Notes", story.text_of("notes")),
         ("Labels", Some(&labels)),
     ]);
+    let says = |key: &str| story.entry(key).is_some();
+    let keys = [
+        (TaskField::Id, "id"),
+        (TaskField::Status, if says("passes") { "passes" } else { "status" }),
+        (TaskField::Priority, "priority"),
+        (TaskField::Acceptance, "acceptanceCriteria"),
+    ];
+    for (field, key) in keys {
+        if says(key) {
+            task.origins.push(origins::of_key(field, FieldFrom::Data, key, line_of(story, key, lines)));
+        } else if field == TaskField::Status {
+            task.origins.push(origins::of_nothing(field));
+        }
+    }
     let owner = Dependency::Task(draft.task(task, None));
     for name in story.get("dependsOn").map_or(&[][..], Node::list) {
         let place = draft::place(lines, name.at.clone());

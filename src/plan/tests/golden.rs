@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::plan;
 use crate::plan::CheckStyle;
+use crate::plan::ReadOptions;
 use crate::plan::ResolveOptions;
 use crate::plan::check;
 use crate::plan::render_check;
@@ -164,6 +165,48 @@ fn narrow_terminals_cut_titles_never_ids() {
         CheckStyle { width: 50, explain: false, color: false, unicode: true },
     );
     assert!(shown.contains("T001  very long t…"), "{shown}");
+}
+
+#[test]
+fn a_long_id_takes_room_from_its_own_title_alone() {
+    let long = "name-the-reader-of-the-plan-in-every-error";
+    let text = format!("- [ ] T1: Print a receipt\n- [ ] {}\n", long.replace('-', " "));
+    let plan = plan(&text);
+    let resolved = resolve(&plan, &options());
+    let style = CheckStyle { width: 60, explain: false, color: false, unicode: true };
+    let shown = render_check(&check(&plan, &resolved, "p.md"), style);
+    assert!(shown.contains("  T1                    Print a rec…"), "{shown}");
+    assert!(shown.contains(&format!("  {}", plan.tasks[1].id)), "{shown}");
+}
+
+#[test]
+fn a_ring_is_held_and_says_by_whom() {
+    let text =
+        "- [ ] T1: a\n  - Depends on: T2\n- [ ] T2: b\n  - Depends on: T1\n- [ ] T3: c\n  - Depends on: T2\n";
+    let told = shown(text, false);
+    assert!(told.contains("3 tasks: 0 to run, 3 held"), "{told}");
+    assert!(
+        told.contains("needs T2") && told.contains("needs T1") && !told.contains("not selected"),
+        "{told}"
+    );
+}
+
+#[test]
+fn files_of_several_plans_are_told_apart_by_the_end_of_their_path() {
+    let read = |path: &str, text: &str| {
+        let options = ReadOptions { path: Some(path.to_owned()), ..ReadOptions::default() };
+        (path.to_owned(), crate::plan::read(text.as_bytes(), &options))
+    };
+    let text = "- [ ] T1: a\n  - Verify: `make a`\n\n## Acceptance\n\n- [ ] it works\n";
+    let plan = crate::plan::join(vec![
+        read("specs/001-login/tasks.md", text),
+        read("specs/002-pay/tasks.md", text),
+        read("notes/other.md", "- [ ] T9: z\n"),
+    ]);
+    let resolved = resolve(&plan, &options());
+    let style = CheckStyle { width: 100, explain: false, color: false, unicode: true };
+    let shown = render_check(&check(&plan, &resolved, "a + b + c"), style);
+    insta::assert_snapshot!(shown);
 }
 
 /// Six hundred tasks in twenty phases, each with a check of its phase.
