@@ -48,8 +48,11 @@ const ANY: &str = "any free";
 /// Columns of `after T001 (explicit)`, with a mark or two.
 const SHORT_WAIT: usize = 26;
 
-/// The columns of ids that a narrow terminal still has.
+/// The columns that ids may take on any terminal.
 const MOST_ID: usize = 20;
+
+/// For titles of so many columns long ids need not make room.
+const ENOUGH_TITLE: usize = 24;
 
 /// A title in fewer columns is left out.
 const LEAST_TITLE: usize = 6;
@@ -186,7 +189,6 @@ struct Page<'c> {
 impl<'c> Page<'c> {
     fn new(check: &'c PlanCheck, style: CheckStyle) -> Self {
         let widest = |of: &dyn Fn(&CheckTask) -> usize| check.tasks.iter().map(of).max().unwrap_or(0);
-        let id = widest(&|task| width(&plain(task.id.as_str()))).min((style.width / 4).max(MOST_ID));
         let places = Places::new(check, style);
         let place = widest(&|task| width(&places.of_task(task)));
         let mut asked = check.tasks.iter().filter(|task| task.wave > 0).map(asks_for);
@@ -195,9 +197,16 @@ impl<'c> Page<'c> {
         let agent = if same { 0 } else { widest(&|task| width(&asks_for(task))).min(style.width / 5).max(8) };
         let title = widest(&|task| width(&shown_title(task)));
         let gaps = 2 + 2 + 2 + if agent > 0 { 2 } else { 0 };
-        let rest = style.width.saturating_sub(id + place + agent + gaps);
         // A third of what is left is for what a task waits for, and never less than a short wait needs.
-        let title = title.min(rest.saturating_sub((rest / 3).max(SHORT_WAIT)).max(10));
+        let for_titles = |id: usize| {
+            let rest = style.width.saturating_sub(id + place + agent + gaps);
+            rest.saturating_sub((rest / 3).max(SHORT_WAIT))
+        };
+        let mut id = widest(&|task| width(&plain(task.id.as_str())));
+        if for_titles(id) < title.min(ENOUGH_TITLE) {
+            id = id.min((style.width / 4).max(MOST_ID));
+        }
+        let title = title.min(for_titles(id).max(10));
         let run = check.tasks.iter().filter(|task| task.wave > 0).count();
         Self { check, style, places, id, place, agent, title, big: run > BIG && !style.explain }
     }

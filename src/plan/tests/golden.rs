@@ -175,7 +175,7 @@ fn a_long_id_takes_room_from_its_own_title_alone() {
     let resolved = resolve(&plan, &options());
     let style = CheckStyle { width: 60, explain: false, color: false, unicode: true };
     let shown = render_check(&check(&plan, &resolved, "p.md"), style);
-    assert!(shown.contains("  T1                    Print a rec…"), "{shown}");
+    assert!(shown.contains("  T1                    Print a r…"), "{shown}");
     assert!(shown.contains(&format!("  {}", plan.tasks[1].id)), "{shown}");
 }
 
@@ -206,7 +206,26 @@ fn files_of_several_plans_are_told_apart_by_the_end_of_their_path() {
     let resolved = resolve(&plan, &options());
     let style = CheckStyle { width: 100, explain: false, color: false, unicode: true };
     let shown = render_check(&check(&plan, &resolved, "a + b + c"), style);
-    insta::assert_snapshot!(shown);
+    insta::assert_snapshot!(shown, @r#"
+        3 plans as one
+          specs/001-login/tasks.md   generic (boxes with ids)
+          specs/002-pay/tasks.md     generic (boxes with ids)
+          notes/other.md             generic (boxes with ids)
+        3 tasks: 3 to run   1 wave, longest chain 1   all by any free agent
+
+        wave 1: 3 at once
+          001-login/T1  a  001-login/tasks.md:1
+          002-pay/T1    a  002-pay/tasks.md:1
+          T9            z  other.md:1
+
+        runs these commands
+          001-login/tasks.md:2  001-login/T1  make a
+          002-pay/tasks.md:2    002-pay/T1    make a
+
+        left out
+          001-login/tasks.md:6  1 box, under "Acceptance": acceptance, given to the agents
+          002-pay/tasks.md:6    1 box, under "Acceptance": acceptance, given to the agents
+        "#);
 }
 
 /// Six hundred tasks in twenty phases, each with a check of its phase.
