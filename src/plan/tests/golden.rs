@@ -228,6 +228,17 @@ fn files_of_several_plans_are_told_apart_by_the_end_of_their_path() {
         "#);
 }
 
+#[test]
+fn a_byte_that_is_no_text_is_found_whatever_ends_the_lines() {
+    for ends in ["\n", "\r\n", "\r"] {
+        let mut bytes = format!("# A{ends}{ends}- [ ] T1: \u{e9}").into_bytes();
+        bytes.push(0xff);
+        let plan = crate::plan::read(&bytes, &ReadOptions::default());
+        let place = plan.diagnostics[0].place;
+        assert_eq!((place.line, place.column), (3, 12), "{ends:?}");
+    }
+}
+
 /// Six hundred tasks in twenty phases, each with a check of its phase.
 fn big() -> String {
     let mut text = String::from("# Big\n");
