@@ -1,20 +1,44 @@
 //! Groups: what their titles say about number, order, priority and state.
 
+use super::assemble::ancestors;
 use super::facts::Facts;
 use super::lines::number;
 use super::phases;
 use super::titles;
 use super::types::Group;
+use super::types::Plan;
 use super::words;
 use crate::model::check::FieldFrom;
 use crate::model::check::FieldOrigin;
 use crate::model::check::TaskField;
+use crate::model::task::HeldReason;
 
 /// The name of a group in front of ids that start again in each.
 pub(crate) fn group_code(group: &Group) -> String {
     match phases::phase_number(&group.title) {
         Some((word, number)) => titles::id_of(&format!("{word} {number}")),
         None => titles::id_of(&group.title),
+    }
+}
+
+/// So many reasons hold a task as well as all of them.
+const FEW: usize = 5;
+
+/// What a group waits for and the plan does not have holds all of its tasks that are still to be done.
+pub(crate) fn hold_members(plan: &mut Plan) {
+    let groups = &plan.groups;
+    if groups.iter().all(|group| group.missing.is_empty()) {
+        return;
+    }
+    for task in plan.tasks.iter_mut().filter(|task| !task.status.is_met()) {
+        for group in ancestors(groups, task.group) {
+            for name in groups[group].missing.iter().take(FEW) {
+                if !task.missing.contains(name) {
+                    task.missing.push(name.clone());
+                    task.held.push(HeldReason::MissingDependency(name.clone()));
+                }
+            }
+        }
     }
 }
 

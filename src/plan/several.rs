@@ -440,7 +440,7 @@ mod tests {
             .filter(|d| d.code == "missing-dependency")
             .map(|d| d.message.as_str())
             .collect();
-        assert_eq!(told, ["task `T004` depends on `T009`, which the plan does not have"]);
+        assert_eq!(told, ["task `T004` depends on `T009`, which the plan does not have: it is held"]);
         assert!(plan.tasks[2].held.is_empty());
     }
 

@@ -17,8 +17,8 @@ use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::model::task::TaskKind;
-use crate::plan::assemble::ancestors;
 use crate::plan::formats::Format;
+use crate::plan::groups;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
 use crate::plan::names;
@@ -39,9 +39,6 @@ const MOST_TOLD: usize = 50;
 
 /// Lines that are longer are not counted through, in bytes.
 const LONG_LINE: usize = 4_096;
-
-/// So many reasons hold a task as well as all of them.
-const FEW: usize = 5;
 
 /// The most dependencies of one task whose lines are kept.
 const MOST_PLACES: usize = 256;
@@ -286,7 +283,7 @@ impl Draft {
             group.depends_on.sort_unstable();
             group.depends_on.dedup();
         }
-        self.held_by_groups();
+        groups::hold_members(&mut self.plan);
         self.plan
     }
 
@@ -318,20 +315,6 @@ impl Draft {
         let mut diagnostic = Diagnostic::warning("missing-dependency", wish.place, message).hint(hint);
         diagnostic.file.clone_from(&wish.file);
         self.plan.diagnostics.push(diagnostic);
-    }
-
-    /// What a group waits for and the plan does not have holds all of its tasks.
-    fn held_by_groups(&mut self) {
-        let groups = &self.plan.groups;
-        if groups.iter().all(|group| group.missing.is_empty()) {
-            return;
-        }
-        for task in self.plan.tasks.iter_mut().filter(|task| !task.status.is_met()) {
-            for group in ancestors(groups, task.group) {
-                let missing = groups[group].missing.iter().take(FEW).cloned();
-                task.held.extend(missing.map(HeldReason::MissingDependency));
-            }
-        }
     }
 }
 

@@ -117,7 +117,7 @@ fn a_check_that_explains() {
 
 #[test]
 fn a_check_with_errors_says_so_last() {
-    let shown = shown("- [ ] T001 a\n- [ ] T002 b\n  - Depends on: T009\n", false);
+    let shown = shown("- [ ] T001 a\n- [ ] T002 b\n  - Timeout: soon\n", false);
     assert!(shown.ends_with("\n1 error: nothing can be run\n"), "{shown}");
 }
 
@@ -126,7 +126,7 @@ fn mistakes_with_their_places() {
     let text = "# P\n\n- [ ] T001 a\n- [ ] T003 c\n  - **Depends on**: T033, weather\n  - **Timeout**: soon\n- [ ] T003 d\n";
     let plan = plan(text);
     insta::assert_snapshot!(crate::diagnostics::render("plans/p.md", text, &plan.diagnostics, false), @r##"
-        error: task `T003` depends on `T033`, which the plan does not have
+        warning: task `T003` depends on `T033`, which the plan does not have: it is held
          --> plans/p.md:5:21
           |
         5 |   - **Depends on**: T033, weather
