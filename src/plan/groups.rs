@@ -33,9 +33,9 @@ pub(crate) fn hold_members(plan: &mut Plan) {
     for task in plan.tasks.iter_mut().filter(|task| !task.status.is_met()) {
         for group in ancestors(groups, task.group) {
             for name in groups[group].missing.iter().take(FEW) {
-                if !task.missing.contains(name) {
-                    task.missing.push(name.clone());
-                    task.held.push(HeldReason::MissingDependency(name.clone()));
+                let reason = HeldReason::MissingDependency(name.clone());
+                if !task.held.contains(&reason) {
+                    task.held.push(reason);
                 }
             }
         }

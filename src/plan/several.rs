@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::assemble::ancestors;
 use super::names;
 use super::order;
 use super::reader;
@@ -255,7 +256,34 @@ fn across(joined: &mut Plan) {
             task.held.retain(|reason| *reason != HeldReason::MissingDependency(name.clone()));
         }
     }
-    let still: BTreeSet<String> = joined.tasks.iter().flat_map(|task| task.missing.iter().cloned()).collect();
+    let mut there: BTreeSet<(usize, String)> = BTreeSet::new();
+    for (index, group) in joined.groups.iter_mut().enumerate() {
+        let depends_on = &mut group.depends_on;
+        group.missing.retain(|name| match owners.get(&names::folded(name)) {
+            Some(Some(other)) => {
+                depends_on.push(Dependency::Task(*other));
+                there.insert((index, name.clone()));
+                false
+            }
+            Some(None) | None => true,
+        });
+    }
+    if !there.is_empty() {
+        let groups = &joined.groups;
+        for task in &mut joined.tasks {
+            let around: Vec<usize> = ancestors(groups, task.group).collect();
+            let own = &task.missing;
+            task.held.retain(|reason| match reason.missing() {
+                Some(name) => {
+                    own.contains(name) || !around.iter().any(|group| there.contains(&(*group, name.clone())))
+                }
+                None => true,
+            });
+        }
+    }
+    let of_tasks = joined.tasks.iter().flat_map(|task| &task.missing);
+    let of_groups = joined.groups.iter().flat_map(|group| &group.missing);
+    let still: BTreeSet<&str> = of_tasks.chain(of_groups).map(String::as_str).collect();
     joined.diagnostics.retain(|diagnostic| {
         diagnostic.code != "missing-dependency"
             || still.iter().any(|name| diagnostic.message.contains(&format!("`{name}`")))
@@ -442,6 +470,15 @@ mod tests {
             .collect();
         assert_eq!(told, ["task `T004` depends on `T009`, which the plan does not have: it is held"]);
         assert!(plan.tasks[2].held.is_empty());
+        // The same of what groups wait for.
+        let plan = joined(&[
+            ("a.md", "- [ ] T001 one\n- [ ] T002 two\n"),
+            ("b.md", "## P\n\n- **Depends on**: T002, T009\n\n- [ ] T003 three\n- [ ] T004 four\n"),
+        ]);
+        assert!(edges(&plan).contains(&"T002>T003".to_owned()), "{:?}", edges(&plan));
+        assert_eq!(plan.tasks[2].held, [HeldReason::MissingDependency("T009".to_owned())]);
+        let told = plan.diagnostics.iter().filter(|d| d.code == "missing-dependency");
+        assert_eq!(told.map(|d| d.message.as_str()).collect::<Vec<_>>().len(), 1);
     }
 
     #[test]
