@@ -215,7 +215,9 @@ impl Context {
 
     /// A path as people can paste it: relative to the working directory where it lies below it.
     pub fn shown(&self, path: &Path) -> String {
-        if path.starts_with(&self.directory) {
+        if path == self.directory {
+            ".".to_owned()
+        } else if path.starts_with(&self.directory) {
             shown(&self.directory, path)
         } else {
             path.display().to_string()

@@ -38,7 +38,7 @@ pub fn bytes(folder: &Path, shown: &str, limit: u64) -> Result<Vec<u8>, CliError
 /// The files in a plan's bytes with their paths as shown; none: it is no folder.
 pub fn files(bytes: &[u8], shown: &str) -> Option<Vec<PlanFile>> {
     let mut files = plan::unbundle(bytes)?;
-    if !shown.is_empty() {
+    if shown != "." {
         for file in &mut files {
             file.path = format!("{}/{}", shown.trim_end_matches('/'), file.path);
         }

@@ -105,6 +105,12 @@ impl PlanText {
         self.files.iter().skip(1).filter_map(|file| file.path.clone()).collect()
     }
 
+    /// The files of those plans that are folders, as shown.
+    pub fn folder_files(&self) -> Vec<String> {
+        let files = self.files.iter().filter_map(|file| folder::files(&file.bytes, &file.name));
+        files.flatten().map(|file| file.path).collect()
+    }
+
     /// SHA-256 of its bytes, hexadecimal; of several files, and of documents that tasks refer to, that of
     /// their hashes.
     pub fn hash(&self) -> String {
@@ -166,12 +172,13 @@ impl PlanText {
         reading: &PlanReading,
     ) -> Vec<Diagnostic> {
         let said = |name: &String| {
-            let state = if self.files.iter().any(|other| plan::is_named(name, &from.name, &other.name)) {
-                PlanState::Here
-            } else {
-                state_of(context, from, name, reading)
-            };
-            plan::dependency_plan(name, &from.shown, state)
+            let (state, found) =
+                if self.files.iter().any(|other| plan::is_named(name, &from.name, &other.name)) {
+                    (PlanState::Here, name.clone())
+                } else {
+                    state_of(context, from, name, reading)
+                };
+            plan::dependency_plan(name, &found, &from.shown, state)
         };
         names.iter().filter_map(said).collect()
     }
@@ -231,36 +238,41 @@ fn phase_folder(folder: &Path, name: &str) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
-/// How far a plan is that another one names.
-fn state_of(context: &Context, from: &PlanFile, name: &str, reading: &PlanReading) -> PlanState {
+/// How far a plan is that another one names, and its file as shown; where there is none, its name.
+fn state_of(context: &Context, from: &PlanFile, name: &str, reading: &PlanReading) -> (PlanState, String) {
     let folder = from.path.as_deref().and_then(Path::parent).unwrap_or(&context.directory);
     let endings = ["", ".md", ".plan.md", "-PLAN.md"];
-    let name = name.replace('\\', "/");
+    let written = name.replace('\\', "/");
     // `02-rooms-01` says in words which phase the plan `02-01` is of.
-    let outer = name.split_once('-').zip(name.rsplit_once('-'));
+    let outer = written.split_once('-').zip(written.rsplit_once('-'));
     let short = outer.map(|((phase, _), (_, plan))| format!("{phase}-{plan}-PLAN.md"));
     let places = |folder: &Path| {
-        let named = endings.map(|ending| folder.join(format!("{name}{ending}")));
+        let named = endings.map(|ending| folder.join(format!("{written}{ending}")));
         named.into_iter().chain(short.as_ref().map(|short| folder.join(short)))
     };
-    let beside = phase_folder(folder, &name);
+    let beside = phase_folder(folder, &written);
     let folders = [Some(folder), Some(&*context.root), beside.as_deref()].into_iter().flatten();
-    let Some(path) = folders.flat_map(places).find(|path| path.is_file()) else { return PlanState::Missing };
+    let Some(path) = folders.flat_map(places).find(|path| path.exists()) else {
+        return (PlanState::Missing, name.to_owned());
+    };
+    let shown = context.shown(&dunce::canonicalize(&path).unwrap_or(path.clone()));
     // GSD leaves a summary beside a plan that was carried out.
     let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix("-PLAN.md"));
     if stem.is_some_and(|stem| path.with_file_name(format!("{stem}-SUMMARY.md")).is_file()) {
-        return PlanState::Open(0);
+        return (PlanState::Open(0), shown);
     }
-    let Ok(bytes) = read_bounded(&path, reading) else { return PlanState::Unknown };
-    let other =
-        plan::read(&bytes, &ReadOptions { path: Some(context.shown(&path)), ..ReadOptions::default() });
-    if other.over {
-        return PlanState::Open(0);
-    }
-    if other.has_errors() {
-        return PlanState::Unknown;
-    }
-    PlanState::Open(other.tasks.iter().filter(|task| !task.status.is_met() && !task.optional).count())
+    // A folder is no file that can be read.
+    let Ok(bytes) = read_bounded(&path, reading) else { return (PlanState::Unknown, shown) };
+    let other = plan::read(&bytes, &ReadOptions { path: Some(shown.clone()), ..ReadOptions::default() });
+    let open = || other.tasks.iter().filter(|task| !task.status.is_met() && !task.optional).count();
+    let state = if other.over {
+        PlanState::Open(0)
+    } else if other.has_errors() {
+        PlanState::Unknown
+    } else {
+        PlanState::Open(open())
+    };
+    (state, shown)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -124,6 +124,7 @@ fn of(spec: &RunSpec, view: &RunView, mut file: PlanText, reading: &PlanReading)
         preamble: read.plan.preamble.clone(),
         contexts: read.resolved.contexts.clone(),
         plan_hash: read.file.hash(),
+        folder_files: read.file.folder_files(),
         reading: Some(reading.clone()),
         replanned: spec.replanned.saturating_add(1),
         ..spec.clone()

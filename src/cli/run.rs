@@ -141,6 +141,7 @@ pub fn spec_of(context: &Context, settings: &Settings, read: &ReadPlan, reading:
         plan: read.file.name(),
         plan_path: read.file.path(),
         more_plans: read.file.more_paths(),
+        folder_files: read.file.folder_files(),
         plan_title: read.plan.title.clone(),
         plan_hash: read.file.hash(),
         preamble: read.plan.preamble.clone(),

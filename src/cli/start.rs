@@ -151,7 +151,8 @@ pub async fn drive(context: &Context, driven: Driven) -> Result<ExitCode, CliErr
     make_private_folder(folders.run())?;
     let git = agents::find::find_tool("git", &context.environment, &context.root);
     let own: Vec<String> = spec.tasks.iter().flat_map(|task| task.verify.clone()).collect();
-    let checkout = Checkout::new(&spec.root, folders.run(), &spec.plan_files().cloned().collect::<Vec<_>>());
+    let checkout = Checkout::new(&spec.root, folders.run(), &spec.plan_files().cloned().collect::<Vec<_>>())
+        .with_folder_files(spec.files_of_folders());
     let workspace = Box::new(checkout.watched(git, &own, &spec.settings.verify));
     let program_folder =
         std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_path_buf()));

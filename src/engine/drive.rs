@@ -420,7 +420,12 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
 
 /// The states of the run's plans, in order.
 pub(super) fn plan_states(spec: &RunSpec) -> Vec<Option<(SystemTime, u64)>> {
-    spec.plan_files().map(|plan| file_state(plan)).collect()
+    let files: Vec<PathBuf> = spec.files_of_folders().collect();
+    // A file that is written leaves the folder that it is in as it was; one that comes or goes does not.
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    let whole = spec.plan_files().filter(|plan| !files.iter().any(|file| file.starts_with(plan)));
+    let parts = files.iter().map(PathBuf::as_path).chain(folders.iter().copied());
+    whole.map(PathBuf::as_path).chain(parts).map(file_state).collect()
 }
 
 /// When a file was written and how long it is; none: it is not there.

@@ -71,8 +71,11 @@ impl RunFolders {
     }
 }
 
-/// A path as documents show it: relative to `root` with `/`, absolute outside it.
+/// A path as documents show it: relative to `root` with `/`, absolute outside it; `root` itself is `.`.
 pub fn shown(root: &Path, path: &Path) -> String {
+    if path == root {
+        return ".".to_owned();
+    }
     let text = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
     if std::path::MAIN_SEPARATOR == '\\' { text.replace('\\', "/") } else { text }
 }

@@ -103,7 +103,10 @@ pub struct CheckTask {
 pub struct CheckGroup {
     /// One line.
     pub title: String,
-    /// 1-based.
+    /// The file it stands in, where that is not the plan itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// 1-based; 0: it is all of its file, one of several plans.
     pub line: u32,
     /// The place of the group around it.
     pub parent: Option<usize>,
@@ -121,6 +124,8 @@ pub enum FieldFrom {
     TaskList,
     /// A cell of a table.
     TableCell,
+    /// A key of data: JSON, YAML, a line `# Key: value`.
+    Data,
     /// The boxes of its steps.
     Steps,
     /// Its title, which an id was made of.
@@ -162,6 +167,7 @@ impl FieldFrom {
             | Self::Heading
             | Self::TaskList
             | Self::TableCell
+            | Self::Data
             | Self::Steps
             | Self::Title
             | Self::Group
@@ -177,6 +183,7 @@ impl FieldFrom {
             Self::Heading => "heading",
             Self::TaskList => "task's list",
             Self::TableCell => "table cell",
+            Self::Data => "data",
             Self::Steps => "steps",
             Self::Title => "made from the title",
             Self::Group => "group",
@@ -338,6 +345,9 @@ impl Stance {
 /// Order that prose or a picture speaks of. It makes no edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
+    /// The file it stands in, where that is not the plan itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// 1-based.
     pub line: u32,
     /// Its form.
@@ -393,6 +403,17 @@ pub struct CheckCommand {
     pub command: String,
 }
 
+/// One of several plans that are run as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckPlan {
+    /// Its file, as shown.
+    pub file: String,
+    /// The format it was read as.
+    pub format: String,
+    /// Why that one.
+    pub format_reason: String,
+}
+
 /// What `check` says of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanCheck {
@@ -406,6 +427,9 @@ pub struct PlanCheck {
     pub format: String,
     /// Why that one.
     pub format_reason: String,
+    /// Where several plans are run as one: each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<CheckPlan>,
     /// The tasks in plan order.
     pub tasks: Vec<CheckTask>,
     /// The groups that hold them, in plan order.

@@ -207,6 +207,9 @@ pub struct RunSpec {
     /// Further plans that are run with it as one, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_plans: Vec<PathBuf>,
+    /// The files of those plans that are folders, as shown: relative to the root with `/`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folder_files: Vec<String>,
     /// The plan as shown: relative to the root with `/`, or `-`; several are joined by ` + `.
     pub plan: String,
     /// The plan's title.
@@ -251,6 +254,11 @@ impl RunSpec {
         self.plan_path.iter().chain(&self.more_plans)
     }
 
+    /// The files of its plans that are folders, absolute.
+    pub fn files_of_folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.folder_files.iter().map(|file| self.root.join(file))
+    }
+
     /// The file that a task's box stands in; `named` is how the box names it, where that is not the plan.
     pub fn plan_file(&self, named: Option<&str>) -> Option<PathBuf> {
         match named {
@@ -269,6 +277,7 @@ impl RunSpec {
             state_dir: None,
             plan_path: None,
             more_plans: Vec::new(),
+            folder_files: Vec::new(),
             plan: "-".to_owned(),
             plan_title: String::new(),
             plan_hash: String::new(),

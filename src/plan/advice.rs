@@ -112,6 +112,7 @@ pub(crate) fn read(outline: &Outline<'_>, plan: &mut Plan, bodies: &[(usize, usi
     for pair in pairs {
         let Some(stance) = edges.stance(plan, pair.first, pair.then) else { break };
         advice.push(Advice {
+            file: None,
             line: number(pair.line),
             form: pair.form,
             first: name(plan, pair.first),

@@ -253,7 +253,7 @@ impl Blocks {
                     Place::line(number(first)),
                     "this fence is never closed: it is read as if it ended before the next heading",
                 )
-                .hint(format!("close it with a line of `{}`", char::from(opening).to_string().repeat(long))),
+                .hint(format!("close it with a line of {}", char::from(opening).to_string().repeat(long))),
             );
         }
         let inside = first + 1..if closed { last } else { last + 1 };

@@ -2,6 +2,7 @@
 //! each, commands, and what was left out.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::origins;
 use super::origins::StatedLines;
@@ -21,6 +22,7 @@ use crate::model::ids::TaskId;
 use crate::model::task::EdgeRule;
 use crate::model::task::Entry;
 use crate::model::task::HeldReason;
+use crate::model::task::TaskSpec;
 
 /// More ids than this are not listed as stated dependencies of one task ...
 const MOST_LISTED: usize = 4_096;
@@ -39,7 +41,9 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
     let mut commands = Vec::new();
     let mut tasks = Vec::with_capacity(plan.tasks.len());
     let nothing = (FieldFrom::Default, None);
-    for (index, ((task, spec), wave)) in plan.tasks.iter().zip(&resolved.tasks).zip(waves).enumerate() {
+    let held_by = held_by(resolved, &waves);
+    let given = plan.tasks.iter().zip(&resolved.tasks).zip(waves).zip(held_by);
+    for (index, (((task, spec), wave), held_by)) in given.enumerate() {
         let depends_on = depends_on(plan, &task.depends_on, &members, &mut budget);
         let waits_for: Vec<String> = depends_on.iter().take(MOST_TOLD).map(ToString::to_string).collect();
         let agent = resolved.agents.get(index).unwrap_or(&nothing);
@@ -58,8 +62,8 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
             id: task.id.clone(),
             title: task.title.clone(),
             status: task.status,
-            held: held(&spec.entry).iter().map(HeldReason::code).collect(),
-            held_by: held(&spec.entry),
+            held: held_by.iter().map(HeldReason::code).collect(),
+            held_by,
             group_limit: spec.group_limit.as_ref().map(|limit| limit.at_most),
             file: task.file.clone(),
             line: task.line,
@@ -90,11 +94,17 @@ pub fn check(plan: &Plan, resolved: &Resolved, file: &str) -> PlanCheck {
         title: plan.title.clone(),
         format: plan.format.clone(),
         format_reason: plan.format_reason.clone(),
+        plans: plan.parts.clone(),
         tasks,
         groups: plan
             .groups
             .iter()
-            .map(|group| CheckGroup { title: group.title.clone(), line: group.line, parent: group.parent })
+            .map(|group| CheckGroup {
+                title: group.title.clone(),
+                file: group.file.clone(),
+                line: group.line,
+                parent: group.parent,
+            })
             .collect(),
         edges,
         advice: plan.advice.clone(),
@@ -128,12 +138,26 @@ fn edges(plan: &Plan, resolved: &Resolved) -> Vec<CheckEdge> {
     edges
 }
 
-fn held(entry: &Entry) -> Vec<HeldReason> {
-    match entry {
+/// Why each task will not start. One that nothing holds and that has no wave is in a ring, or comes after
+/// one.
+fn held_by(resolved: &Resolved, waves: &[u32]) -> Vec<Vec<HeldReason>> {
+    let never: BTreeSet<&TaskId> = resolved
+        .tasks
+        .iter()
+        .zip(waves)
+        .filter(|(task, wave)| **wave == 0 && !matches!(task.entry, Entry::Skip { .. }))
+        .map(|(task, _)| &task.id)
+        .collect();
+    let of = |(task, wave): (&TaskSpec, &u32)| match &task.entry {
         Entry::Hold { reasons } => reasons.clone(),
         Entry::Skip { why } if why == "optional" => vec![HeldReason::Optional],
+        Entry::Run if *wave == 0 => {
+            let needs = task.needs.iter().find(|need| never.contains(&need.task));
+            needs.map(|need| HeldReason::Needs(need.task.clone())).into_iter().collect()
+        }
         Entry::Run | Entry::Skip { .. } => Vec::new(),
-    }
+    };
+    resolved.tasks.iter().zip(waves).map(of).collect()
 }
 
 /// Pairs that touch the same file, the earlier one first.

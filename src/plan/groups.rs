@@ -13,6 +13,7 @@ use super::words;
 use crate::model::check::FieldFrom;
 use crate::model::check::FieldOrigin;
 use crate::model::check::TaskField;
+use crate::model::task::HeldReason;
 
 /// The name of a group in front of ids that start again in each.
 pub(crate) fn group_code(group: &Group) -> String {
@@ -45,6 +46,27 @@ pub(crate) fn codes_apart(plan: &Plan, tasks: &[usize]) -> Vec<String> {
         }
         for group in &mut around {
             *group = group.and_then(|group| plan.groups[group].parent);
+        }
+    }
+}
+
+/// So many reasons hold a task as well as all of them.
+const FEW: usize = 5;
+
+/// What a group waits for and the plan does not have holds all of its tasks that are still to be done.
+pub(crate) fn hold_members(plan: &mut Plan) {
+    let groups = &plan.groups;
+    if groups.iter().all(|group| group.missing.is_empty()) {
+        return;
+    }
+    for task in plan.tasks.iter_mut().filter(|task| !task.status.is_met()) {
+        for group in ancestors(groups, task.group) {
+            for name in groups[group].missing.iter().take(FEW) {
+                let reason = HeldReason::MissingDependency(name.clone());
+                if !task.held.contains(&reason) {
+                    task.held.push(reason);
+                }
+            }
         }
     }
 }
@@ -93,6 +115,7 @@ pub(crate) fn group(raw: &str, line: usize, parent: Option<usize>, fact: &Facts)
         number: name,
         title: titles::short(&text, 200),
         context: String::new(),
+        file: None,
         line: number(line),
         parent,
         parallel,

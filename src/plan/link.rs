@@ -171,13 +171,15 @@ impl Maker<'_, '_> {
             }
             let name = format!("group `{}`", self.plan.groups[group].title);
             let line = usize::try_from(self.plan.groups[group].line).unwrap_or(1).saturating_sub(1);
-            let (edges, _) = self.resolve(&index, &name, &fact.depends, Some(group), true, line);
+            let (edges, missing) = self.resolve(&index, &name, &fact.depends, Some(group), true, line);
             let mut edges: Vec<Dependency> =
                 edges.into_iter().map(|edge| as_task(edge, &self.plan.groups)).collect();
             edges.retain(|edge| *edge != Dependency::Group(group));
             self.plan.groups[group].states_dependencies = true;
             self.plan.groups[group].depends_on = edges;
+            self.plan.groups[group].missing = missing;
         }
+        groups::hold_members(&mut self.plan);
         // What a group says itself is nearer than what a list says of it.
         for (group, edges, line) in
             declared::read(self.outline, &self.plan.groups, &index, self.plan.tasks.len())
@@ -201,7 +203,7 @@ impl Maker<'_, '_> {
         }
     }
 
-    /// Resolves values to edges; what is not there is reported, and returned if it is of another plan.
+    /// Resolves values to edges; what is not there is told, and returned beside them.
     fn resolve(
         &mut self,
         index: &Index,
@@ -268,10 +270,10 @@ impl Maker<'_, '_> {
                             None => without,
                         };
                         self.plan.diagnostics.push(
-                            Diagnostic::error(
+                            Diagnostic::warning(
                                 "missing-dependency",
                                 place,
-                                format!("{name} depends on `{id}`, which the plan does not have"),
+                                format!("{name} depends on `{id}`, which the plan does not have: it is held"),
                             )
                             .hint(hint),
                         );

@@ -296,7 +296,11 @@ impl Walk<'_> {
         if let Some(group) = group {
             // A group whose tasks are all done lets through what was before it, and is itself finished.
             if !untouched {
-                self.exits[group].clone_from(&front.tasks);
+                let groups = &self.plan.groups;
+                let is_inside = |task: &usize| {
+                    ancestors(groups, self.plan.tasks[*task].group).any(|around| around == group)
+                };
+                self.exits[group] = front.tasks.iter().copied().filter(is_inside).collect();
             }
         }
         front

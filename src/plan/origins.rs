@@ -13,6 +13,7 @@ use super::outline::Outline;
 use super::titles;
 use super::types::Defaults;
 use super::types::Dependency;
+use super::types::Group;
 use super::types::Plan;
 use super::types::PlanTask;
 use super::values;
@@ -150,7 +151,7 @@ pub(crate) fn of_task(
             value: group.title.clone(),
             from: FieldFrom::Group,
             by: None,
-            line: Some(group.line),
+            line: line_of(group),
         });
     }
     if task.kind != TaskKind::Gate {
@@ -193,6 +194,21 @@ pub(crate) fn of_task(
         maker.chained(&mut all, TaskField::Retries, retries, |known| known.retries.is_some());
     }
     all
+}
+
+/// The line of a group's heading; none: it is all of its file.
+fn line_of(group: &Group) -> Option<u32> {
+    (group.line > 0).then_some(group.line)
+}
+
+/// A value that stands in data under `key`, on `line`; what it is, is filled in when it is told.
+pub(crate) fn of_key(field: TaskField, from: FieldFrom, key: &str, line: u32) -> FieldOrigin {
+    FieldOrigin { field, value: String::new(), from, by: Some(key.to_owned()), line: Some(line) }
+}
+
+/// A value that nothing says.
+pub(crate) fn of_nothing(field: TaskField) -> FieldOrigin {
+    FieldOrigin { field, value: String::new(), from: FieldFrom::Default, by: None, line: None }
 }
 
 /// Names on one line; none: there are none.
@@ -248,7 +264,7 @@ impl Maker<'_> {
             .map(|group| &self.plan.groups[group])
             .find(|group| says(&group.defaults));
         if let Some(group) = group {
-            return of(&group.origins).or_else(|| Some(without(FieldFrom::Group, Some(group.line))));
+            return of(&group.origins).or_else(|| Some(without(FieldFrom::Group, line_of(group))));
         }
         says(&self.plan.defaults)
             .then(|| of(&self.plan.origins).unwrap_or_else(|| without(FieldFrom::Header, None)))
@@ -295,6 +311,7 @@ impl Maker<'_> {
             | FieldFrom::Heading
             | FieldFrom::TaskList
             | FieldFrom::TableCell
+            | FieldFrom::Data
             | FieldFrom::Steps
             | FieldFrom::Title
             | FieldFrom::Group
@@ -320,7 +337,7 @@ impl Maker<'_> {
                 groups.find(|group| group.gate.as_ref() == Some(name)).map(|group| {
                     group.origins.iter().find(same).cloned().unwrap_or_else(|| FieldOrigin {
                         from: FieldFrom::Group,
-                        line: Some(group.line),
+                        line: line_of(group),
                         ..self.by_format(TaskField::Gate, String::new())
                     })
                 })
@@ -384,7 +401,7 @@ impl LinesOf<'_, '_> {
         }
         ancestors(&plan.groups, task.group)
             .find(|group| names(&self.lines.groups[*group]))
-            .and_then(|group| line(&plan.groups[group].origins).or(Some(plan.groups[group].line)))
+            .and_then(|group| line(&plan.groups[group].origins).or_else(|| line_of(&plan.groups[group])))
     }
 
     /// The heading that a barrier stands before: of the outermost group of the task that does not hold
@@ -395,6 +412,6 @@ impl LinesOf<'_, '_> {
         ancestors(&plan.groups, plan.tasks[self.to].group)
             .take_while(|group| !before.contains(group))
             .last()
-            .map(|group| plan.groups[group].line)
+            .and_then(|group| line_of(&plan.groups[group]))
     }
 }

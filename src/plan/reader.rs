@@ -77,9 +77,11 @@ fn too_many() -> Diagnostic {
 }
 
 pub(crate) fn not_utf8(bytes: &[u8], offset: usize) -> Diagnostic {
-    let before = String::from_utf8_lossy(&bytes[..offset]);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count();
-    let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count());
+    // All before the offset is UTF-8. Something stands there, so that its line is one.
+    let before = String::from_utf8_lossy(&bytes[..offset]) + "?";
+    let found = lines::Lines::new(&before);
+    let line = found.at(offset);
+    let column = before[found.start(line)..].chars().count() - 1;
     let place = Place { line: number(line), column: number(column), length: 1 };
     let byte = bytes.get(offset).copied().unwrap_or(0);
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);

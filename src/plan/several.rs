@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::assemble::ancestors;
 use super::names;
 use super::order;
 use super::reader;
@@ -18,6 +19,7 @@ use super::types::Plan;
 use super::types::PlanTask;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::CheckPlan;
 use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 
@@ -37,6 +39,14 @@ pub fn join(mut plans: Vec<(String, Plan)>) -> Plan {
             .map(|(shown, plan)| format!("{shown}: {} ({})", plan.format, plan.format_reason))
             .collect::<Vec<_>>()
             .join("; "),
+        parts: plans
+            .iter()
+            .map(|(shown, plan)| CheckPlan {
+                file: shown.clone(),
+                format: plan.format.clone(),
+                format_reason: plan.format_reason.clone(),
+            })
+            .collect(),
         ..Plan::default()
     };
     let mut used: BTreeSet<String> = BTreeSet::new();
@@ -45,7 +55,7 @@ pub fn join(mut plans: Vec<(String, Plan)>) -> Plan {
     for (number, (shown, plan)) in plans.iter_mut().enumerate() {
         wrappers.push(joined.groups.len());
         waited_for.push(std::mem::take(&mut plan.depends_on_plans));
-        add(&mut joined, number, shown, &names[number], std::mem::take(plan), &common, &mut used);
+        add(&mut joined, shown, &names[number], std::mem::take(plan), &common, &mut used);
     }
     for (number, wanted) in waited_for.iter().enumerate() {
         let group_of = |name: &String| {
@@ -69,7 +79,6 @@ pub fn join(mut plans: Vec<(String, Plan)>) -> Plan {
 /// Adds a plan as a group of its own.
 fn add(
     joined: &mut Plan,
-    number: usize,
     shown: &str,
     name: &str,
     plan: Plan,
@@ -82,11 +91,12 @@ fn add(
     joined.groups.push(Group {
         title,
         context: plan.preamble,
-        // Between plans their order on the command line is all there is.
-        line: u32::try_from(number).unwrap_or(u32::MAX - 1).saturating_add(1),
+        file: Some(shown.to_owned()),
+        line: 0,
         parallel: plan.mode_sequential.then_some(false),
         states_dependencies: true,
         defaults: plan.defaults,
+        origins: plan.origins,
         ..Group::default()
     });
     let moved = |dependency: Dependency| match dependency {
@@ -96,8 +106,12 @@ fn add(
     joined.groups.extend(plan.groups.into_iter().map(|group| Group {
         parent: Some(group.parent.map_or(wrapper, |parent| parent + first_group)),
         depends_on: group.depends_on.into_iter().map(moved).collect(),
+        file: group.file.or_else(|| Some(shown.to_owned())),
         ..group
     }));
+    joined
+        .implied
+        .extend(plan.implied.into_iter().map(|(first, task)| (first + first_task, task + first_task)));
     for task in plan.tasks {
         let id = free_id(&task.id, name, common.contains(&names::folded(task.id.as_str())), used);
         let mut held = task.held;
@@ -123,7 +137,10 @@ fn add(
         ignored.file.get_or_insert_with(|| shown.to_owned());
         ignored
     }));
-    joined.advice.extend(plan.advice);
+    joined.advice.extend(plan.advice.into_iter().map(|mut advice| {
+        advice.file.get_or_insert_with(|| shown.to_owned());
+        advice
+    }));
     joined.diagnostics.extend(plan.diagnostics.into_iter().map(|diagnostic| match diagnostic.file {
         Some(_) => diagnostic,
         None => diagnostic.in_file(shown),
@@ -132,10 +149,11 @@ fn add(
 
 /// Whether the plan `other` is meant by `name` in the plan `from`; both as shown.
 pub fn is_named(name: &str, from: &str, other: &str) -> bool {
-    let clean = |path: &str| path.replace('\\', "/").trim_start_matches("./").to_lowercase();
-    let (name, from, other) = (clean(name), clean(from), clean(other));
+    let slashed = |path: &str| path.replace('\\', "/").to_lowercase();
+    let (name, from, other) = (slashed(name), slashed(from), straight(&slashed(other)));
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let beside = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+    let beside = if folder.is_empty() { straight(&name) } else { straight(&format!("{folder}/{name}")) };
+    let name = straight(&name);
     let bare = other.rsplit('/').next().unwrap_or(&other);
     other == name
         || other == beside
@@ -147,6 +165,21 @@ pub fn is_named(name: &str, from: &str, other: &str) -> bool {
 fn is_of_phase(name: &str, id: &str) -> bool {
     let outer = name.split_once('-').zip(name.rsplit_once('-'));
     outer.is_some_and(|((phase, _), (_, plan))| id.split_once('-') == Some((phase, plan)))
+}
+
+/// A path without `.` and, as far as it holds what they lead out of, `..`.
+fn straight(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last()) {
+            (".", _) => {}
+            ("..", Some(last)) if !last.is_empty() && *last != ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// A file's name without its endings: `a.plan.md` is `a`.
@@ -232,7 +265,34 @@ fn across(joined: &mut Plan) {
             task.held.retain(|reason| *reason != HeldReason::MissingDependency(name.clone()));
         }
     }
-    let still: BTreeSet<String> = joined.tasks.iter().flat_map(|task| task.missing.iter().cloned()).collect();
+    let mut there: BTreeSet<(usize, String)> = BTreeSet::new();
+    for (index, group) in joined.groups.iter_mut().enumerate() {
+        let depends_on = &mut group.depends_on;
+        group.missing.retain(|name| match owners.get(&names::folded(name)) {
+            Some(Some(other)) => {
+                depends_on.push(Dependency::Task(*other));
+                there.insert((index, name.clone()));
+                false
+            }
+            Some(None) | None => true,
+        });
+    }
+    if !there.is_empty() {
+        let groups = &joined.groups;
+        for task in &mut joined.tasks {
+            let around: Vec<usize> = ancestors(groups, task.group).collect();
+            let own = &task.missing;
+            task.held.retain(|reason| match reason.missing() {
+                Some(name) => {
+                    own.contains(name) || !around.iter().any(|group| there.contains(&(*group, name.clone())))
+                }
+                None => true,
+            });
+        }
+    }
+    let of_tasks = joined.tasks.iter().flat_map(|task| &task.missing);
+    let of_groups = joined.groups.iter().flat_map(|group| &group.missing);
+    let still: BTreeSet<&str> = of_tasks.chain(of_groups).map(String::as_str).collect();
     joined.diagnostics.retain(|diagnostic| {
         diagnostic.code != "missing-dependency"
             || still.iter().any(|name| diagnostic.message.contains(&format!("`{name}`")))
@@ -261,10 +321,11 @@ pub enum PlanState {
     Open(usize),
 }
 
-/// What there is to say of a plan that `plan` names as its dependency, and that is in `state`.
-pub fn dependency_plan(name: &str, plan: &str, state: PlanState) -> Option<Diagnostic> {
+/// What there is to say of a plan that `plan` names as its dependency, and that is in `state`. `found` is
+/// its file, as `plan` is shown; where there is none, its name.
+pub fn dependency_plan(name: &str, found: &str, plan: &str, state: PlanState) -> Option<Diagnostic> {
     const CODE: &str = "plan-dependency";
-    let both = format!("to run both in order: --plan {name} --plan {plan}");
+    let both = format!("to run both in order: --plan {found} --plan {plan}");
     Some(match state {
         PlanState::Here | PlanState::Open(0) => return None,
         PlanState::Missing => Diagnostic::warning(
@@ -278,7 +339,7 @@ pub fn dependency_plan(name: &str, plan: &str, state: PlanState) -> Option<Diagn
             Place::WHOLE,
             format!("the plan depends on the plan `{name}`, of which nobody can say whether it is done"),
         )
-        .hint(format!("to see what is wrong with it: orchestrate check {name}")),
+        .hint(format!("to see what is wrong with it: orchestrate check {found}")),
         PlanState::Open(open) => {
             let tasks = if open == 1 { "1 open task".to_owned() } else { format!("{open} open tasks") };
             Diagnostic::warning(
@@ -331,6 +392,43 @@ mod tests {
     }
 
     #[test]
+    fn what_a_format_implies_and_where_things_stand_is_kept() {
+        let kiro = "\
+- [ ] 1. Start
+  - [ ] 1.1 one
+    - _Requirements: 1.1_
+  - [ ] 1.2 two
+    - _Requirements: 1.2_
+
+## Task Dependency Graph
+
+```json
+{\"waves\": [{\"id\": 1, \"tasks\": [\"1.2\"]}, {\"id\": 2, \"tasks\": [\"1.1\"]}]}
+```
+";
+        let alone = joined(&[("k.md", kiro)]);
+        assert!(edges(&alone).contains(&"1.2>1.1".to_owned()), "{:?}", edges(&alone));
+        let both = joined(&[
+            (
+                "a.md",
+                "---\norchestrate:\n  agent: kilo\n---\n## P\n\n- [ ] T1: one\n- [ ] T2: two\n\nT1 before T2.\n",
+            ),
+            ("k.md", kiro),
+        ]);
+        let of_kiro: Vec<String> = edges(&both).into_iter().filter(|edge| edge.starts_with("1.")).collect();
+        assert_eq!(of_kiro, edges(&alone));
+        let files: Vec<(&str, u32)> =
+            both.groups.iter().map(|group| (group.file.as_deref().unwrap(), group.line)).collect();
+        assert_eq!(files, [("a.md", 0), ("a.md", 5), ("k.md", 0), ("k.md", 1)]);
+        assert!(both.advice.iter().all(|advice| advice.file.as_deref() == Some("a.md")));
+        assert!(!both.groups[0].origins.is_empty(), "where its defaults came from is known");
+        assert_eq!(
+            both.parts.iter().map(|part| part.format.as_str()).collect::<Vec<_>>(),
+            ["generic", "kiro"]
+        );
+    }
+
+    #[test]
     fn ids_that_collide_get_the_name_of_their_plan() {
         let text = "- [ ] T001 one\n- [ ] T002 two\n  - Depends on: T001\n";
         let plan = joined(&[("specs/001-login/tasks.md", text), ("specs/002-pay/tasks.md", text)]);
@@ -379,8 +477,17 @@ mod tests {
             .filter(|d| d.code == "missing-dependency")
             .map(|d| d.message.as_str())
             .collect();
-        assert_eq!(told, ["task `T004` depends on `T009`, which the plan does not have"]);
+        assert_eq!(told, ["task `T004` depends on `T009`, which the plan does not have: it is held"]);
         assert!(plan.tasks[2].held.is_empty());
+        // The same of what groups wait for.
+        let plan = joined(&[
+            ("a.md", "- [ ] T001 one\n- [ ] T002 two\n"),
+            ("b.md", "## P\n\n- **Depends on**: T002, T009\n\n- [ ] T003 three\n- [ ] T004 four\n"),
+        ]);
+        assert!(edges(&plan).contains(&"T002>T003".to_owned()), "{:?}", edges(&plan));
+        assert_eq!(plan.tasks[2].held, [HeldReason::MissingDependency("T009".to_owned())]);
+        let told = plan.diagnostics.iter().filter(|d| d.code == "missing-dependency");
+        assert_eq!(told.map(|d| d.message.as_str()).collect::<Vec<_>>().len(), 1);
     }
 
     #[test]
@@ -394,6 +501,9 @@ mod tests {
     fn plans_are_named_in_many_ways() {
         assert!(is_named("01_first.plan.md", "p/02.plan.md", "p/01_first.plan.md"));
         assert!(is_named("01_first", "p/02.plan.md", "p/01_first.plan.md"));
+        assert!(is_named("../a/tasks.md", "specs/b/tasks.md", "specs/a/tasks.md"));
+        assert!(is_named("./../x.md", "p/y.md", "x.md"));
+        assert!(!is_named("../../a/tasks.md", "specs/b/tasks.md", "specs/a/tasks.md"));
         assert!(is_named("./p/a.md", "b.md", "p/a.md"));
         assert!(is_named("p\\a.md", "b.md", "p/a.md"));
         assert!(!is_named("q/a.md", "b.md", "p/a.md"));
@@ -410,10 +520,17 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_plan_that_is_no_part_of_the_run() {
-        assert_eq!(dependency_plan("a.md", "b.md", PlanState::Open(0)), None);
-        assert_eq!(dependency_plan("a.md", "b.md", PlanState::Here), None);
-        let open = dependency_plan("a.md", "b.md", PlanState::Open(2)).unwrap();
-        assert!(open.message.contains("2 open tasks") && open.hints[0].contains("--plan a.md --plan b.md"));
-        assert!(dependency_plan("a.md", "b.md", PlanState::Missing).unwrap().message.contains("not there"));
+        assert_eq!(dependency_plan("a.md", "a.md", "b.md", PlanState::Open(0)), None);
+        assert_eq!(dependency_plan("a.md", "a.md", "b.md", PlanState::Here), None);
+        let open = dependency_plan("a.md", "plans/a.md", "b.md", PlanState::Open(2)).unwrap();
+        assert!(
+            open.message.contains("2 open tasks") && open.hints[0].contains("--plan plans/a.md --plan b.md")
+        );
+        assert!(
+            dependency_plan("a.md", "a.md", "b.md", PlanState::Missing)
+                .unwrap()
+                .message
+                .contains("not there")
+        );
     }
 }

@@ -5,12 +5,14 @@
 //! `--explain` nothing is cut out, and all that the reader decided follows.
 
 mod groups;
+mod places;
 mod rest;
 mod told;
 mod waves;
 
 use std::collections::BTreeMap;
 
+use self::places::Places;
 use crate::model::check::CheckTask;
 use crate::model::check::PlanCheck;
 use crate::model::check::Severity;
@@ -20,6 +22,7 @@ use crate::model::task::TaskKind;
 use crate::plan::printed::count;
 use crate::plan::printed::cut;
 use crate::plan::printed::line;
+use crate::plan::printed::pad;
 use crate::plan::printed::plain;
 use crate::plan::printed::width;
 
@@ -44,6 +47,15 @@ const ANY: &str = "any free";
 
 /// Columns of `after T001 (explicit)`, with a mark or two.
 const SHORT_WAIT: usize = 26;
+
+/// The columns that ids may take on any terminal.
+const MOST_ID: usize = 20;
+
+/// For titles of so many columns long ids need not make room.
+const ENOUGH_TITLE: usize = 24;
+
+/// A title in fewer columns is left out.
+const LEAST_TITLE: usize = 6;
 
 /// Kinds of agents that the headline names.
 const MOST_AGENTS: usize = 4;
@@ -73,7 +85,7 @@ pub fn render_check(check: &PlanCheck, style: CheckStyle) -> String {
 }
 
 fn headline(check: &PlanCheck, style: CheckStyle, out: &mut String) {
-    line(out, &format!("{}   {} ({})", plain(&check.plan), check.format, plain(&check.format_reason)));
+    plans(check, out);
     let all = check.tasks.len();
     let done = check.tasks.iter().filter(|task| task.status == PlanStatus::Done).count();
     let skipped = check.tasks.iter().filter(|task| task.status == PlanStatus::Skipped).count();
@@ -100,6 +112,24 @@ fn headline(check: &PlanCheck, style: CheckStyle, out: &mut String) {
         }
     }
     line(out, &text);
+}
+
+/// What was read, and as what.
+fn plans(check: &PlanCheck, out: &mut String) {
+    let read_as = |format: &str, reason: &str| {
+        if reason.is_empty() { String::new() } else { format!("   {format} ({})", plain(reason)) }
+    };
+    if check.plans.is_empty() {
+        let read_as = read_as(&check.format, &check.format_reason);
+        line(out, &format!("{}{read_as}", plain(&check.plan)));
+        return;
+    }
+    line(out, &format!("{} as one", count(check.plans.len(), "plan", "plans")));
+    let widest = check.plans.iter().map(|plan| width(&plain(&plan.file))).max().unwrap_or(0);
+    for plan in &check.plans {
+        let file = pad(&plain(&plan.file), widest);
+        line(out, &format!("  {file}{}", read_as(&plan.format, &plan.format_reason)));
+    }
 }
 
 /// Who would do the work: `by kilo (3), any free agent (2)`.
@@ -144,6 +174,9 @@ fn is_held(task: &CheckTask) -> bool {
 struct Page<'c> {
     check: &'c PlanCheck,
     style: CheckStyle,
+    /// What files are called.
+    places: Places<'c>,
+    /// Columns of ids. A longer one takes room from its title.
     id: usize,
     place: usize,
     /// Nothing: all tasks ask for the same, which the headline says.
@@ -156,19 +189,37 @@ struct Page<'c> {
 impl<'c> Page<'c> {
     fn new(check: &'c PlanCheck, style: CheckStyle) -> Self {
         let widest = |of: &dyn Fn(&CheckTask) -> usize| check.tasks.iter().map(of).max().unwrap_or(0);
-        let id = widest(&|task| width(&plain(task.id.as_str())));
-        let place = widest(&|task| task.line.to_string().len() + 1);
+        let places = Places::new(check, style);
+        let place = widest(&|task| width(&places.of_task(task)));
         let mut asked = check.tasks.iter().filter(|task| task.wave > 0).map(asks_for);
         let first = asked.next();
         let same = first.is_none_or(|first| asked.all(|other| other == first));
         let agent = if same { 0 } else { widest(&|task| width(&asks_for(task))).min(style.width / 5).max(8) };
         let title = widest(&|task| width(&shown_title(task)));
         let gaps = 2 + 2 + 2 + if agent > 0 { 2 } else { 0 };
-        let rest = style.width.saturating_sub(id + place + agent + gaps);
         // A third of what is left is for what a task waits for, and never less than a short wait needs.
-        let title = title.min(rest.saturating_sub((rest / 3).max(SHORT_WAIT)).max(10));
+        let for_titles = |id: usize| {
+            let rest = style.width.saturating_sub(id + place + agent + gaps);
+            rest.saturating_sub((rest / 3).max(SHORT_WAIT))
+        };
+        let mut id = widest(&|task| width(&plain(task.id.as_str())));
+        if for_titles(id) < title.min(ENOUGH_TITLE) {
+            id = id.min((style.width / 4).max(MOST_ID));
+        }
+        let title = title.min(for_titles(id).max(10));
         let run = check.tasks.iter().filter(|task| task.wave > 0).count();
-        Self { check, style, id, place, agent, title, big: run > BIG && !style.explain }
+        Self { check, style, places, id, place, agent, title, big: run > BIG && !style.explain }
+    }
+
+    /// Id, title and line of a task, each in its column.
+    fn start(&self, task: &CheckTask) -> String {
+        let id = pad(&plain(task.id.as_str()), self.id);
+        let room = self.title.saturating_sub(width(&id) - self.id);
+        let title = shown_title(task);
+        // A few letters of a title that the id was made of say nothing.
+        let title = if room < LEAST_TITLE && width(&title) > room { String::new() } else { title };
+        let title = pad(&self.cut(&title, room), room);
+        format!("  {id}  {title}  {}", pad(&self.places.of_task(task), self.place))
     }
 
     fn cut(&self, text: &str, columns: usize) -> String {
@@ -194,12 +245,4 @@ impl<'c> Page<'c> {
 /// The title, or nothing where the id is all of it.
 fn shown_title(task: &CheckTask) -> String {
     if task.title == task.id.as_str() { String::new() } else { plain(&task.title) }
-}
-
-/// `:12`, or `tasks.md:12` for a task of another file.
-fn place_of(task: &CheckTask) -> String {
-    match &task.file {
-        Some(file) => format!("{}:{}", plain(file), task.line),
-        None => format!(":{}", task.line),
-    }
 }

@@ -3,6 +3,7 @@
 use crate::diagnostics::Diagnostic;
 use crate::model::check::Advice;
 use crate::model::check::CheckEdge;
+use crate::model::check::CheckPlan;
 use crate::model::check::FieldOrigin;
 use crate::model::check::Ignored;
 use crate::model::ids::TaskId;
@@ -138,7 +139,9 @@ pub struct Group {
     pub title: String,
     /// What stands between its heading and its first task: goal and context for its tasks.
     pub context: String,
-    /// 1-based.
+    /// The file it stands in, as shown, where that is not the plan itself.
+    pub file: Option<String>,
+    /// 1-based; 0: it is all of its file, one of several plans.
     pub line: u32,
     /// The group around it.
     pub parent: Option<usize>,
@@ -241,6 +244,8 @@ pub struct Plan {
     pub format: String,
     /// Why that one.
     pub format_reason: String,
+    /// Where it is several plans joined: each of them.
+    pub parts: Vec<CheckPlan>,
     /// What stands before the first task's group, and sections of criteria: goal, constraints and
     /// acceptance, for every task.
     pub preamble: String,

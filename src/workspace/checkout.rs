@@ -55,6 +55,13 @@ impl Checkout {
         }
     }
 
+    /// Looks at these files too, of which plans that are folders are made.
+    #[must_use]
+    pub fn with_folder_files(mut self, files: impl Iterator<Item = PathBuf>) -> Self {
+        self.plans.watch(files);
+        self
+    }
+
     /// Watches over the tests and checks in the checkout too, for tasks that are verified by the commands
     /// `own`, each by some, and `wide`, each by all. `git` is the program; none: it is not installed.
     #[must_use]

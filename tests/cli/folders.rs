@@ -72,3 +72,27 @@ fn a_folder_without_a_plan_lists_what_might_be_one() {
     project.write("docs/a.md", "# A\n");
     let _ = project.run(["--plan", "docs"]).expect(3).says("docs/a.md");
 }
+
+#[test]
+fn a_file_of_a_folder_that_is_changed_meanwhile_is_told() {
+    let project = Project::new();
+    project.write("backlog/tasks/task-1 - One.md", card("task-1", "Done", ""));
+    let plan = "- [ ] T1 Writes\n  - Agent: command\n  - Command: `echo more >> backlog/tasks/*One.md`\n\
+                - [ ] T2 Next\n  - Agent: command\n  - Command: `true`\n";
+    project.write("plan.md", plan);
+    let ran = project.run(["--plan", "plan.md", "--plan", "backlog", "--output", "ndjson"]).expect(0);
+    let told = ran.stdout.lines().filter(|line| line.contains("\"kind\":\"plan_changed\"")).count();
+    assert_eq!(told, 1, "{}", ran.stdout);
+}
+
+#[test]
+fn the_folder_that_one_is_in_has_a_name() {
+    let project = Project::new();
+    backlog(&project);
+    let checked = project.run(["check", "."]).expect(0).says("--> backlog/tasks/task-3 - Three.md:5");
+    assert!(checked.stdout.starts_with(".   backlog ("), "{}", checked.stdout);
+    // Boxes of its files are told with the file.
+    assert!(checked.stdout.contains("Two.md:10    1 box, acceptance"), "{}", checked.stdout);
+    let document = project.run(["check", ".", "--output", "json"]).expect(0).json();
+    assert_eq!(document["ignored"][0]["file"], "backlog/completed/task-1 - One.md", "{document}");
+}

@@ -57,7 +57,11 @@ fn until(what: &str, mut seen: impl FnMut() -> bool) {
 
 /// A run on `here` whose first two tasks are under way, in Redis too; with its id.
 fn under_way(server: &RedisServer, here: &Project) -> (Followed, String) {
-    let mut run = Followed::start(here, &["--plan", "plan.md"]);
+    under_way_with(server, here, &["--plan", "plan.md"])
+}
+
+fn under_way_with(server: &RedisServer, here: &Project, plans: &[&str]) -> (Followed, String) {
+    let mut run = Followed::start(here, plans);
     run.until("start");
     let running = |task: &str| {
         server.get(&format!("shop:task:{task}:status")).is_some_and(|text| text.contains("running"))
@@ -386,4 +390,41 @@ fn a_plan_that_was_read_again_elsewhere_comes_back_with_the_run() {
     let _ = here.run(["retry"]).expect(0);
     assert_eq!(events(&here, &id), events(&there, &id));
     let _ = here.run(["state", "verify"]).expect(0);
+}
+
+#[test]
+fn several_plans_and_a_folder_go_on_elsewhere() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (checkout(&server, "anvil"), checkout(&server, "bench"));
+    let more = "- [ ] T9: Other\n  - Agent: command\n  - Depends on: 3\n  - Command: `touch other`\n";
+    let card = |id: &str| format!("---\nid: {id}\ntitle: A card\nstatus: Done\n---\n");
+    for machine in [&here, &there] {
+        machine.write("more.md", more);
+        machine.write("backlog/tasks/task-1 - Card.md", card("card-1"));
+    }
+    let plans = ["--plan", "plan.md", "--plan", "more.md", "--plan", "backlog"];
+    let (run, id) = under_way_with(&server, &here, &plans);
+    run.kill_supervisor();
+    let _ = run.end().expect(70);
+    let_lapse(&server, &id);
+    there.write("go", "");
+    let _ = there.run(["resume"]).expect(0);
+    assert!(there.has("three") && there.has("other"));
+    let kept = format!("plans/agent-shared/runs/{id}");
+    assert_eq!(there.read(&format!("{kept}/plan-2.md")), more);
+    assert!(there.read(&format!("{kept}/plan-3.md")).contains("task-1 - Card.md"));
+
+    // The plans are read again there, all three of them.
+    let added = "- [ ] T10: Added\n  - Agent: command\n  - Command: `touch added`\n";
+    there.write("more.md", more.to_owned() + added);
+    there.write("backlog/tasks/task-2 - Card.md", card("card-2"));
+    let look = there.run(["resume", "--replan", "--dry-run"]).expect(0);
+    assert!(look.stdout.contains("touch added"), "{}", look.stdout);
+    let _ = there.run(["resume", "--replan"]).expect(0);
+    assert!(there.has("added"));
+    assert!(there.read(&format!("{kept}/plan-3.md")).contains("task-2 - Card.md"));
+    let status = here.run(["status", "--output", "json"]).expect(0).json();
+    assert_eq!(status["status"], "succeeded");
+    assert_eq!(events(&here, &id), events(&there, &id));
+    verified(&there);
 }

@@ -88,7 +88,7 @@ fn a_plan_that_is_waited_for_and_not_named_is_told() {
         "{}",
         checked.stderr
     );
-    assert!(checked.stderr.contains("--plan first.md --plan plans/second.md"), "{}", checked.stderr);
+    assert!(checked.stderr.contains("--plan plans/first.md --plan plans/second.md"), "{}", checked.stderr);
     project.write("plans/first.md", FIRST.replace("[ ]", "[x]"));
     let done = project.run(["check", "second"]).expect(0);
     assert!(!done.stderr.contains("depends on the plan"), "{}", done.stderr);

@@ -61,11 +61,12 @@ Examples:
   orchestrate resume --replan        the plan was changed: say what is different, and go on with it
   orchestrate resume --replan --dry-run   only say it
 
-A run goes on with its plan as it read it. With --replan the plan is read again, in the way and with
-the selection that the run began with, and what is different is printed, new commands first. What
-succeeded stays so. A task that failed and was changed is run again; one that the plan dropped, or
-calls done, is skipped. A run keeps the ids of its tasks: one that only got another number is known by
-its title, and another task under the id of one that was begun gets an id of its own (`3-2`).
+A run goes on with its plan as it read it. With --replan the plan is read again, in the way and
+with the selection that the run began with, and what is different is printed, new commands
+first. What succeeded stays so. A task that failed and was changed is run again; one that the
+plan dropped, or calls done, is skipped. A run keeps the ids of its tasks: one that only got
+another number is known by its title, and another task under the id of one that was begun gets
+an id of its own (`3-2`).
 
 With Redis a run of another machine is taken over once its lease has lapsed, half a minute after its
 supervisor was last seen. It goes on in a checkout of the same repository that has its plan.")]
@@ -473,8 +474,8 @@ Examples:
   orchestrate alert test ops          to the one with this name, or number
   orchestrate alert test --output json
 
-Ends with 0 if each was taken, 1 if one was not, 3 if the configuration of one is invalid, 4 if there
-is none. Each is tried once.")]
+Ends with 0 if each was taken, 1 if one was not, 3 if the configuration of one is invalid, 4 if
+there is none. Each is tried once.")]
     Test {
         /// The alert's name, or its number from 1; left out: all
         #[arg(value_name = "NAME")]
@@ -491,10 +492,11 @@ Examples:
   orchestrate convert tasks.json | orchestrate check -  the same tasks and edges
   orchestrate convert plan.md --output json | jq '.lost'
 
-The native plan is read back before it is given out: ids, titles, statuses, keys, texts and what waits for
-what are the same; what could not be kept is said on standard error. Its front matter says `format: native`,
-by which it is read without guesses: headings are groups, boxes are tasks, the list directly below them
-holds their keys, and nothing else is. Secrets of the plan are in it as they stand.")]
+The native plan is read back before it is given out: ids, titles, statuses, keys, texts and what
+waits for what are the same; what could not be kept is said on standard error. Its front matter
+says `format: native`, by which it is read without guesses: headings are groups, boxes are
+tasks, the list directly below them holds their keys, and nothing else is. Secrets of the plan
+are in it as they stand.")]
 pub struct ConvertCommand {
     /// The plan: a file, a bare name, or `-` for standard input
     #[arg(value_name = "FILE")]
@@ -518,10 +520,10 @@ Examples:
   orchestrate fmt --check plans/*.md   only show what would change; exits with 1 then
   orchestrate fmt - < plan.md          from standard input to standard output
 
-Keys get their names in bold and their order, paths stand in backticks, lists have commas, durations units:
-`- timeout: 1200` becomes `- **Timeout**: 20m`. Only the lists of keys of tasks and groups are changed, as the
-reader reads them; every other byte stays. Plans that another tool writes are left alone, and so are plans
-with mistakes.")]
+Keys get their names in bold and their order, paths stand in backticks, lists have commas,
+durations units: `- timeout: 1200` becomes `- **Timeout**: 20m`. Only the lists of keys of tasks
+and groups are changed, as the reader reads them; every other byte stays. Plans that another
+tool writes are left alone, and so are plans with mistakes.")]
 pub struct FmtCommand {
     /// The plans: files, bare names, or `-` for standard input
     #[arg(value_name = "FILE", required = true)]

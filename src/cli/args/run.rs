@@ -83,12 +83,13 @@ Examples:
   orchestrate check phase3.md --graph dot | dot -Tsvg > order.svg
   orchestrate check phase3.md --output json | jq '.edges'
 
-Nothing is run. A wave holds what could start together; `:12` is a line of the plan. Beside each task
-stands who does it, what it waits for, and the rule that made it wait: `explicit` (the plan says so),
-`barrier` (its group comes after another), `order` (numbers, marks), `file` (both touch one: never at
-the same time). What is left out is listed with the reason. Order in sentences and diagrams makes no
-edge; --explain shows it beside the edges used, --use-diagrams takes Mermaid arrows as dependencies.
-With --output json one document of the schema `plan-check/v1` has all of that.";
+Nothing is run. A wave holds what could start together; `:12` is a line of the plan. Beside each
+task stands who does it, what it waits for, and the rule that made it wait: `explicit` (the plan
+says so), `barrier` (its group comes after another), `order` (numbers, marks), `file` (both
+touch one: never at the same time). What is left out is listed with the reason. Order in
+sentences and diagrams makes no edge; --explain shows it beside the edges used, --use-diagrams
+takes Mermaid arrows as dependencies. With --output json one document of the schema
+`plan-check/v1` has all of that.";
 
 /// The name of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]

@@ -15,9 +15,10 @@ Examples:
   orchestrate models simulate phase3.md --scenario empty.toml --allow-paid --reason 'to see what it costs'
   orchestrate models simulate phase3.md --scenario outage.toml --output json | jq .money
 
-The plan and the configuration are read as `run` reads them, and the same decisions are made; time is
-not waited for. No process is started, nothing is claimed and nothing is written: --report, --nested
-and --dry-run change nothing here. docs/simulation.md says what a scenario may hold.
+The plan and the configuration are read as `run` reads them, and the same decisions are made;
+time is not waited for. No process is started, nothing is claimed and nothing is written:
+--report, --nested and --dry-run change nothing here. docs/simulation.md says what a scenario
+may hold.
 
 Ends with 0 when the run was simulated to its end, whatever came of it: what `run` would end with
 stands in the output. Otherwise as `run`: 2 for wrong use, 3 for a plan, configuration or scenario

@@ -343,3 +343,14 @@ fn every_advised_command_can_be_typed() {
     }
     drop(refused(&["resume", "--dry-run"]));
 }
+
+#[test]
+fn help_is_written_in_lines_that_are_not_broken_again() {
+    let command = Cli::command();
+    for one in std::iter::once(&command).chain(command.get_subcommands()) {
+        let after = one.get_after_help().or_else(|| one.get_after_long_help());
+        for line in after.map(ToString::to_string).unwrap_or_default().lines() {
+            assert!(line.chars().count() <= 100, "`{}`: {line}", one.get_name());
+        }
+    }
+}

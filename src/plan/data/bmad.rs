@@ -10,11 +10,14 @@ use super::draft;
 use super::draft::Draft;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::TaskField;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::origins;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
 use crate::plan::types::Group;
@@ -125,11 +128,33 @@ fn stories(list: &[Value], lines: &Lines<'_>, draft: &mut Draft) {
         if open && flag(story, "done_checkpoint", line, draft) {
             after = Some(id.clone());
         }
+        let end = written.get(index + 1).filter(|_| in_step).map_or(lines.len(), |(_, line)| *line);
+        let at = |key: &str| key_line(lines, line, end, key);
+        task.origins.push(origins::of_key(TaskField::Id, FieldFrom::Data, "id", line));
+        task.origins.push(match task.status {
+            PlanStatus::Open if text("status").is_none() => origins::of_nothing(TaskField::Status),
+            PlanStatus::Open | PlanStatus::InProgress | PlanStatus::Done | PlanStatus::Skipped => {
+                origins::of_key(TaskField::Status, FieldFrom::Data, "status", at("status"))
+            }
+        });
         let owner = Dependency::Task(draft.task(task, None));
+        let depends_at = ["depends_on", "dependencies"].into_iter().find(|key| story.get(key).is_some());
+        let place = Place::line(depends_at.map_or(line, at));
         for name in card::texts(depends(story).as_ref()) {
-            draft.wish(owner, &name, Place::line(line), None);
+            draft.wish(owner, &name, place, None);
         }
     }
+}
+
+/// The line of a key of the story whose `id` stands on line `first` (from 1), before line `end` (from 0);
+/// else the line of the id.
+fn key_line(lines: &Lines<'_>, first: u32, end: usize, key: &str) -> u32 {
+    let start = usize::try_from(first).unwrap_or(1).saturating_sub(1);
+    let is = |line: &usize| {
+        let text = lines.get(*line).trim_start().trim_start_matches(['-', '{', ' ']);
+        text.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))
+    };
+    (start..end).find(is).map_or(first, number)
 }
 
 fn flag(story: &Value, key: &str, line: u32, draft: &mut Draft) -> bool {
@@ -198,6 +223,8 @@ fn sprint(value: &Value, lines: &Lines<'_>, options: &ReadOptions) -> Plan {
         let mut task = draft::task(key, &title, line);
         task.status = card::status_of(&mut draft, status, Place::line(line));
         task.group = epics.get(epic).copied();
+        task.origins.push(origins::of_key(TaskField::Id, FieldFrom::Data, key, line));
+        task.origins.push(origins::of_key(TaskField::Status, FieldFrom::Data, key, line));
         task.ordered = true;
         task.states_dependencies = false;
         if let Some(place) = &place {

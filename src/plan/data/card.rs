@@ -8,7 +8,10 @@ use super::draft;
 use super::draft::Draft;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
 use crate::model::check::Ignored;
+use crate::model::check::TaskField;
 use crate::model::task::FileClaim;
 use crate::model::task::FileVerb;
 use crate::model::task::PlanStatus;
@@ -16,6 +19,7 @@ use crate::plan::facts;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::origins;
 use crate::plan::references;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
@@ -136,8 +140,9 @@ fn story_id(title: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads a file that is the whole plan.
-pub(crate) fn read(text: &str, lines: &Lines<'_>, kind: Kind, path: Option<&str>, draft: &mut Draft) {
-    let mut card = of(text, lines, kind, path);
+pub(crate) fn read(lines: &Lines<'_>, kind: Kind, path: Option<&str>, draft: &mut Draft) {
+    draft.from = FieldFrom::FrontMatter;
+    let mut card = of(lines, kind, path);
     let status = card.status.take();
     for diagnostic in card.diagnostics.drain(..) {
         draft.tell(diagnostic);
@@ -166,7 +171,7 @@ pub(crate) fn status_of(draft: &mut Draft, text: &str, place: Place) -> PlanStat
 }
 
 /// What a file says.
-pub(crate) fn of(text: &str, lines: &Lines<'_>, kind: Kind, path: Option<&str>) -> Card {
+pub(crate) fn of(lines: &Lines<'_>, kind: Kind, path: Option<&str>) -> Card {
     let inside = matter(lines);
     let mut diagnostics = Vec::new();
     let value = inside.clone().map(|inside| yaml(lines, inside, &mut diagnostics)).unwrap_or_default();
@@ -216,7 +221,6 @@ pub(crate) fn of(text: &str, lines: &Lines<'_>, kind: Kind, path: Option<&str>) 
         }
         Kind::Story => story_status(lines, body_start),
     };
-    let _ = text;
     task.parallel = value.get("parallel").and_then(Value::as_bool);
     let wishes =
         ["dependencies", "depends_on"].into_iter().filter(|key| value.get(key).is_some()).flat_map(|key| {
@@ -224,6 +228,34 @@ pub(crate) fn of(text: &str, lines: &Lines<'_>, kind: Kind, path: Option<&str>) 
             texts(value.get(key)).into_iter().map(move |text| (text, place))
         });
     let wishes = wishes.filter(|(text, _)| !references::is_none(text)).collect();
+    let from = FieldFrom::FrontMatter;
+    let said = [
+        (TaskField::Priority, "priority", task.own.priority.is_some()),
+        (TaskField::Agent, "assignee", task.own.agent.is_some()),
+        (TaskField::Files, "modified_files", !task.files.is_empty()),
+        (TaskField::Parallel, "parallel", task.parallel.is_some()),
+    ];
+    for (field, key, _) in said.into_iter().filter(|(_, _, said)| *said) {
+        task.origins.push(origins::of_key(field, from, key, at(key).line));
+    }
+    task.origins.push(match kind {
+        Kind::Backlog => origins::of_key(TaskField::Id, from, "id", line),
+        Kind::CodeTask | Kind::Numbered => {
+            FieldOrigin { by: None, ..origins::of_key(TaskField::Id, FieldFrom::Format, "", line) }
+        }
+        Kind::Story => {
+            FieldOrigin { by: None, ..origins::of_key(TaskField::Id, FieldFrom::Heading, "", line) }
+        }
+    });
+    task.origins.push(match (&status, kind) {
+        (None, _) => origins::of_nothing(TaskField::Status),
+        (Some((_, place)), Kind::Story) => {
+            FieldOrigin { by: None, ..origins::of_key(TaskField::Status, FieldFrom::Header, "", place.line) }
+        }
+        (Some((_, place)), Kind::Backlog | Kind::CodeTask | Kind::Numbered) => {
+            origins::of_key(TaskField::Status, from, "status", place.line)
+        }
+    });
     Card {
         task,
         parent: text_of(&value, "parent_task_id").or_else(|| text_of(&value, "parent")),

@@ -10,12 +10,15 @@ use std::ops::Range;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
+use crate::model::check::TaskField;
 use crate::model::ids::TaskId;
 use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::model::task::TaskKind;
-use crate::plan::assemble::ancestors;
 use crate::plan::formats::Format;
+use crate::plan::groups;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
 use crate::plan::names;
@@ -37,8 +40,8 @@ const MOST_TOLD: usize = 50;
 /// Lines that are longer are not counted through, in bytes.
 const LONG_LINE: usize = 4_096;
 
-/// So many reasons hold a task as well as all of them.
-const FEW: usize = 5;
+/// The most dependencies of one task whose lines are kept.
+const MOST_PLACES: usize = 256;
 
 /// A dependency as written.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub(crate) struct Draft {
     pub(crate) plan: Plan,
     /// The file that is being read, where the plan has several.
     pub(crate) file: Option<String>,
+    /// What the keys of that file stand in.
+    pub(crate) from: FieldFrom,
     exact: BTreeMap<String, Dependency>,
     folded: BTreeMap<String, Dependency>,
     lines: BTreeMap<String, (u32, Option<String>)>,
@@ -112,6 +117,7 @@ impl Draft {
         Self {
             plan,
             file: None,
+            from: FieldFrom::Data,
             exact: BTreeMap::new(),
             folded: BTreeMap::new(),
             lines: BTreeMap::new(),
@@ -141,8 +147,9 @@ impl Draft {
     }
 
     /// Adds a group. Its number is its id.
-    pub(crate) fn group(&mut self, group: Group, short: Option<&str>) -> usize {
+    pub(crate) fn group(&mut self, mut group: Group, short: Option<&str>) -> usize {
         let index = self.plan.groups.len();
+        group.file.clone_from(&self.file);
         let id = group.number.clone().unwrap_or_default();
         self.known(&id, short, group.parent, group.line, Dependency::Group(index));
         self.plan.groups.push(group);
@@ -199,6 +206,19 @@ impl Draft {
         }
         if self.wishes.len() <= MOST_WISHES {
             let (text, file) = (text.trim().to_owned(), self.file.clone());
+            let origins = match owner {
+                Dependency::Task(task) => &mut self.plan.tasks[task].origins,
+                Dependency::Group(group) => &mut self.plan.groups[group].origins,
+            };
+            if origins.len() < MOST_PLACES {
+                origins.push(FieldOrigin {
+                    field: TaskField::DependsOn,
+                    value: titles::short(&text, 60),
+                    from: self.from,
+                    by: None,
+                    line: Some(place.line).filter(|line| *line > 0),
+                });
+            }
             self.wishes.push(Wish { owner, text, place, file, near });
         }
     }
@@ -270,7 +290,7 @@ impl Draft {
             group.depends_on.sort_unstable();
             group.depends_on.dedup();
         }
-        self.held_by_groups();
+        groups::hold_members(&mut self.plan);
         self.plan
     }
 
@@ -302,20 +322,6 @@ impl Draft {
         let mut diagnostic = Diagnostic::warning("missing-dependency", wish.place, message).hint(hint);
         diagnostic.file.clone_from(&wish.file);
         self.plan.diagnostics.push(diagnostic);
-    }
-
-    /// What a group waits for and the plan does not have holds all of its tasks.
-    fn held_by_groups(&mut self) {
-        let groups = &self.plan.groups;
-        if groups.iter().all(|group| group.missing.is_empty()) {
-            return;
-        }
-        for task in self.plan.tasks.iter_mut().filter(|task| !task.status.is_met()) {
-            for group in ancestors(groups, task.group) {
-                let missing = groups[group].missing.iter().take(FEW).cloned();
-                task.held.extend(missing.map(HeldReason::MissingDependency));
-            }
-        }
     }
 }
 

@@ -8,9 +8,14 @@ use std::collections::BTreeSet;
 use super::card;
 use super::card::Card;
 use super::draft::Draft;
+use super::size;
 use super::task_text;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
+use crate::model::check::Ignored;
+use crate::model::check::TaskField;
 use crate::model::task::PlanStatus;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
@@ -169,7 +174,7 @@ pub fn read_folder(files: &[PlanFile], options: &ReadOptions) -> Plan {
             continue;
         };
         formats.insert(kind.format());
-        cards.push((kind, file.path.clone(), card::of(text, &lines, kind, Some(&file.path))));
+        cards.push((kind, file.path.clone(), card::of(&lines, kind, Some(&file.path))));
     }
     reason(&mut draft, &formats, &cards);
     join(&mut draft, cards);
@@ -179,6 +184,7 @@ pub fn read_folder(files: &[PlanFile], options: &ReadOptions) -> Plan {
         draft.tell(Diagnostic::error("no-tasks", Place::WHOLE, message));
     }
     let mut plan = draft.finish(options);
+    size::fit(&mut plan, options);
     reader::close(&mut plan);
     plan
 }
@@ -238,6 +244,7 @@ fn join(draft: &mut Draft, mut cards: Vec<(card::Kind, String, Card)>) {
     for (index, card) in cards.into_iter().enumerate() {
         let Some((kind, file, mut card)) = card else { continue };
         draft.file = Some(file);
+        draft.from = FieldFrom::FrontMatter;
         tell(draft, &mut card);
         let parent = parent_of[index].and_then(|parent| made.get(&parent).copied());
         card.task.group = parent;
@@ -248,7 +255,6 @@ fn join(draft: &mut Draft, mut cards: Vec<(card::Kind, String, Card)>) {
         if let Some((status, place)) = card.status.take() {
             card.task.status = card::status_of(draft, &status, place);
         }
-        // Its boxes are not told: a line alone does not say in which file it stands.
         let id = card.task.id.as_str().to_owned();
         let owner = Dependency::Task(draft.task(card.task, None));
         draft.alias(&short(&id), owner);
@@ -258,14 +264,21 @@ fn join(draft: &mut Draft, mut cards: Vec<(card::Kind, String, Card)>) {
     }
 }
 
+/// What is to be told of a file, and its boxes, none of which is a task.
 fn tell(draft: &mut Draft, card: &mut Card) {
     for diagnostic in card.diagnostics.drain(..) {
         draft.tell(diagnostic);
     }
+    let file = draft.file.clone();
+    draft
+        .plan
+        .ignored
+        .extend(card.ignored.drain(..).map(|ignored| Ignored { file: file.clone(), ..ignored }));
 }
 
 fn group(draft: &mut Draft, file: String, mut card: Card, parent: Option<usize>) -> usize {
     draft.file = Some(file);
+    draft.from = FieldFrom::FrontMatter;
     tell(draft, &mut card);
     let status = card.status.take().map(|(status, place)| card::status_of(draft, &status, place));
     let task = card.task;
@@ -278,6 +291,12 @@ fn group(draft: &mut Draft, file: String, mut card: Card, parent: Option<usize>)
         status: status.filter(|status| *status != PlanStatus::Open),
         states_dependencies: true,
         defaults: task.own,
+        origins: task
+            .origins
+            .into_iter()
+            .filter(|origin| matches!(origin.field, TaskField::Priority | TaskField::Agent))
+            .map(|origin| FieldOrigin { from: FieldFrom::Group, ..origin })
+            .collect(),
         ..Group::default()
     };
     let id = task.id.as_str().to_owned();

@@ -12,6 +12,7 @@ mod folder;
 mod json;
 mod keys;
 mod ralph;
+mod size;
 mod task_text;
 mod taskmaster;
 #[cfg(test)]
@@ -56,7 +57,7 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Option<Plan> {
     }
     let kind = kind(text, options)?;
     let lines = Lines::new(text);
-    let plan = match kind {
+    let mut plan = match kind {
         Kind::Json => read_json(text, &lines, options),
         Kind::TaskText => {
             let mut draft = draft::Draft::new(Format::Taskmaster, "`# Task ID:` on line 1");
@@ -70,7 +71,7 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Option<Plan> {
         Kind::Yaml => bmad::read(text, &lines, options),
         Kind::Card(kind) => {
             let mut draft = draft::Draft::new(kind.format(), kind.reason());
-            card::read(text, &lines, kind, options.path.as_deref(), &mut draft);
+            card::read(&lines, kind, options.path.as_deref(), &mut draft);
             draft.finish(options)
         }
         Kind::Requirements => refused(
@@ -84,6 +85,7 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Option<Plan> {
             .hint("have its tool make tasks of it (`task-master parse-prd`), and run the `tasks.json`"),
         ),
     };
+    size::fit(&mut plan, options);
     Some(plan)
 }
 

@@ -10,10 +10,13 @@ use super::json::Value;
 use super::keys;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::TaskField;
 use crate::model::task::PlanStatus;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::origins;
 use crate::plan::references;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
@@ -112,6 +115,20 @@ fn one(story: &Node<'_>, lines: &Lines<'_>, graph: bool, draft: &mut Draft) {
         ("Labels", Some(&labels)),
         ("", Some(&others)),
     ]);
+    let says = |key: &str| story.entry(key).is_some();
+    let keys = [
+        (TaskField::Id, "id"),
+        (TaskField::Status, if says("passes") { "passes" } else { "status" }),
+        (TaskField::Priority, "priority"),
+        (TaskField::Acceptance, "acceptanceCriteria"),
+    ];
+    for (field, key) in keys {
+        if says(key) {
+            task.origins.push(origins::of_key(field, FieldFrom::Data, key, line_of(story, key, lines)));
+        } else if field == TaskField::Status {
+            task.origins.push(origins::of_nothing(field));
+        }
+    }
     let owner = Dependency::Task(draft.task(task, None));
     for name in keys::dependencies(story) {
         let place = draft::place(lines, name.at.clone());

@@ -6,9 +6,12 @@ use super::draft;
 use super::draft::Draft;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
+use crate::model::check::FieldFrom;
+use crate::model::check::TaskField;
 use crate::model::task::HeldReason;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::origins;
 use crate::plan::references;
 use crate::plan::types::Dependency;
 use crate::plan::types::Group;
@@ -20,12 +23,13 @@ struct Part<'t> {
     line: usize,
     id: &'t str,
     title: &'t str,
-    status: Option<&'t str>,
-    priority: Option<&'t str>,
+    status: Option<(usize, &'t str)>,
+    priority: Option<(usize, &'t str)>,
     description: &'t str,
     dependencies: Option<(usize, &'t str)>,
     details: String,
     strategy: String,
+    strategy_line: Option<usize>,
 }
 
 /// What lines without a mark belong to.
@@ -46,7 +50,7 @@ pub(crate) fn read(lines: &Lines<'_>, draft: &mut Draft) {
         let level = written.bytes().take_while(|byte| *byte == b'#').count();
         let rest = written[level..].trim();
         if let Some((id, title, status)) = subtask(rest).filter(|_| level == 2 && subtasks) {
-            parts.push(Part { line, id, title, status: Some(status), ..Part::default() });
+            parts.push(Part { line, id, title, status: Some((line, status)), ..Part::default() });
             text = Text::Nothing;
             continue;
         }
@@ -65,12 +69,15 @@ pub(crate) fn read(lines: &Lines<'_>, draft: &mut Draft) {
             match name.as_str() {
                 "task id" if level == 1 => (part.id, part.line) = (value, line),
                 "title" => part.title = value,
-                "status" => part.status = Some(value),
+                "status" => part.status = Some((line, value)),
                 "dependencies" => part.dependencies = Some((line, value)),
-                "priority" => part.priority = Some(value),
+                "priority" => part.priority = Some((line, value)),
                 "description" => part.description = value,
                 "details" => text = begun(&mut part.details, value, Text::Details),
-                "test strategy" => text = begun(&mut part.strategy, value, Text::Strategy),
+                "test strategy" => {
+                    part.strategy_line = Some(line);
+                    text = begun(&mut part.strategy, value, Text::Strategy);
+                }
                 "subtasks" if level == 1 => (subtasks, text) = (true, Text::Nothing),
                 _ => add(part, text, written),
             }
@@ -119,8 +126,12 @@ fn close(lines: &Lines<'_>, parts: &[Part<'_>], draft: &mut Draft) {
             draft.tell(Diagnostic::error("bad-value", Place::line(line), message));
             return;
         }
-        let status = draft.status(part.status, Place::line(line));
-        let priority = part.priority.and_then(words::priority);
+        let status_line = part.status.map_or(line, |(line, _)| number(line));
+        let status = draft.status(part.status.map(|(_, text)| text), Place::line(status_line));
+        let priority = part.priority.and_then(|(_, text)| words::priority(text));
+        let key = |field: TaskField, from: FieldFrom, key: &str, line: usize| {
+            origins::of_key(field, from, key, number(line))
+        };
         let is_parent = index == 0 && !is_alone;
         let text = draft::body(&[
             ("", Some(part.description).filter(|text| *text != part.title)),
@@ -138,6 +149,9 @@ fn close(lines: &Lines<'_>, parts: &[Part<'_>], draft: &mut Draft) {
                 ..Group::default()
             };
             made.defaults.priority = priority;
+            if let Some((line, _)) = part.priority {
+                made.origins.push(key(TaskField::Priority, FieldFrom::Group, "Priority", line));
+            }
             above = part.id;
             over = status.is_met().then(|| made.title.clone());
             let made = draft.group(made, None);
@@ -153,6 +167,17 @@ fn close(lines: &Lines<'_>, parts: &[Part<'_>], draft: &mut Draft) {
             task.group = group;
             task.own.priority = priority;
             task.body = text;
+            task.origins.push(key(TaskField::Id, FieldFrom::Data, "Task ID", part.line));
+            task.origins.push(match part.status {
+                Some((line, _)) => key(TaskField::Status, FieldFrom::Data, "Status", line),
+                None => origins::of_nothing(TaskField::Status),
+            });
+            if let Some((line, _)) = part.priority {
+                task.origins.push(key(TaskField::Priority, FieldFrom::Data, "Priority", line));
+            }
+            if let Some(line) = part.strategy_line {
+                task.origins.push(key(TaskField::Acceptance, FieldFrom::Data, "Test Strategy", line));
+            }
             let strategy = part.strategy.trim();
             task.acceptance.extend((!strategy.is_empty()).then(|| strategy.to_owned()));
             Dependency::Task(draft.task(task, Some(part.id)))

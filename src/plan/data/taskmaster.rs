@@ -11,11 +11,15 @@ use super::keys;
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::Place;
 use crate::diagnostics::suggest;
+use crate::model::check::FieldFrom;
+use crate::model::check::FieldOrigin;
+use crate::model::check::TaskField;
 use crate::model::task::HeldReason;
 use crate::plan::facts;
 use crate::plan::formats::Format;
 use crate::plan::lines::Lines;
 use crate::plan::lines::number;
+use crate::plan::origins;
 use crate::plan::references;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
@@ -26,6 +30,16 @@ use crate::plan::words;
 
 /// The tag that is read unless another one is named.
 const DEFAULT_TAG: &str = "master";
+
+/// The keys of a task, and the fields that they set; those that a parent sets for its subtasks stand in
+/// the middle.
+const KEYS: [(TaskField, &str); 5] = [
+    (TaskField::Id, "id"),
+    (TaskField::Status, "status"),
+    (TaskField::Priority, "priority"),
+    (TaskField::Agent, "assignee"),
+    (TaskField::Acceptance, "testStrategy"),
+];
 
 /// Whether a JSON text is one of this format.
 pub(crate) fn is(root: &Node<'_>) -> bool {
@@ -128,6 +142,15 @@ impl Reader<'_, '_> {
         number(self.lines.at(start))
     }
 
+    /// From where the values of a task, or a group, come.
+    fn origins(&self, node: &Node<'_>, from: FieldFrom, keys: &[(TaskField, &str)]) -> Vec<FieldOrigin> {
+        let found = keys.iter().filter_map(|(field, key)| {
+            let line = number(self.lines.at(node.entry(key)?.at));
+            Some(origins::of_key(*field, from, key, line))
+        });
+        found.collect()
+    }
+
     /// Reads a task, or a group and all below it. `over` is what a parent says for all of its leaves.
     fn one(&mut self, node: &Node<'_>, above: &str, group: Option<usize>, over: Option<&str>) {
         let line = self.line(node);
@@ -173,6 +196,10 @@ impl Reader<'_, '_> {
             task.files = keys::files(node);
             task.acceptance = keys::criteria(node);
             task.acceptance.extend(node.text_of("testStrategy").map(str::to_owned));
+            task.origins = self.origins(node, FieldFrom::Data, &KEYS);
+            if status_node.is_none() {
+                task.origins.push(origins::of_nothing(TaskField::Status));
+            }
             Dependency::Task(self.draft.task(task, Some(short)))
         } else {
             let mut made = Group {
@@ -186,6 +213,7 @@ impl Reader<'_, '_> {
             };
             made.defaults.priority = priority;
             made.defaults.agent = agent;
+            made.origins = self.origins(node, FieldFrom::Group, &KEYS[2..4]);
             made.context = draft::body(&[
                 ("", node.text_of("description")),
                 ("Details", details),

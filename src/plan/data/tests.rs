@@ -6,6 +6,7 @@ use crate::model::task::HeldReason;
 use crate::model::task::PlanStatus;
 use crate::plan;
 use crate::plan::FolderChoice;
+use crate::plan::Granularity;
 use crate::plan::Plan;
 use crate::plan::PlanFile;
 use crate::plan::ReadOptions;
@@ -210,6 +211,110 @@ fn ralph_goes_by_priority_one_at_a_time() {
     assert_eq!((codes(&plan), plan.diagnostics[0].place.column), (vec![("missing-dependency", 3)], 86));
 }
 
+/// Each field that the plan states of a task, with where it stands.
+fn stated(plan: &Plan, task: usize) -> Vec<String> {
+    let task = &plan.tasks[task];
+    let of = |origin: &crate::model::check::FieldOrigin| {
+        let (field, from) = (origin.field.as_str(), origin.from.as_str());
+        format!("{field} {from} {} :{}", origin.by.as_deref().unwrap_or("-"), origin.line.unwrap_or(0))
+    };
+    task.origins.iter().map(of).collect()
+}
+
+#[test]
+fn data_say_where_each_value_stands() {
+    let json = "{\"tasks\": [\n{\"id\": 1, \"title\": \"A\"},\n{\"id\": 2, \"title\": \"B\",\n\"status\": \"pending\",\n\
+                \"priority\": \"high\",\n\"assignee\": \"kilo\",\n\"testStrategy\": \"Look\",\n\"dependencies\": [\n1]}]}";
+    let plan = read(json, "tasks.json");
+    assert_eq!(stated(&plan, 0), ["id data id :2", "status default - :0"]);
+    assert_eq!(
+        stated(&plan, 1),
+        [
+            "id data id :3",
+            "status data status :4",
+            "priority data priority :5",
+            "agent data assignee :6",
+            "acceptance data testStrategy :7",
+            "depends_on data - :9",
+        ]
+    );
+    let text = "# Task ID: 1\n# Title: A\n# Status: pending\n# Priority: low\n# Test Strategy:\nLook\n";
+    assert_eq!(
+        stated(&read(text, "task_001.txt"), 0),
+        [
+            "id data Task ID :1",
+            "status data Status :3",
+            "priority data Priority :4",
+            "acceptance data Test Strategy :5",
+        ]
+    );
+    let card = "---\nid: task-1\ntitle: A\nstatus: To Do\nassignee: ['@kilo']\ndependencies:\n  - task-2\n---\n<!-- AC:BEGIN -->\n";
+    assert_eq!(
+        stated(&read(card, "backlog/tasks/task-1.md"), 0),
+        [
+            "agent front matter assignee :5",
+            "id front matter id :2",
+            "status front matter status :4",
+            "depends_on front matter - :6",
+        ]
+    );
+    let yaml = "- id: 1\n  title: A\n- id: 2\n  title: B\n  status: done\n  depends_on: [1]\n";
+    assert_eq!(
+        stated(&read(yaml, "stories.yaml"), 1),
+        ["id data id :3", "status data status :5", "depends_on data - :6"]
+    );
+    let ralph = "{\"userStories\": [{\"id\": \"A\",\n\"passes\": false,\n\"priority\": 1}]}";
+    assert_eq!(
+        stated(&read(ralph, "prd.json"), 0),
+        ["id data id :1", "status data passes :2", "priority data priority :3"]
+    );
+}
+
+#[test]
+fn data_are_cut_as_is_asked_for_or_say_that_they_are_not() {
+    let json = r#"{"tasks": [
+        {"id": 1, "title": "Hull", "priority": "high", "details": "Of oak.", "subtasks": [
+            {"id": 1, "title": "Keel", "status": "done"},
+            {"id": 2, "title": "Planks", "details": "Two thumbs thick.", "dependencies": [1]}]},
+        {"id": 2, "title": "Mast", "dependencies": ["1.2"]},
+        {"id": 3, "title": "Sails", "dependencies": [2], "subtasks": [
+            {"id": 1, "title": "Sew", "dependencies": [2, 9]}]}
+    ]}"#;
+    let grouped = read_as(json, "tasks.json", |options| options.granularity = Some(Granularity::Group));
+    assert_eq!(shape(&grouped), ["1 in_progress :2 < ", "2 open :5 < 1", "3 open held :6 < 2"]);
+    let hull = &grouped.tasks[0];
+    assert_eq!(
+        hull.body,
+        "**Details**: Of oak.\n\n### 1.1 Keel (done)\n\n### 1.2 Planks\n\n**Details**: Two thumbs thick."
+    );
+    assert_eq!(hull.own.priority, Some(1));
+    assert!(grouped.groups.is_empty() && grouped.format_reason.ends_with("(--granularity group)"));
+
+    let one = read_as(json, "tasks.json", |options| options.as_one = true);
+    assert_eq!(shape(&one), ["the-whole-plan in_progress held :1 < "]);
+    assert!(one.tasks[0].body.contains("### 2 Mast") && one.tasks[0].body.contains("Two thumbs thick."));
+
+    let told = |path: &str, text: &str, change: &dyn Fn(&mut ReadOptions)| {
+        let plan = read_as(text, path, change);
+        let told = plan.diagnostics.iter().find(|told| told.code == "option-without-effect");
+        told.map(|told| told.message.clone())
+    };
+    let boxes: &dyn Fn(&mut ReadOptions) = &|options| options.boxes_all = true;
+    assert_eq!(
+        told("tasks.json", json, boxes).as_deref(),
+        Some("`--boxes all` changes nothing: this plan has no boxes")
+    );
+    let card = sample!("backlog/tasks/task-2 - Knead-the-dough.md");
+    let message = "changes nothing: the boxes of a file that is one task explain that task";
+    assert_eq!(told("backlog/tasks/task-2.md", card, boxes), Some(format!("`--boxes all` {message}")));
+    let leaf: &dyn Fn(&mut ReadOptions) = &|options| options.granularity = Some(Granularity::Leaf);
+    assert_eq!(told("backlog/tasks/task-2.md", card, leaf), Some(format!("`--granularity leaf` {message}")));
+    assert_eq!(told("tasks.json", json, leaf), None, "its leaves are its tasks");
+    let flat = r#"{"tasks": [{"id": 1, "title": "A"}]}"#;
+    let group: &dyn Fn(&mut ReadOptions) = &|options| options.granularity = Some(Granularity::Group);
+    assert!(told("tasks.json", flat, group).unwrap().contains("no groups"));
+}
+
 #[test]
 fn stories_go_in_the_order_of_their_list() {
     let plan = read(sample!("bmad/stories.yaml"), "stories.yaml");
@@ -291,6 +396,9 @@ fn backlog_is_a_graph_of_files() {
         ("Bake: all of it", "The oven is shared.")
     );
     assert_eq!(plan.groups[0].status, Some(PlanStatus::InProgress));
+    let boxes: Vec<&str> = plan.ignored.iter().filter_map(|ignored| ignored.file.as_deref()).collect();
+    assert!(!boxes.is_empty() && boxes.len() == plan.ignored.len(), "each says its file");
+    assert!(boxes.contains(&"b/tasks/task-2 - Knead-the-dough.md"), "{boxes:?}");
 }
 
 #[test]

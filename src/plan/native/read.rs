@@ -25,6 +25,7 @@ use crate::plan::found::Holder;
 use crate::plan::found::Source;
 use crate::plan::found::heading_task;
 use crate::plan::found::item_task;
+use crate::plan::groups;
 use crate::plan::groups::group;
 use crate::plan::names;
 use crate::plan::names::Shape;
@@ -417,15 +418,20 @@ fn dependencies(stated: &[Vec<Stated>], groups: &[Facts], assumed: &BTreeSet<Str
         }
         let (mut edges, missing) = resolve(&fact.depends);
         edges.retain(|edge| *edge != Dependency::Group(index));
-        for name in missing {
-            let message = format!("group `{}` depends on `{name}`, which the plan does not have", made.title);
+        for name in &missing {
+            let message = format!(
+                "group `{}` depends on `{name}`, which the plan does not have: it is held",
+                made.title
+            );
             told.push(
-                Diagnostic::error("missing-dependency", Place::line(made.line), message)
+                Diagnostic::warning("missing-dependency", Place::line(made.line), message)
                     .hint("name the id of a task, or `group` and its number or title"),
             );
         }
         made.states_dependencies = true;
         made.depends_on = edges;
+        made.missing = missing;
     }
+    groups::hold_members(plan);
     plan.diagnostics.extend(told);
 }

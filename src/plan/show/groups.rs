@@ -67,7 +67,8 @@ impl Page<'_> {
                 (first, last) if first == last => format!("   wave {first}"),
                 (first, last) => format!("   waves {first} to {last}"),
             };
-            let at = pad(&format!(":{}", groups[group].line), self.place);
+            let (file, line) = (groups[group].file.as_deref(), groups[group].line);
+            let at = pad(&self.places.of(file, line, line), self.place);
             self.fit(out, &format!("  {}  {at}  {}{waves}", pad(&title(group), widest), parts.join(", ")));
         }
         if shown.len() > MOST_GROUPS {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Page;
 use super::is_held;
-use super::place_of;
-use super::shown_title;
 use crate::model::check::CheckTask;
+use crate::model::check::Ignored;
 use crate::model::task::PlanStatus;
 use crate::plan::printed::count;
 use crate::plan::printed::line;
@@ -21,17 +20,22 @@ const MOST_ROWS: usize = 6;
 /// The most ids on such a line.
 const MOST_IDS: usize = 8;
 
-/// A command with all who have it.
+/// A command of a file with all who have it.
 struct Grouped<'c> {
+    file: Option<&'c str>,
     first: u32,
     last: u32,
     command: &'c str,
     tasks: Vec<&'c str>,
 }
 
-/// `:12`, or `:12-80`.
-pub(super) fn lines(first: u32, last: u32) -> String {
-    if first == last { format!(":{first}") } else { format!(":{first}-{last}") }
+/// Boxes of a file that are no tasks for one reason.
+struct Boxes<'c> {
+    file: Option<&'c str>,
+    reason: &'c str,
+    first: u32,
+    last: u32,
+    number: usize,
 }
 
 impl Page<'_> {
@@ -71,34 +75,35 @@ impl Page<'_> {
     fn rows(&self, out: &mut String, tasks: &[&CheckTask], why: &str, most: usize) {
         if tasks.len() <= most {
             for task in tasks {
-                let start = format!(
-                    "  {}  {}  {}",
-                    pad(&plain(task.id.as_str()), self.id),
-                    pad(&self.cut(&shown_title(task), self.title), self.title),
-                    pad(&place_of(task), self.place)
-                );
+                let start = self.start(task);
                 let room = self.style.width.saturating_sub(width(&start) + 2).max(24);
                 line(out, &format!("{start}  {}", self.cut(why, room)));
             }
             return;
         }
-        let at = tasks.iter().map(|task| task.line);
-        let (first, last) = (at.clone().min().unwrap_or(0), at.max().unwrap_or(0));
         let ids = some_of(tasks.iter().map(|task| task.id.as_str()), MOST_IDS);
         let number = count(tasks.len(), "task", "tasks");
-        self.fit(out, &format!("  {}  {number} {why}: {ids}", lines(first, last)));
+        let file = tasks[0].file.as_deref();
+        if tasks.iter().all(|task| task.file.as_deref() == file) {
+            let at = tasks.iter().map(|task| task.line);
+            let at = self.places.of(file, at.clone().min().unwrap_or(0), at.max().unwrap_or(0));
+            self.fit(out, &format!("  {at}  {number} {why}: {ids}"));
+        } else {
+            self.fit(out, &format!("  {number} {why}: {ids}"));
+        }
     }
 
     /// Every command that a run would execute, with its line. One that stands for many tasks, or in many
     /// places, is told once; none is left out, however many there are.
     pub(super) fn commands(&self, out: &mut String) {
         let mut grouped: Vec<Grouped<'_>> = Vec::new();
-        let mut known: BTreeMap<(u32, &str), usize> = BTreeMap::new();
+        let mut known: BTreeMap<(Option<&str>, u32, &str), usize> = BTreeMap::new();
         for command in &self.check.commands {
-            let key = (if self.style.explain { command.line } else { 0 }, command.command.as_str());
+            let file = command.file.as_deref();
+            let key = (file, if self.style.explain { command.line } else { 0 }, command.command.as_str());
             let place = *known.entry(key).or_insert_with(|| {
                 let (first, last) = (command.line, command.line);
-                grouped.push(Grouped { first, last, command: &command.command, tasks: Vec::new() });
+                grouped.push(Grouped { file, first, last, command: &command.command, tasks: Vec::new() });
                 grouped.len() - 1
             });
             let group = &mut grouped[place];
@@ -112,15 +117,13 @@ impl Page<'_> {
         self.heading(out, "runs these commands");
         let tasks = |group: &Grouped<'_>| some_of(group.tasks.iter().copied(), 2);
         let id = grouped.iter().map(|group| width(&tasks(group))).max().unwrap_or(0);
-        let place = grouped.iter().map(|group| lines(group.first, group.last).len()).max().unwrap_or(0);
+        let at = |group: &Grouped<'_>| self.places.of(group.file, group.first, group.last);
+        let place = grouped.iter().map(|group| width(&at(group))).max().unwrap_or(0);
         for group in &grouped {
             // A command of several lines is shown whole: it is what will be run.
             for (index, text) in group.command.lines().enumerate() {
-                let (at, names) = if index == 0 {
-                    (lines(group.first, group.last), tasks(group))
-                } else {
-                    (String::new(), String::new())
-                };
+                let (at, names) =
+                    if index == 0 { (at(group), tasks(group)) } else { (String::new(), String::new()) };
                 line(out, &format!("  {}  {}  {}", pad(&at, place), pad(&names, id), plain(text)));
             }
         }
@@ -142,32 +145,34 @@ impl Page<'_> {
             }
         }
         if self.style.explain {
-            let place =
-                self.check.ignored.iter().map(|box_| box_.line.to_string().len() + 1).max().unwrap_or(0);
-            for box_ in &self.check.ignored {
-                let file = box_.file.as_deref().map(plain).unwrap_or_default();
-                let at = pad(&format!("{file}:{}", box_.line), place);
-                self.fit(out, &format!("  {at}  box, {}", plain(&box_.reason)));
+            let at = |ignored: &Ignored| self.places.of(ignored.file.as_deref(), ignored.line, ignored.line);
+            let place = self.check.ignored.iter().map(|ignored| width(&at(ignored))).max().unwrap_or(0);
+            for ignored in &self.check.ignored {
+                self.fit(out, &format!("  {}  box, {}", pad(&at(ignored), place), plain(&ignored.reason)));
             }
             return;
         }
         // Boxes are told by their reason, in the order in which the reasons come up.
-        let mut by_reason: Vec<(&str, u32, u32, usize)> = Vec::new();
-        let mut known: BTreeMap<&str, usize> = BTreeMap::new();
-        for box_ in &self.check.ignored {
-            let place = *known.entry(box_.reason.as_str()).or_insert_with(|| {
-                by_reason.push((&box_.reason, box_.line, box_.line, 0));
+        let mut by_reason: Vec<Boxes<'_>> = Vec::new();
+        let mut known: BTreeMap<(Option<&str>, &str), usize> = BTreeMap::new();
+        for ignored in &self.check.ignored {
+            let (file, reason) = (ignored.file.as_deref(), ignored.reason.as_str());
+            let place = *known.entry((file, reason)).or_insert_with(|| {
+                by_reason.push(Boxes { file, reason, first: ignored.line, last: ignored.line, number: 0 });
                 by_reason.len() - 1
             });
-            let entry = &mut by_reason[place];
-            entry.2 = box_.line;
-            entry.3 += 1;
+            let boxes = &mut by_reason[place];
+            boxes.first = boxes.first.min(ignored.line);
+            boxes.last = boxes.last.max(ignored.line);
+            boxes.number += 1;
         }
-        let place = by_reason.iter().map(|(_, first, last, _)| lines(*first, *last).len()).max().unwrap_or(0);
+        let at = |boxes: &Boxes<'_>| self.places.of(boxes.file, boxes.first, boxes.last);
         let hidden = by_reason.len().saturating_sub(2 * MOST_ROWS);
-        for (reason, first, last, number) in by_reason.iter().take(2 * MOST_ROWS) {
-            let boxes = count(*number, "box", "boxes");
-            self.fit(out, &format!("  {}  {boxes}, {}", pad(&lines(*first, *last), place), plain(reason)));
+        let shown = &by_reason[..by_reason.len() - hidden];
+        let place = shown.iter().map(|boxes| width(&at(boxes))).max().unwrap_or(0);
+        for boxes in shown {
+            let number = count(boxes.number, "box", "boxes");
+            self.fit(out, &format!("  {}  {number}, {}", pad(&at(boxes), place), plain(boxes.reason)));
         }
         if hidden > 0 {
             line(out, &format!("  boxes for {hidden} more reasons, shown by --explain"));

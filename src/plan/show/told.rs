@@ -1,7 +1,6 @@
 //! What only `--explain` shows: fields with where they came from, edges with their rules, advice.
 
 use super::Page;
-use super::place_of;
 use super::shown_title;
 use crate::model::check::Advice;
 use crate::model::check::CheckTask;
@@ -46,7 +45,7 @@ impl Page<'_> {
         for task in &self.check.tasks {
             let title = self.cut(&shown_title(task), 60);
             let head = format!("  {}  {title}", plain(task.id.as_str()));
-            self.fit(out, &format!("{}  {}", head.trim_end(), place_of(task)));
+            self.fit(out, &format!("{}  {}", head.trim_end(), self.places.of_task(task)));
             for field in task.origins.iter().filter(|field| !common.contains(field)) {
                 self.field(out, field, value);
             }
@@ -103,11 +102,12 @@ impl Page<'_> {
             self.cut(&format!("{} before {}", plain(&advice.first), plain(&advice.then)), 48)
         };
         let widest = shown.iter().take(most).map(|advice| width(&words(advice))).max().unwrap_or(0);
-        let place = shown.iter().map(|advice| advice.line.to_string().len() + 1).max().unwrap_or(0);
+        let at = |advice: &Advice| self.places.of(advice.file.as_deref(), advice.line, advice.line);
+        let place = shown.iter().map(|advice| width(&at(advice))).max().unwrap_or(0);
         for advice in shown.iter().take(most) {
             let text = format!(
                 "  {}  {}  {}  {}",
-                pad(&format!(":{}", advice.line), place),
+                pad(&at(advice), place),
                 pad(advice.form.as_str(), 7),
                 pad(&words(advice), widest),
                 advice.stance.as_str()

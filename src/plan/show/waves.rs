@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 
 use super::Page;
 use super::asks_for;
-use super::place_of;
-use super::shown_title;
 use crate::model::check::CheckTask;
 use crate::model::ids::TaskId;
 use crate::model::task::EdgeRule;
@@ -182,24 +180,19 @@ impl<'c> Page<'c> {
         if !task.files.is_empty() {
             notes.push(some_of(task.files.iter().map(|file| file.path.as_str()), 3));
         }
-        let start = self.row(task, &place_of(task));
+        let start = self.row(task);
         let notes = self.cut(&notes.join(", "), self.style.width.saturating_sub(width(&start) + 2).max(12));
         line(out, &format!("{start}  {notes}"));
     }
 
     /// Id, title, line and agent, each in its column.
-    pub(super) fn row(&self, task: &CheckTask, place: &str) -> String {
+    fn row(&self, task: &CheckTask) -> String {
         let agent = if self.agent > 0 {
             format!("  {}", pad(&self.cut(&asks_for(task), self.agent), self.agent))
         } else {
             String::new()
         };
-        format!(
-            "  {}  {}  {}{agent}",
-            pad(&plain(task.id.as_str()), self.id),
-            pad(&self.cut(&shown_title(task), self.title), self.title),
-            pad(place, self.place),
-        )
+        format!("{}{agent}", self.start(task))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::plan;
 use crate::plan::CheckStyle;
+use crate::plan::ReadOptions;
 use crate::plan::ResolveOptions;
 use crate::plan::check;
 use crate::plan::render_check;
@@ -116,7 +117,7 @@ fn a_check_that_explains() {
 
 #[test]
 fn a_check_with_errors_says_so_last() {
-    let shown = shown("- [ ] T001 a\n- [ ] T002 b\n  - Depends on: T009\n", false);
+    let shown = shown("- [ ] T001 a\n- [ ] T002 b\n  - Timeout: soon\n", false);
     assert!(shown.ends_with("\n1 error: nothing can be run\n"), "{shown}");
 }
 
@@ -125,7 +126,7 @@ fn mistakes_with_their_places() {
     let text = "# P\n\n- [ ] T001 a\n- [ ] T003 c\n  - **Depends on**: T033, weather\n  - **Timeout**: soon\n- [ ] T003 d\n";
     let plan = plan(text);
     insta::assert_snapshot!(crate::diagnostics::render("plans/p.md", text, &plan.diagnostics, false), @r##"
-        error: task `T003` depends on `T033`, which the plan does not have
+        warning: task `T003` depends on `T033`, which the plan does not have: it is held
          --> plans/p.md:5:21
           |
         5 |   - **Depends on**: T033, weather
@@ -164,6 +165,78 @@ fn narrow_terminals_cut_titles_never_ids() {
         CheckStyle { width: 50, explain: false, color: false, unicode: true },
     );
     assert!(shown.contains("T001  very long t…"), "{shown}");
+}
+
+#[test]
+fn a_long_id_takes_room_from_its_own_title_alone() {
+    let long = "name-the-reader-of-the-plan-in-every-error";
+    let text = format!("- [ ] T1: Print a receipt\n- [ ] {}\n", long.replace('-', " "));
+    let plan = plan(&text);
+    let resolved = resolve(&plan, &options());
+    let style = CheckStyle { width: 60, explain: false, color: false, unicode: true };
+    let shown = render_check(&check(&plan, &resolved, "p.md"), style);
+    assert!(shown.contains("  T1                    Print a r…"), "{shown}");
+    assert!(shown.contains(&format!("  {}", plan.tasks[1].id)), "{shown}");
+}
+
+#[test]
+fn a_ring_is_held_and_says_by_whom() {
+    let text =
+        "- [ ] T1: a\n  - Depends on: T2\n- [ ] T2: b\n  - Depends on: T1\n- [ ] T3: c\n  - Depends on: T2\n";
+    let told = shown(text, false);
+    assert!(told.contains("3 tasks: 0 to run, 3 held"), "{told}");
+    assert!(
+        told.contains("needs T2") && told.contains("needs T1") && !told.contains("not selected"),
+        "{told}"
+    );
+}
+
+#[test]
+fn files_of_several_plans_are_told_apart_by_the_end_of_their_path() {
+    let read = |path: &str, text: &str| {
+        let options = ReadOptions { path: Some(path.to_owned()), ..ReadOptions::default() };
+        (path.to_owned(), crate::plan::read(text.as_bytes(), &options))
+    };
+    let text = "- [ ] T1: a\n  - Verify: `make a`\n\n## Acceptance\n\n- [ ] it works\n";
+    let plan = crate::plan::join(vec![
+        read("specs/001-login/tasks.md", text),
+        read("specs/002-pay/tasks.md", text),
+        read("notes/other.md", "- [ ] T9: z\n"),
+    ]);
+    let resolved = resolve(&plan, &options());
+    let style = CheckStyle { width: 100, explain: false, color: false, unicode: true };
+    let shown = render_check(&check(&plan, &resolved, "a + b + c"), style);
+    insta::assert_snapshot!(shown, @r#"
+        3 plans as one
+          specs/001-login/tasks.md   generic (boxes with ids)
+          specs/002-pay/tasks.md     generic (boxes with ids)
+          notes/other.md             generic (boxes with ids)
+        3 tasks: 3 to run   1 wave, longest chain 1   all by any free agent
+
+        wave 1: 3 at once
+          001-login/T1  a  001-login/tasks.md:1
+          002-pay/T1    a  002-pay/tasks.md:1
+          T9            z  other.md:1
+
+        runs these commands
+          001-login/tasks.md:2  001-login/T1  make a
+          002-pay/tasks.md:2    002-pay/T1    make a
+
+        left out
+          001-login/tasks.md:6  1 box, under "Acceptance": acceptance, given to the agents
+          002-pay/tasks.md:6    1 box, under "Acceptance": acceptance, given to the agents
+        "#);
+}
+
+#[test]
+fn a_byte_that_is_no_text_is_found_whatever_ends_the_lines() {
+    for ends in ["\n", "\r\n", "\r"] {
+        let mut bytes = format!("# A{ends}{ends}- [ ] T1: \u{e9}").into_bytes();
+        bytes.push(0xff);
+        let plan = crate::plan::read(&bytes, &ReadOptions::default());
+        let place = plan.diagnostics[0].place;
+        assert_eq!((place.line, place.column), (3, 12), "{ends:?}");
+    }
 }
 
 /// Six hundred tasks in twenty phases, each with a check of its phase.

@@ -152,3 +152,12 @@ fn big_barriers_stay_small() {
     }
     assert!(plan.tasks[..2_000].iter().all(|task| seen.contains(task.id.as_str())));
 }
+
+#[test]
+fn a_group_of_optional_tasks_is_finished_and_what_was_before_it_is_none_of_it() {
+    let text = "- [ ] 1.1 c\n  - **Depends on**: T002\n- [ ] T001 a\n  - [ ]* 1.2 d\n- [ ] T002 b (depends on T001)\n";
+    let plan = super::plan(text);
+    assert!(!plan.has_errors(), "{:?}", plan.diagnostics);
+    let edges: Vec<String> = plan.edges.iter().map(|edge| format!("{}>{}", edge.from, edge.to)).collect();
+    assert_eq!(edges, ["T002>1.1"]);
+}

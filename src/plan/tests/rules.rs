@@ -360,12 +360,29 @@ fn dependencies_that_are_not_there() {
         ["missing-dependency:2", "missing-dependency:2", "free-text-dependency:2"]
             .map(|c| c.replace(":2", ":3"))
     );
-    assert!(plan.diagnostics[0].is_error() && !plan.diagnostics[1].is_error());
+    assert!(!plan.has_errors(), "what waits for it is held, and the rest may run");
     assert_eq!(plan.diagnostics[0].place.column, 21);
     let missing = |id: &str| HeldReason::MissingDependency(id.to_owned());
     assert_eq!(plan.tasks[1].held, [missing("T009"), missing("BACK-5")]);
     let assumed = ReadOptions { assume_done: vec!["T009".to_owned()], ..ReadOptions::default() };
     assert_eq!(codes(&read(b"- [ ] T001 a (depends on T009)\n", &assumed)), [""; 0]);
+}
+
+#[test]
+fn a_group_that_waits_for_what_is_not_there_holds_its_tasks() {
+    let missing = |id: &str| vec![HeldReason::MissingDependency(id.to_owned())];
+    let text = "## Phase 1: A\n\n- [ ] T001 a\n\n## Phase 2: B\n\n- **Depends on**: T009, BACK-5\n\n### C\n\n\
+                - [ ] T002 b\n- [x] T003 c\n";
+    let found = plan(text);
+    assert!(!found.has_errors());
+    assert_eq!(codes(&found), ["missing-dependency:7", "missing-dependency:7"]);
+    assert_eq!(found.tasks[0].held, []);
+    assert_eq!(found.tasks[1].held, [missing("T009"), missing("BACK-5")].concat());
+    assert_eq!(found.tasks[2].held, []);
+    let native = "---\norchestrate:\n  format: native\n---\n## A\n- **Depends on**: T009\n\n- [ ] T001 a\n";
+    let found = plan(native);
+    assert!(!found.has_errors());
+    assert_eq!(found.tasks[0].held, missing("T009"));
 }
 
 #[test]

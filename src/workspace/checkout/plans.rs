@@ -34,20 +34,25 @@ struct Watched {
     own_ticks: Vec<(Option<ContentHash>, Option<ContentHash>)>,
 }
 
+impl Watched {
+    fn new(path: PathBuf) -> Self {
+        Self { path, hash: HashKeeper::default(), as_read: None, own_ticks: Vec::new() }
+    }
+}
+
 impl Plans {
     /// The plans at `paths`, of the run with this folder.
     pub(super) fn new(run_folder: &Path, paths: &[PathBuf]) -> Self {
-        let watched = |path: &PathBuf| Watched {
-            path: path.clone(),
-            hash: HashKeeper::default(),
-            as_read: None,
-            own_ticks: Vec::new(),
-        };
         Self {
             run_folder: run_folder.to_path_buf(),
-            watched: paths.iter().map(watched).collect(),
+            watched: paths.iter().cloned().map(Watched::new).collect(),
             at_start: BTreeMap::new(),
         }
+    }
+
+    /// Adds files of plans that are folders: no box of theirs is ticked.
+    pub(super) fn watch(&mut self, files: impl Iterator<Item = PathBuf>) {
+        self.watched.extend(files.map(Watched::new));
     }
 
     /// Looks at the plans as an attempt of the task begins.

@@ -248,3 +248,28 @@ fn a_plan_without_such_a_mark_shows_no_progress() {
     assert!(!tick(&path, &place(read, 1), Some(read), BoxMark::InProgress).unwrap());
     assert_eq!(fs::read(&path).unwrap(), read);
 }
+
+#[test]
+fn a_plan_that_is_gone_is_not_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.md");
+    let text = b"- [ ] T1 a\n";
+    let told = tick(&path, &place(text, 1), Some(text), BoxMark::Done).unwrap_err();
+    assert!(matches!(told, TickProblem::Io { .. }), "{told}");
+    assert!(!path.exists());
+    std::fs::create_dir(&path).unwrap();
+    assert!(tick(&path, &place(text, 1), Some(text), BoxMark::Done).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link_and_what_it_leads_to_is_ticked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, link) = (folder.path().join("real.md"), folder.path().join("plan.md"));
+    let text = b"\xef\xbb\xbf- [ ] T1 a\r\n- [ ] T2 b";
+    std::fs::write(&plan, text).unwrap();
+    std::os::unix::fs::symlink(&plan, &link).unwrap();
+    assert!(tick(&link, &place(text, 2), Some(text), BoxMark::Done).unwrap());
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read(&plan).unwrap(), b"\xef\xbb\xbf- [ ] T1 a\r\n- [x] T2 b");
+}
