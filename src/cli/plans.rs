@@ -460,8 +460,24 @@ fn limit(reading: &PlanReading) -> u64 {
     reading.max_size.unwrap_or(ReadOptions::MAX_SIZE).saturating_add(1)
 }
 
+/// How often a file is read again that was written meanwhile.
+const ROUNDS: usize = 3;
+
+/// Reads a file, `most` bytes of it. What is written while it is read may be half of what it is to be: it is
+/// read again, and refused if that does not end.
 fn read_bounded(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    for _ in 0..ROUNDS {
+        let mut file = std::fs::File::open(path)?;
+        let state = |file: &std::fs::File| {
+            Ok::<_, std::io::Error>((file.metadata()?.len(), file.metadata()?.modified()?))
+        };
+        let before = state(&file)?;
+        let mut bytes = Vec::new();
+        (&mut file).take(most).read_to_end(&mut bytes)?;
+        let is_too_large = u64::try_from(bytes.len()).is_ok_and(|size| size >= most);
+        if is_too_large || state(&file)? == before {
+            return Ok(bytes);
+        }
+    }
+    Err(std::io::Error::other("it is being written: try again when that is over"))
 }

@@ -72,3 +72,12 @@ fn a_folder_without_a_plan_lists_what_might_be_one() {
     project.write("docs/a.md", "# A\n");
     let _ = project.run(["--plan", "docs"]).expect(3).says("docs/a.md");
 }
+
+#[test]
+fn a_folder_of_more_files_than_are_looked_at_is_refused() {
+    let project = Project::new();
+    for number in 1..=10_001 {
+        project.write(&format!("tasks/task-{number} - T.md"), "");
+    }
+    let _ = project.run(["check", "."]).expect(3).says("more than 10000 entries");
+}
