@@ -11,6 +11,8 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
 
+#[path = "../tests/hostile/data.rs"]
+mod data;
 #[path = "../tests/hostile/shapes.rs"]
 mod shapes;
 
@@ -19,7 +21,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use orchestrate::plan::{ReadOptions, draw_edges, read, read_tasks};
+use orchestrate::plan::{ReadOptions, draw_edges, read, read_folder, read_tasks};
 use pulldown_cmark::{Options, Parser};
 
 /// Numbers of tasks.
@@ -138,9 +140,30 @@ fn scaling(wanted: &dyn Fn(&str) -> bool) {
     for shape in shapes::SHAPES.iter().filter(|shape| wanted(shape.name)) {
         row(shape.name, &shape.make, &options);
     }
+    for shape in data::DATA.iter().filter(|shape| wanted(shape.name)) {
+        let options = ReadOptions { path: Some(shape.path.to_owned()), ..options.clone() };
+        row(&format!("{}: {}", shape.path, shape.name), &shape.make, &options);
+    }
+    row_of_folders(wanted);
     for (name, bytes) in shapes::CLASSES.iter().filter(|(name, _)| wanted(name)) {
         row(&format!("bytes: {name}"), &|size| bytes.repeat(size / bytes.len()), &options);
     }
+}
+
+/// A folder of task files, in place of a text of so many bytes.
+fn row_of_folders(wanted: &dyn Fn(&str) -> bool) {
+    let name = "a folder of 1,250, 2,500 and 5,000 task files";
+    if !wanted(name) {
+        return;
+    }
+    let times = [1_250, 2_500, 5_000].map(|count| {
+        let files = data::cards(count);
+        let times = (0..5).map(|_| timed(|| read_folder(&files, &ReadOptions::default())).0);
+        times.min().unwrap_or_default()
+    });
+    let [first, second, third] = times.map(milliseconds);
+    let ratio = times[2].as_secs_f64() / times[0].as_secs_f64();
+    println!("| {name} | - | {first} | {second} | {third} | {ratio:.1} | - |");
 }
 
 fn row(name: &str, make: &dyn Fn(usize) -> Vec<u8>, options: &ReadOptions) {

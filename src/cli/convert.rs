@@ -159,8 +159,9 @@ fn refuse(context: &Context, file: &PlanText, plan: &Plan, instead: &str) -> Res
     file.show(context, &plan.diagnostics);
     let errors = plan.diagnostics.iter().filter(|known| known.severity == Severity::Error).count();
     let count = count_of(u64::try_from(errors).unwrap_or(u64::MAX), "mistake");
-    let documents = plan.diagnostics.iter().map(|known| known.to_document(&file.shown())).collect();
-    Err(CliError::new(ExitCode::InvalidInput, format!("`{}` has {count}: {instead}", file.shown()))
+    let shown = file.shown();
+    let documents = plan.diagnostics.iter().map(|known| known.to_document(&shown)).collect();
+    Err(CliError::new(ExitCode::InvalidInput, format!("`{shown}` has {count}: {instead}"))
         .with_diagnostics(documents))
 }
 

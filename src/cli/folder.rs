@@ -53,6 +53,10 @@ pub fn current_tag(plan: &Path) -> Option<String> {
     }
     let state = plan.parent()?.parent()?.join("state.json");
     let mut text = String::new();
+    // A pipe of that name would be waited for without end.
+    if !state.is_file() {
+        return None;
+    }
     std::fs::File::open(state).ok()?.take(MAX_STATE).read_to_string(&mut text).ok()?;
     let value: serde_json::Value = serde_json::from_str(&text).ok()?;
     value.get("currentTag")?.as_str().map(str::to_owned)

@@ -1,7 +1,7 @@
 //! Plans as they are named on the command line: their files, what is read from them, what is wrong with
 //! them. Several plans are read as one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -70,8 +70,15 @@ impl PlanText {
         });
         let mut plan = plan::join(plans.collect());
         let mut briefs = Vec::new();
+        let named = text.by_name();
+        // Many tasks may refer to one large document: together they take no more than a plan may.
+        let mut left = limit(reading);
         plan::attach(&mut plan, |path, file| {
-            let (found, hash) = brief(context, text.of(file), path, reading);
+            let from = file.map_or_else(|| text.files.first(), |file| named.get(file).copied());
+            let (found, hash) = brief(context, from, path, left);
+            if let BriefText::Read(text) = &found {
+                left = left.saturating_sub(u64::try_from(text.len()).unwrap_or(u64::MAX));
+            }
             briefs.extend(hash);
             found
         });
@@ -124,40 +131,38 @@ impl PlanText {
         }
     }
 
-    /// The text of the plan that a diagnostic is about, with its name as shown.
-    fn of(&self, named: Option<&str>) -> Option<&PlanFile> {
-        match named {
-            Some(named) => self.files.iter().find(|file| file.name == named),
-            None => self.files.first(),
-        }
+    /// The files by their names; of several with one name, the first.
+    fn by_name(&self) -> BTreeMap<&str, &PlanFile> {
+        self.files.iter().rev().map(|file| (file.name.as_str(), file)).collect()
     }
 
-    /// The file that a diagnostic is about as people see it, and its text.
-    fn text_of(&self, named: Option<&str>) -> (String, String) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match (self.of(named), named) {
-            (Some(_), None) if self.files.len() > 1 => (self.shown(), String::new()),
-            (Some(file), _) => (file.shown.clone(), text(&file.bytes)),
-            // A file of a folder is named with the folder's name in front.
-            (None, Some(named)) => {
-                let files = self.files.iter().filter_map(|file| folder::files(&file.bytes, &file.name));
-                let found = files.flatten().find(|file| file.path == named);
-                (named.to_owned(), found.map_or_else(String::new, |file| text(&file.bytes)))
-            }
-            (None, None) => (String::new(), String::new()),
-        }
+    /// The files of the folders among the plans, by their names with the folder's in front.
+    fn in_folders(&self) -> BTreeMap<String, Vec<u8>> {
+        let folders = self.files.iter().rev().filter_map(|file| folder::files(&file.bytes, &file.name));
+        folders.flat_map(|files| files.into_iter().rev()).map(|file| (file.path, file.bytes)).collect()
     }
 
     /// Says what is wrong or odd, each with the file that it is about.
     pub fn show(&self, context: &Context, all: &[Diagnostic]) {
-        let mut about: Vec<Option<&str>> = all.iter().map(|known| known.file.as_deref()).collect();
-        about.sort_unstable();
-        about.dedup();
+        let mut about: BTreeMap<Option<&str>, Vec<Diagnostic>> = BTreeMap::new();
+        for known in all {
+            about.entry(known.file.as_deref()).or_default().push(known.clone());
+        }
+        let (named, in_folders) = (self.by_name(), self.in_folders());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut shown = String::new();
-        for named in about {
-            let here: Vec<Diagnostic> =
-                all.iter().filter(|known| known.file.as_deref() == named).cloned().collect();
-            let (name, text) = self.text_of(named);
+        for (file, here) in about {
+            let (name, text) = match (file, self.files.as_slice()) {
+                (None, []) => (String::new(), String::new()),
+                (None, [one]) => (one.shown.clone(), text(&one.bytes)),
+                (None, [..]) => (self.shown(), String::new()),
+                (Some(file), _) => match named.get(file) {
+                    Some(plan) => (plan.shown.clone(), text(&plan.bytes)),
+                    None => {
+                        (file.to_owned(), in_folders.get(file).map_or_else(String::new, |bytes| text(bytes)))
+                    }
+                },
+            };
             shown.push_str(&diagnostics::render(&name, &text, &here, context.ui.stderr.color));
         }
         context.ui.say(&masking::mask(&shown));
@@ -185,12 +190,8 @@ impl PlanText {
 }
 
 /// The document that a task refers to, from the folder of its plan or the project's root, and its hash.
-fn brief(
-    context: &Context,
-    from: Option<&PlanFile>,
-    path: &str,
-    reading: &PlanReading,
-) -> (BriefText, Option<String>) {
+/// Fewer bytes than `left` may be read.
+fn brief(context: &Context, from: Option<&PlanFile>, path: &str, left: u64) -> (BriefText, Option<String>) {
     let folder = from.and_then(|file| file.path.as_deref()).and_then(Path::parent);
     let path = path.replace('\\', "/");
     let places =
@@ -204,10 +205,11 @@ fn brief(
     if !is_inside {
         return (BriefText::Unreadable("it is outside of the project".to_owned()), None);
     }
-    match read_bounded(&found, reading) {
+    match read_bounded(&found, left) {
         Err(error) => (BriefText::Unreadable(error.to_string()), None),
-        Ok(bytes) if bytes.len() as u64 >= limit(reading) => {
-            (BriefText::Unreadable("it is larger than a plan may be".to_owned()), None)
+        Ok(bytes) if bytes.len() as u64 >= left => {
+            let why = "with the others that were read before it, it is larger than a plan may be";
+            (BriefText::Unreadable(why.to_owned()), None)
         }
         Ok(bytes) => match std::str::from_utf8(&bytes) {
             Ok(text) => {
@@ -262,7 +264,7 @@ fn state_of(context: &Context, from: &PlanFile, name: &str, reading: &PlanReadin
         return (PlanState::Open(0), shown);
     }
     // A folder is no file that can be read.
-    let Ok(bytes) = read_bounded(&path, reading) else { return (PlanState::Unknown, shown) };
+    let Ok(bytes) = read_bounded(&path, limit(reading)) else { return (PlanState::Unknown, shown) };
     let other = plan::read(&bytes, &ReadOptions { path: Some(shown.clone()), ..ReadOptions::default() });
     let open = || other.tasks.iter().filter(|task| !task.status.is_met() && !task.optional).count();
     let state = if other.over {
@@ -307,7 +309,10 @@ impl ReadPlan {
 
     /// The text of the plan, the first of several.
     pub fn text(&self) -> String {
-        self.file.of(None).map_or(String::new(), |file| String::from_utf8_lossy(&file.bytes).into_owned())
+        self.file
+            .files
+            .first()
+            .map_or(String::new(), |file| String::from_utf8_lossy(&file.bytes).into_owned())
     }
 
     fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
@@ -333,8 +338,8 @@ impl ReadPlan {
         if !self.has_errors() {
             return Ok(());
         }
-        let documents =
-            self.diagnostics().map(|diagnostic| diagnostic.to_document(&self.file.shown())).collect();
+        let shown = self.file.shown();
+        let documents = self.diagnostics().map(|diagnostic| diagnostic.to_document(&shown)).collect();
         let errors = || self.diagnostics().filter(|known| known.severity == Severity::Error);
         // An option that names what the plan does not have is wrong use, and no mistake of the plan.
         let exit = if errors().all(|known| known.code == "unknown-task") {
@@ -344,7 +349,7 @@ impl ReadPlan {
         };
         let mistakes = errors().count();
         let count = count_of(u64::try_from(mistakes).unwrap_or(u64::MAX), "mistake");
-        Err(CliError::new(exit, format!("`{}` has {count}: nothing was run", self.file.shown()))
+        Err(CliError::new(exit, format!("`{shown}` has {count}: nothing was run"))
             .with_diagnostics(documents))
     }
 }
@@ -442,13 +447,14 @@ fn texts(ids: &[TaskId]) -> Vec<String> {
 /// twice, or standard input beside others.
 pub fn plan_text(context: &Context, names: &[PathBuf], reading: &PlanReading) -> Result<PlanText, CliError> {
     let mut files: Vec<PlanFile> = Vec::with_capacity(names.len());
+    let mut known: BTreeSet<Option<PathBuf>> = BTreeSet::new();
     for name in names {
         let file = one(context, name, reading)?;
         if file.path.is_none() && names.len() > 1 {
             return Err(CliError::new(ExitCode::Usage, "a plan from standard input stands alone")
                 .hint("put it into a file to run it with others"));
         }
-        if files.iter().any(|known| known.path == file.path) {
+        if !known.insert(file.path.clone()) {
             return Err(CliError::new(ExitCode::Usage, format!("the plan `{}` is named twice", file.shown)));
         }
         files.push(file);
@@ -476,7 +482,7 @@ fn one(context: &Context, name: &Path, reading: &PlanReading) -> Result<PlanFile
         }
         PlanSource::File(path) => {
             let seen = context.shown(&path);
-            let bytes = read_bounded(&path, reading).map_err(|error| {
+            let bytes = read_bounded(&path, limit(reading)).map_err(|error| {
                 CliError::new(ExitCode::InvalidInput, format!("cannot read `{seen}`: {error}"))
             })?;
             PlanFile { name: shown(&context.root, &path), shown: seen, path: Some(path), bytes }
@@ -497,8 +503,24 @@ fn limit(reading: &PlanReading) -> u64 {
     reading.max_size.unwrap_or(ReadOptions::MAX_SIZE).saturating_add(1)
 }
 
-fn read_bounded(path: &Path, reading: &PlanReading) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(limit(reading)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// How often a file is read again that was written meanwhile.
+const ROUNDS: usize = 3;
+
+/// Reads a file, `most` bytes of it. What is written while it is read may be half of what it is to be: it is
+/// read again, and refused if that does not end.
+fn read_bounded(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    for _ in 0..ROUNDS {
+        let mut file = std::fs::File::open(path)?;
+        let state = |file: &std::fs::File| {
+            Ok::<_, std::io::Error>((file.metadata()?.len(), file.metadata()?.modified()?))
+        };
+        let before = state(&file)?;
+        let mut bytes = Vec::new();
+        (&mut file).take(most).read_to_end(&mut bytes)?;
+        let is_too_large = u64::try_from(bytes.len()).is_ok_and(|size| size >= most);
+        if is_too_large || state(&file)? == before {
+            return Ok(bytes);
+        }
+    }
+    Err(std::io::Error::other("it is being written: try again when that is over"))
 }

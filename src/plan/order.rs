@@ -87,8 +87,11 @@ pub(crate) fn ring_diagnostic(plan: &Plan, ring: &[usize]) -> Option<Diagnostic>
         names.push(format!("{} more", ring.len() - 12));
     }
     names.push(format!("`{}`", plan.tasks[first].id));
-    let message = if ring.len() == 1 {
+    let by_itself = plan.tasks[first].depends_on.contains(&Dependency::Task(first));
+    let message = if ring.len() == 1 && by_itself {
         format!("task `{}` depends on itself", plan.tasks[first].id)
+    } else if ring.len() == 1 {
+        format!("task `{}` waits for a group that waits for it", plan.tasks[first].id)
     } else {
         format!("these tasks wait for each other: {}", names.join(" -> "))
     };

@@ -1,6 +1,7 @@
 //! Plans as people write them, and what is made of them.
 
 mod converting;
+mod cycles;
 mod documents;
 mod explained;
 mod fields;

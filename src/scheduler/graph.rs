@@ -91,10 +91,12 @@ impl Graph {
         self.crews[place].map(|crew| self.crews.len() + crew)
     }
 
-    /// Whether those under way leave no place in the limited group of `place`.
-    pub(super) fn is_crew_full(&self, place: usize, under_way: impl Iterator<Item = usize>) -> bool {
-        self.crews[place].is_some_and(|crew| {
-            under_way.filter(|other| self.crews[*other] == Some(crew)).count() >= self.crew_limits[crew]
+    /// How many places those under way leave in the limited group of `place`; where nothing limits it, as many as
+    /// there are numbers.
+    pub(super) fn free_places(&self, place: usize, under_way: impl Iterator<Item = usize>) -> usize {
+        self.crews[place].map_or(usize::MAX, |crew| {
+            let taken = under_way.filter(|other| self.crews[*other] == Some(crew)).count();
+            self.crew_limits[crew].saturating_sub(taken)
         })
     }
 

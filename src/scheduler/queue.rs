@@ -50,9 +50,11 @@ pub(super) struct Queue {
     filled: BTreeSet<usize>,
     /// The line in which each task stands.
     member: BTreeMap<usize, usize>,
-    /// Who waits for whom because of a conflict.
-    kept_back: BTreeMap<usize, BTreeSet<usize>>,
-    kept_back_by: BTreeMap<usize, usize>,
+    /// Who waits for whom because of a conflict, or for a place in which limited group; by the line in which they
+    /// stood.
+    kept_back: BTreeMap<usize, BTreeMap<usize, BTreeSet<Rank>>>,
+    /// For each of them, for whom it waits, and its line.
+    kept_back_by: BTreeMap<usize, (usize, usize)>,
 }
 
 impl Queue {
@@ -87,27 +89,43 @@ impl Queue {
                 self.filled.remove(&line);
             }
         }
-        if let Some(other) = self.kept_back_by.remove(&rank.2)
-            && let Some(waiting) = self.kept_back.get_mut(&other)
+        if let Some((other, line)) = self.kept_back_by.remove(&rank.2)
+            && let Some(waiting) = self.kept_back.get_mut(&other).and_then(|lines| lines.get_mut(&line))
         {
-            waiting.remove(&rank.2);
+            waiting.remove(&rank);
         }
     }
 
-    /// Keeps a task back until `other` is done.
+    /// Keeps a task that stands in a line back until `other` is done.
     pub(super) fn keep_back(&mut self, rank: Rank, other: usize) {
+        let line = self.member.get(&rank.2).copied().unwrap_or_default();
         self.remove(rank);
-        self.kept_back.entry(other).or_default().insert(rank.2);
-        self.kept_back_by.insert(rank.2, other);
+        self.kept_back.entry(other).or_default().entry(line).or_default().insert(rank);
+        self.kept_back_by.insert(rank.2, (other, line));
     }
 
-    /// The tasks that `other` kept back.
+    /// The tasks that `other` kept back, in plan order.
     pub(super) fn release(&mut self, other: usize) -> BTreeSet<usize> {
-        let waiting = self.kept_back.remove(&other).unwrap_or_default();
-        for place in &waiting {
-            self.kept_back_by.remove(place);
+        self.release_first(other, usize::MAX)
+    }
+
+    /// Of the tasks that `other` kept back, the first `most` of each line: the others of a line could start nowhere
+    /// where these cannot, so they need not be looked at.
+    pub(super) fn release_first(&mut self, other: usize, most: usize) -> BTreeSet<usize> {
+        let mut released = BTreeSet::new();
+        let Some(lines) = self.kept_back.get_mut(&other) else { return released };
+        for waiting in lines.values_mut() {
+            for _ in 0..most {
+                let Some(rank) = waiting.pop_first() else { break };
+                self.kept_back_by.remove(&rank.2);
+                released.insert(rank.2);
+            }
         }
-        waiting
+        lines.retain(|_, waiting| !waiting.is_empty());
+        if lines.is_empty() {
+            self.kept_back.remove(&other);
+        }
+        released
     }
 
     /// Whether the task stands in a line.
@@ -137,5 +155,27 @@ impl Queue {
         self.member.clear();
         self.kept_back.clear();
         self.kept_back_by.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_place_lets_one_of_each_line_go_and_not_all_that_wait() {
+        let mut queue = Queue::default();
+        let rung = |agent: &str| Rung { layer: None, agent: agent.to_owned(), model: None, provider: None };
+        let lines = ["a", "b"].map(|agent| queue.line(LineKey::Again(rung(agent)), |_| Ladder::default()));
+        let rank = |place: usize| (5, Reverse(1), place);
+        for place in 0..1_000 {
+            queue.insert(rank(place), lines[place % 2]);
+            queue.keep_back(rank(place), 5_000);
+        }
+        assert_eq!(queue.release_first(5_000, 1), BTreeSet::from([0, 1]));
+        queue.remove(rank(2));
+        assert_eq!(queue.release_first(5_000, 2), BTreeSet::from([3, 4, 5, 6]));
+        assert_eq!(queue.release(5_000).len(), 1_000 - 7);
+        assert!(queue.is_empty() && queue.release(5_000).is_empty());
     }
 }

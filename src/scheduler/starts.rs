@@ -123,11 +123,20 @@ impl Scheduler {
     }
 
     pub(super) fn release(&mut self, place: usize) {
-        let crew = self.graph.crew(place).into_iter();
-        for other in std::iter::once(place).chain(crew) {
-            for waiting in self.queue.release(other) {
-                self.enqueue(waiting);
-            }
+        for waiting in self.queue.release(place) {
+            self.enqueue(waiting);
+        }
+        self.let_next_in(place);
+    }
+
+    /// Lets as many go on as the limited group of `place` may have free places, one at least: what was counted
+    /// may be about to end. Whoever is let in and does not start after all has to let the next one in.
+    fn let_next_in(&mut self, place: usize) {
+        let Some(crew) = self.graph.crew(place) else { return };
+        let at_work = self.flights.keys().chain(self.asked.keys()).copied();
+        let free = self.graph.free_places(place, at_work).max(1);
+        for waiting in self.queue.release_first(crew, free) {
+            self.enqueue(waiting);
         }
     }
 
@@ -147,6 +156,9 @@ impl Scheduler {
                 Found::Start(rung) => {
                     if let Some(other) = self.in_the_way(place) {
                         self.queue.keep_back(rank, other);
+                        if self.graph.crew(place) != Some(other) {
+                            self.let_next_in(place);
+                        }
                     } else {
                         self.tell_of_first_payment(place, &rung);
                         self.start(place, rung);
@@ -194,7 +206,7 @@ impl Scheduler {
     /// the first are turned away by that.
     fn in_the_way(&self, place: usize) -> Option<usize> {
         let at_work = self.flights.keys().chain(self.asked.keys()).copied();
-        if self.graph.is_crew_full(place, at_work) {
+        if self.graph.free_places(place, at_work) == 0 {
             return self.graph.crew(place);
         }
         let conflicts = &self.graph.conflicts[place];
@@ -218,6 +230,7 @@ impl Scheduler {
             let line = self.fresh_line(place);
             let rank = self.rank(place);
             self.queue.insert(rank, line);
+            self.let_next_in(place);
             return;
         }
         let fresh = self.fresh_line(place);

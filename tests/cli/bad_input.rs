@@ -206,3 +206,31 @@ fn a_redis_that_cannot_be_used_is_refused_before_anything_runs() {
     project.write("orchestrate.toml", "version = 1\n[redis]\nurl = \"redis+cluster://h\"\n");
     let _ = refused(&project, &["--plan", "plan.md"], 3).says("orchestrate.toml:3").says("several keys");
 }
+
+/// Sixty megabytes, a file without end, a pipe that nobody writes into: refused, and not waited for.
+#[cfg(unix)]
+#[test]
+fn what_has_no_end_is_refused() {
+    let project = Project::new();
+    std::fs::File::create(project.root().join("large.md")).unwrap().set_len(60 << 20).unwrap();
+    let _ = refused(&project, &["--plan", "large.md"], 3).says("--max-plan-size");
+    let _ = refused(&project, &["--plan", "/dev/zero"], 3).says("neither a file nor a folder");
+    let made = std::process::Command::new("mkfifo").arg(project.root().join("pipe.md")).status().unwrap();
+    assert!(made.success());
+    let _ = refused(&project, &["--plan", "pipe.md"], 3).says("neither a file nor a folder");
+    // What stands beside a plan is no more waited for than the plan itself.
+    project.write("t/tasks/tasks.json", r#"{"tasks": [{"id": 1, "title": "A"}]}"#);
+    let made =
+        std::process::Command::new("mkfifo").arg(project.root().join("t/state.json")).status().unwrap();
+    assert!(made.success());
+    let _ = project.run(["check", "t/tasks/tasks.json"]).expect(0);
+}
+
+#[test]
+fn documents_of_tasks_are_together_no_larger_than_a_plan() {
+    let project = Project::new();
+    project.write("plans/TASK_LONG.md", "x".repeat(3 << 20));
+    let row = |number: usize| format!("### Task {number}: Do it\n\n- **File**: plans/TASK_LONG.md\n\n");
+    project.write("plan.md", format!("# P\n\n{}", (1..=4).map(row).collect::<String>()));
+    let _ = refused(&project, &["--plan", "plan.md"], 3).says("larger than a plan may be");
+}

@@ -96,3 +96,12 @@ fn the_folder_that_one_is_in_has_a_name() {
     let document = project.run(["check", ".", "--output", "json"]).expect(0).json();
     assert_eq!(document["ignored"][0]["file"], "backlog/completed/task-1 - One.md", "{document}");
 }
+
+#[test]
+fn a_folder_of_more_files_than_are_looked_at_is_refused() {
+    let project = Project::new();
+    for number in 1..=10_001 {
+        project.write(&format!("tasks/task-{number} - T.md"), "");
+    }
+    let _ = project.run(["check", "."]).expect(3).says("more than 10000 entries");
+}

@@ -5,13 +5,14 @@
 //! are held at once. What loops without asking for memory shows in the table of `benches/plans.rs`.
 
 mod counting;
+mod data;
 mod promises;
 mod shapes;
 
 use std::fs;
 use std::path::Path;
 
-use orchestrate::plan::{Plan, ReadOptions, read};
+use orchestrate::plan::{Plan, ReadOptions, read, read_folder};
 
 /// Sizes of the texts whose work is compared, in bytes: big enough that tables of fixed size do not count.
 const SMALL: usize = 12_000;
@@ -65,6 +66,85 @@ fn four_times_the_text_is_four_times_the_work() {
         }
     }
     assert!(findings.is_empty(), "{} found:\n{}", findings.len(), findings.join("\n"));
+}
+
+#[test]
+fn four_times_the_data_is_four_times_the_work() {
+    let mut findings = Vec::new();
+    for shape in data::DATA {
+        let options = ReadOptions { path: Some(shape.path.to_owned()), ..ReadOptions::default() };
+        let (small, large) = ((shape.make)(SMALL), (shape.make)(LARGE));
+        let (less, few) = counting::count(|| read(&small, &options));
+        let (more, many) = counting::count(|| read(&large, &options));
+        for (what, less, more) in [
+            ("bytes", less.bytes, more.bytes),
+            ("pieces", less.pieces * 100, more.pieces * 100),
+            ("bytes at once", less.most, more.most),
+        ] {
+            if more.saturating_sub(FIXED) > less.max(FIXED / 4) * MOST_GROWTH {
+                findings.push(format!("{}: {what} grow from {less} to {more}", shape.name));
+            }
+        }
+        for plan in [few, many] {
+            for told in plan.diagnostics.iter().filter(|told| told.is_error()) {
+                if told.message.is_empty() || told.message.len() > 2_000 {
+                    findings.push(format!("{}: a message of {} bytes", shape.name, told.message.len()));
+                }
+            }
+            if plan.tasks.is_empty() && !plan.has_errors() {
+                findings.push(format!("{}: no task, and no mistake", shape.name));
+            }
+        }
+    }
+    assert!(findings.is_empty(), "{} found:\n{}", findings.len(), findings.join("\n"));
+}
+
+#[test]
+fn a_folder_of_thousands_of_cards_is_read() {
+    let (small, large) = (data::cards(1_250), data::cards(5_000));
+    let options = ReadOptions::default();
+    let (less, _) = counting::count(|| read_folder(&small, &options));
+    let (more, plan) = counting::count(|| read_folder(&large, &options));
+    assert!(plan.tasks.len() > 4_500, "{} tasks", plan.tasks.len());
+    assert!(more.bytes < less.bytes * MOST_GROWTH, "{} bytes after {}", more.bytes, less.bytes);
+    assert!(more.most < less.most * MOST_GROWTH, "{} bytes after {}", more.most, less.most);
+}
+
+#[test]
+fn a_hundred_thousand_tasks_of_json_are_read() {
+    let mut text = String::from("{\"tasks\":[{\"id\":0}");
+    for number in 1..100_000 {
+        text += &format!(",{{\"id\":{number},\"dependencies\":[{}]}}", number - 1);
+    }
+    text += "]}";
+    let options = ReadOptions { path: Some("tasks.json".to_owned()), ..ReadOptions::default() };
+    let plan = read(text.as_bytes(), &options);
+    assert_eq!((plan.tasks.len(), plan.edges.len()), (100_000, 99_999));
+    assert_eq!(plan.diagnostics, []);
+}
+
+#[test]
+fn broken_data_is_refused_with_a_place() {
+    let told = |text: &[u8], path: &str| {
+        let options = ReadOptions { path: Some(path.to_owned()), ..ReadOptions::default() };
+        let plan = read(text, &options);
+        let told = plan.diagnostics.iter().find(|told| told.is_error());
+        told.map(|told| (told.code, told.place.line)).unwrap_or(("", 0))
+    };
+    for (text, code, line) in [
+        (&b"{\"tasks\": [\n{\"id\": 1, \"title\": \"a\xff\"}]}"[..], "not-utf8", 2),
+        (b"{\"tasks\": [\n{\"id\": 1, \"title\": \"a\0\"}]}", "bad-json", 2),
+        (b"{\"tasks\": [\n{\"id\": 1, \"title\": \"\\ud800\"}]}", "bad-json", 2),
+        (b"{\"tasks\": [\n{\"id\": 1},\n{\"id\": 2, \"ti", "bad-json", 3),
+        (b"{\"tasks\": [\n{\"id\": 1e}]}", "bad-json", 2),
+        (b"{\"tasks\": [\n{\"id\": 1}, {\"id\": 1}]}", "duplicate-id", 2),
+    ] {
+        assert_eq!(told(text, "tasks.json"), (code, line), "{}", String::from_utf8_lossy(text));
+    }
+    assert_eq!(told(b"- id: 1\n- id: \xff\n", "stories.yaml"), ("not-utf8", 2));
+    assert_eq!(told(b"- id: 1\n- id: [\n", "stories.yaml").0, "bad-yaml");
+    let marked = b"\xef\xbb\xbf{\"tasks\": [{\"id\": 1}]}";
+    assert_eq!(told(marked, "tasks.json"), ("", 0), "a mark of byte order is no mistake");
 }
 
 #[test]

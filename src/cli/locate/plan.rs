@@ -70,6 +70,12 @@ pub enum PlanError {
         /// Files in it that might be meant, as shown.
         candidates: Vec<String>,
     },
+    /// The folder holds more than is looked at, so tasks of it would be left out.
+    #[error("the folder `{folder}` has more than {MAX_FOLDER_ENTRIES} entries, which is the limit")]
+    TooMany {
+        /// As typed.
+        folder: String,
+    },
     /// It is neither a file nor a folder.
     #[error("`{name}` is neither a file nor a folder")]
     Odd {
@@ -102,6 +108,7 @@ impl PlanError {
                 .take(5)
                 .map(|candidate| format!("to run one of its files: orchestrate --plan {candidate}"))
                 .collect(),
+            Self::TooMany { .. } => vec!["move tasks that are done to another folder".to_owned()],
             Self::Odd { .. } => vec!["to read a plan from a pipe: orchestrate --plan -".to_owned()],
             Self::Unreadable { .. } => Vec::new(),
         }
@@ -226,12 +233,21 @@ fn missing(name: &Path, folders: &[PathBuf], looked: Vec<String>, directory: &Pa
 fn folder(name: &Path, path: &Path) -> Result<Plan, PlanError> {
     match plan::folder_choice(&names_in(path)) {
         FolderChoice::One(one) => Ok(file(&path.join(one), true)),
+        FolderChoice::All(_) if plan::FOLDERS.iter().any(|below| is_crowded(&path.join(below))) => {
+            Err(PlanError::TooMany { folder: name.display().to_string() })
+        }
         FolderChoice::All(_) => Ok(Plan { source: PlanSource::Folder(absolute(path)), searched: false }),
         FolderChoice::Candidates(names) => {
             let candidates = names.iter().map(|file| name.join(file).display().to_string()).collect();
             Err(PlanError::NoPlanInFolder { folder: name.display().to_string(), candidates })
         }
     }
+}
+
+/// Whether a folder has more entries than are looked at.
+fn is_crowded(folder: &Path) -> bool {
+    fs::read_dir(folder)
+        .is_ok_and(|entries| entries.take(MAX_FOLDER_ENTRIES + 1).count() > MAX_FOLDER_ENTRIES)
 }
 
 /// The names of the files that may be a plan or a part of one, relative to the folder that is named as the

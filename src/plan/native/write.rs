@@ -60,6 +60,8 @@ pub(crate) struct Writer<'p> {
     group_names: Vec<(String, Option<String>)>,
     /// Whether the groups' tasks follow each other by number, for each group and for the top.
     by_number: Vec<bool>,
+    /// Whether each group holds a task because it is over.
+    holding: Vec<bool>,
     /// The keys that each task was written with.
     keys: Vec<Vec<String>>,
     out: String,
@@ -87,12 +89,29 @@ pub(crate) fn plan(plan: &Plan, explicit: bool) -> (String, Vec<Vec<String>>) {
         explicit,
         group_names: group_names(plan),
         by_number,
+        holding: holding(plan),
         keys: vec![Vec::new(); plan.tasks.len()],
         out: String::new(),
     };
     writer.matter();
     writer.all();
     (writer.out, writer.keys)
+}
+
+/// Whether each group is named by a task in it as what holds it: told by one walk over the tasks.
+fn holding(plan: &Plan) -> Vec<bool> {
+    let mut holding = vec![false; plan.groups.len()];
+    for task in &plan.tasks {
+        for reason in &task.held {
+            let HeldReason::GroupDeferred(title) = reason else { continue };
+            for group in
+                ancestors(&plan.groups, task.group).filter(|group| plan.groups[*group].title == *title)
+            {
+                holding[group] = true;
+            }
+        }
+    }
+    holding
 }
 
 /// What a task waits for in vain; what a group around it does, its tasks say themselves.
@@ -522,17 +541,9 @@ impl Writer<'_> {
             (None, _) => {}
         }
         // A group that is over holds its tasks; where it does not, it is not called so.
-        let holds = |task: &PlanTask| {
-            task.held.contains(&HeldReason::GroupDeferred(group.title.clone()))
-                && ancestors(&self.plan.groups, task.group).any(|around| around == index)
-        };
         match group.status {
-            Some(PlanStatus::Done) if self.plan.tasks.iter().any(holds) => {
-                push(&mut list, NativeKey::Status, "done");
-            }
-            Some(PlanStatus::Skipped) if self.plan.tasks.iter().any(holds) => {
-                push(&mut list, NativeKey::Status, "skipped");
-            }
+            Some(PlanStatus::Done) if self.holding[index] => push(&mut list, NativeKey::Status, "done"),
+            Some(PlanStatus::Skipped) if self.holding[index] => push(&mut list, NativeKey::Status, "skipped"),
             Some(PlanStatus::Open) => push(&mut list, NativeKey::Status, "open"),
             Some(PlanStatus::InProgress) => push(&mut list, NativeKey::Status, "in progress"),
             Some(PlanStatus::Done | PlanStatus::Skipped) | None => {}

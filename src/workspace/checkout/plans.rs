@@ -19,8 +19,9 @@ pub fn kept_name(number: usize) -> String {
 pub(super) struct Plans {
     run_folder: PathBuf,
     watched: Vec<Watched>,
-    /// Hashes of the plans when a task's attempt under way began.
-    at_start: BTreeMap<TaskId, Vec<Option<ContentHash>>>,
+    /// The plans when a task's attempt under way began: the hash of each, and how many boxes of it were ticked
+    /// before, which need not be looked at again.
+    at_start: BTreeMap<TaskId, Vec<(Option<ContentHash>, usize)>>,
 }
 
 /// One of them.
@@ -57,20 +58,20 @@ impl Plans {
 
     /// Looks at the plans as an attempt of the task begins.
     pub(super) fn begin(&mut self, task: &TaskId, now: Timestamp) {
-        let hashes = self.watched.iter_mut().map(|plan| plan.hash.hash(&plan.path, now)).collect();
-        self.at_start.insert(task.clone(), hashes);
+        let found = |plan: &mut Watched| (plan.hash.hash(&plan.path, now), plan.own_ticks.len());
+        self.at_start.insert(task.clone(), self.watched.iter_mut().map(found).collect());
     }
 
     /// Whether somebody but us changed a plan since the task's attempt began.
     pub(super) fn changed(&mut self, task: &TaskId, now: Timestamp) -> bool {
         let Some(started) = self.at_start.get(task) else { return false };
-        self.watched.iter_mut().zip(started).any(|(plan, start)| {
+        self.watched.iter_mut().zip(started).any(|(plan, (start, ticks))| {
             let found = plan.hash.hash(&plan.path, now);
             let mut expected = start;
             if *expected == found {
                 return false;
             }
-            for (before, after) in &plan.own_ticks {
+            for (before, after) in plan.own_ticks.iter().skip(*ticks) {
                 if before == expected {
                     expected = after;
                 }
