@@ -140,13 +140,16 @@ pub(crate) fn written(text: &str) -> Option<Written> {
     })
 }
 
-/// Whether a text begins with a word that can be no id: neither is it one of [`WORDS`], nor are its first two
+/// Whether a text begins with a word that can be no id: neither is it one of [`WORDS`] or [`CZECH`], nor are its first two
 /// letters capitals. Most titles begin so.
 fn begins_otherwise(text: &str) -> bool {
     let [first, second, ..] = text.as_bytes() else { return false };
     first.is_ascii_alphabetic()
         && second.is_ascii_lowercase()
-        && !WORDS.iter().any(|word| word.as_bytes()[0] == first.to_ascii_lowercase())
+        && !WORDS
+            .iter()
+            .chain(CZECH.iter().map(|(word, _)| word))
+            .any(|word| word.as_bytes()[0] == first.to_ascii_lowercase())
 }
 
 /// The kind of the id at the start, where it starts and how long it is.

@@ -60,10 +60,10 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
             if let Some(id) = &id {
                 known.insert(names::folded(id), tasks.len());
             }
-            let status = columns.status.and_then(|column| row.get(column));
-            let status = status.map(|cell| outline.lines.text[cell.clone()].trim());
+            let said = columns.status.and_then(|column| row.get(column));
+            let said = said.map(|cell| outline.lines.text[cell.clone()].trim());
             let mut read = titles::read(&outline.lines.text[title.clone()]);
-            read.optional |= status.is_some_and(is_optional);
+            read.optional |= said.is_some_and(is_optional);
             tasks.push(Found {
                 line,
                 id,
@@ -74,7 +74,7 @@ pub(crate) fn read(outline: &Outline<'_>) -> Vec<Found> {
                 source: Source::None,
                 holder: heading.map(Holder::Heading),
                 ordered: false,
-                status: status.and_then(cell_status),
+                status: said.and_then(cell_status),
                 cells: field_cells(outline, &names, &row, &[columns.title]),
             });
         }

@@ -222,7 +222,7 @@ fn signed_word(text: &str) -> Option<(usize, PlanStatus)> {
         return None;
     }
     let (at, sign) = text.char_indices().rev().take(24).find(|(_, c)| !c.is_ascii() && is_emoji(*c))?;
-    let word = text[at + sign.len_utf8()..].trim();
+    let word = text[at + sign.len_utf8()..].trim().trim_matches('*');
     let begins = word.starts_with(char::is_alphabetic);
     let at = text[..at].trim_end_matches(is_emoji).len();
     words::only_status(word).filter(|_| begins && at > 0).map(|status| (at, status))

@@ -241,7 +241,7 @@ fn list(
 /// So many task files, each of which waits for the one before it, names a parent, or has a mistake of its own.
 pub(crate) fn cards(count: usize) -> Vec<PlanFile> {
     let card = |number: usize| {
-        let status = if number % 3 == 0 { "Nobody knows" } else { "To Do" };
+        let status = if number.is_multiple_of(3) { "Nobody knows" } else { "To Do" };
         let parent =
             if number % 50 == 7 { format!("parent_task_id: task-{}\n", number / 2) } else { String::new() };
         format!(

@@ -9,6 +9,7 @@ mod data;
 mod promises;
 mod shapes;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -114,7 +115,7 @@ fn a_folder_of_thousands_of_cards_is_read() {
 fn a_hundred_thousand_tasks_of_json_are_read() {
     let mut text = String::from("{\"tasks\":[{\"id\":0}");
     for number in 1..100_000 {
-        text += &format!(",{{\"id\":{number},\"dependencies\":[{}]}}", number - 1);
+        write!(text, ",{{\"id\":{number},\"dependencies\":[{}]}}", number - 1).unwrap();
     }
     text += "]}";
     let options = ReadOptions { path: Some("tasks.json".to_owned()), ..ReadOptions::default() };
@@ -129,7 +130,7 @@ fn broken_data_is_refused_with_a_place() {
         let options = ReadOptions { path: Some(path.to_owned()), ..ReadOptions::default() };
         let plan = read(text, &options);
         let told = plan.diagnostics.iter().find(|told| told.is_error());
-        told.map(|told| (told.code, told.place.line)).unwrap_or(("", 0))
+        told.map_or(("", 0), |told| (told.code, told.place.line))
     };
     for (text, code, line) in [
         (&b"{\"tasks\": [\n{\"id\": 1, \"title\": \"a\xff\"}]}"[..], "not-utf8", 2),

@@ -485,7 +485,7 @@ fn a_box_that_its_status_contradicts_is_told() {
     );
     let open: Vec<bool> = read.tasks.iter().map(|task| !task.status.is_met()).collect();
     assert_eq!(open, [true, false, true]);
-    assert_eq!(codes(&read), ["status-conflict"]);
+    assert_eq!(codes(&read), ["status-conflict:1"]);
     // The comment of jack is not written when its box is ticked.
     let read = plan("<!-- @task id=\"A-1\" status=\"pending\" -->\n- [x] a\n");
     assert_eq!(read.tasks[0].status, PlanStatus::Done);
