@@ -163,12 +163,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         plan.diagnostics.push(unknown_format(name));
     }
     formats::finish(format, &outline, options, &mut plan);
-    if plan.diagnostics.iter().any(|told| told.code == "id-made") {
-        // What the format makes a gate or checkpoint has no id by custom.
-        let tasks = plan.tasks.iter().filter(|task| task.kind == TaskKind::Task);
-        let lines: BTreeSet<u32> = tasks.map(|task| task.line).collect();
-        plan.diagnostics.retain(|told| told.code != "id-made" || lines.contains(&told.place.line));
-    }
+    forget_made_ids_of_gates(&mut plan);
     if !exact {
         approvals::gate(&outline, &marks, &mut plan);
     }
@@ -196,6 +191,15 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     }
     advice::read(&outline, &mut plan, &bodies);
     plan
+}
+
+/// What a format makes a gate or checkpoint has no id by custom, and that is not told.
+fn forget_made_ids_of_gates(plan: &mut Plan) {
+    if plan.diagnostics.iter().any(|told| told.code == "id-made") {
+        let tasks = plan.tasks.iter().filter(|task| task.kind == TaskKind::Task);
+        let lines: BTreeSet<u32> = tasks.map(|task| task.line).collect();
+        plan.diagnostics.retain(|told| told.code != "id-made" || lines.contains(&told.place.line));
+    }
 }
 
 /// What a careful reader notices, where nobody asked for a reading of another kind. What is noticed of any

@@ -73,11 +73,15 @@ fn a_cycle_names_its_ring() {
 fn an_unknown_dependency_suggests_the_near_one() {
     let project = Project::new();
     project.write("plan.md", format!("{TASK}- [ ] T002 Two\n  - **Depends on**: T00x\n"));
-    let _ = refused(&project, &["--plan", "plan.md"], 3)
+    // It holds the task that waits for it, and stops no other.
+    let checked = project
+        .run(["check", "plan.md"])
+        .expect(0)
         .says("plan.md:5:")
         .says("T00x")
         .says("did you mean `T001`?")
         .says("--assume-done");
+    assert!(checked.stdout.contains("2 tasks: 1 to run, 1 held"), "{}", checked.stdout);
 }
 
 #[test]
