@@ -219,12 +219,33 @@ pub struct BoxPlace {
     /// Byte offset of the mark within its line.
     pub column: u32,
     /// Hash of the whole line without its ending: the first 8 bytes of SHA-256, hexadecimal.
-    pub line_hash: String,
+    #[schemars(with = "String")]
+    pub line_hash: LineHash,
     /// The mark that means done in this plan: `x` or `X`.
     pub tick: char,
     /// The mark that means that somebody is at it, where this plan has one; none: it is left open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<char>,
+}
+
+/// The first 8 bytes of the SHA-256 of a line without its ending; written as hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct LineHash(pub [u8; 8]);
+
+impl From<LineHash> for String {
+    fn from(hash: LineHash) -> Self {
+        hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl TryFrom<String> for LineHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let number = u64::from_str_radix(&text, 16).ok().filter(|_| text.len() == 16);
+        number.map(|number| Self(number.to_be_bytes())).ok_or("a line's hash is 16 hexadecimal digits")
+    }
 }
 
 /// How many tasks of a group may run at once: `(Parallel - 4 subagents)` on its heading.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use names::Names;
+pub(crate) use prose::WORDS;
 
 use super::assemble::ancestors;
 use super::lines::number;
@@ -80,15 +81,19 @@ pub(crate) fn use_diagrams(outline: &Outline<'_>, plan: &mut Plan) {
 
 /// Finds the advice of a plan and compares it with its edges, which have been drawn. `bodies` are the lines
 /// of the tasks: first, end, and which task.
-pub(crate) fn read(outline: &Outline<'_>, plan: &mut Plan, bodies: &[(usize, usize, usize)]) {
-    let candidates = prose::candidates(outline);
+pub(crate) fn read(
+    outline: &Outline<'_>,
+    plan: &mut Plan,
+    bodies: &[(usize, usize, usize)],
+    candidates: &[usize],
+) {
     let has_diagrams = outline.blocks.fences.iter().any(|fence| diagram::is_mermaid(&fence.info));
     if (candidates.is_empty() && !has_diagrams) || plan.tasks.is_empty() {
         return;
     }
     let names = Names::new(plan);
     let mut pairs = diagram::read(outline, &names);
-    pairs.extend(prose::read(outline, plan, &names, &candidates, bodies));
+    pairs.extend(prose::read(outline, plan, &names, candidates, bodies));
     // What stands in a group comes neither before nor after it.
     let holds = |outer: Dependency, inner: Dependency| match (outer, inner) {
         (Dependency::Group(outer), Dependency::Task(task)) => {

@@ -48,7 +48,7 @@ pub(crate) const MOST_PREAMBLE: usize = 64 * 1024;
 /// Makes the plan.
 pub(crate) fn plan(
     outline: &Outline<'_>,
-    findings: &Findings,
+    findings: &mut Findings,
     matter: Matter,
     options: &ReadOptions,
     marks: &Marks,
@@ -80,7 +80,7 @@ pub(crate) fn plan(
     maker.plan.tasks.reserve_exact(findings.tasks.len());
     // Tasks of one group stand together, so it is looked up once for all of them.
     let mut last: (Option<Holder>, Option<usize>) = (None, None);
-    for (index, found) in findings.tasks.iter().enumerate() {
+    for (index, found) in findings.tasks.iter_mut().enumerate() {
         if found.holder != last.0 {
             last = (found.holder, found.holder.and_then(|holder| group_of.get(&holder).copied()));
         }
@@ -365,7 +365,7 @@ impl Maker<'_, '_> {
 
     fn task(
         &mut self,
-        found: &Found,
+        found: &mut Found,
         group: Option<usize>,
         fact: Facts,
         done_mark: char,
@@ -422,7 +422,7 @@ impl Maker<'_, '_> {
                 held.push(HeldReason::GroupDeferred(ancestor.title.clone()));
             }
         }
-        let title = found.title.text.clone();
+        let title = std::mem::take(&mut found.title.text);
         let kind = kind(&fact, &title);
         let tick = found.mark.map(|(line, mark)| BoxPlace {
             file: None,
@@ -432,7 +432,7 @@ impl Maker<'_, '_> {
             tick: done_mark,
             progress: None,
         });
-        let origins = origins::of_found(outline, found, &fact, total > 0);
+        let (by_line, origins) = origins::of_found(outline, found, &fact, total > 0);
         let end = fact.body_end.max(found.body.start);
         let mut body = outline.lines.slice(found.body.start, end).to_owned();
         if !found.cells.is_empty() {
@@ -456,7 +456,8 @@ impl Maker<'_, '_> {
             optional: fact.optional.unwrap_or(false)
                 || found.title.optional
                 || found.mark.is_some_and(|(_, mark)| mark.star),
-            own: Defaults { priority: fact.defaults.priority.or(found.title.priority), ..fact.defaults },
+            own: Defaults { priority: fact.defaults.priority.or(found.title.priority), ..fact.defaults }
+                .into(),
             command: fact.command,
             shell: fact.shell,
             files: fact.files,
@@ -465,6 +466,7 @@ impl Maker<'_, '_> {
             requirements: fact.requirements,
             brief: fact.brief,
             tick,
+            by_line: Some(by_line),
             origins,
         }
     }

@@ -8,6 +8,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::diagnostics::Place;
+use crate::model::task::LineHash;
 
 /// A byte order mark, which is skipped and kept.
 const MARK: &str = "\u{feff}";
@@ -92,18 +93,13 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// The hash that guards writing back, of the whole line with a byte order mark: the first 8 bytes of
-    /// SHA-256 as hexadecimal digits.
-    pub(crate) fn hash(&self, line: usize) -> String {
+    /// The hash that guards writing back, of the whole line with a byte order mark.
+    pub(crate) fn hash(&self, line: usize) -> LineHash {
         let start = self.start(line) - self.before(line);
         let digest = Sha256::digest(&self.text.as_bytes()[start..self.end(line)]);
-        let mut hex = String::with_capacity(16);
-        for byte in digest.iter().take(8) {
-            for half in [byte >> 4, byte & 15] {
-                hex.push(char::from(b"0123456789abcdef"[usize::from(half)]));
-            }
-        }
-        hex
+        let mut hash = LineHash::default();
+        hash.0.copy_from_slice(&digest[..8]);
+        hash
     }
 
     /// Bytes of the line that stand before what [`Lines::get`] returns: a byte order mark, or nothing.
@@ -163,8 +159,8 @@ mod tests {
     #[test]
     fn the_hash_covers_the_line_without_its_ending() {
         // printf 'abc' | sha256sum
-        assert_eq!(Lines::new("abc\r\n").hash(0), "ba7816bf8f01cfea");
-        assert_ne!(Lines::new("\u{feff}abc").hash(0), "ba7816bf8f01cfea");
+        assert_eq!(String::from(Lines::new("abc\r\n").hash(0)), "ba7816bf8f01cfea");
+        assert_ne!(String::from(Lines::new("\u{feff}abc").hash(0)), "ba7816bf8f01cfea");
     }
 
     #[test]

@@ -82,6 +82,9 @@ pub(crate) struct Written {
 
 /// Reads the id at the start of a text.
 pub(crate) fn written(text: &str) -> Option<Written> {
+    if begins_otherwise(text) {
+        return None;
+    }
     let lead = text.len() - text.trim_start_matches(['*', '_', '~', '`']).len();
     let bold = text[..lead].contains("**") || text[..lead].contains("__");
     let rest = &text[lead..];
@@ -154,9 +157,6 @@ fn begins_otherwise(text: &str) -> bool {
 
 /// The kind of the id at the start, where it starts and how long it is.
 fn shape(text: &str) -> Option<(Shape, usize, usize)> {
-    if begins_otherwise(text) {
-        return None;
-    }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let czech = czech(text);
     if letters == 0 && czech.is_none() {

@@ -11,6 +11,7 @@ use super::found::Source;
 use super::lines::number;
 use super::outline::Outline;
 use super::titles;
+use super::types::ByLine;
 use super::types::Defaults;
 use super::types::Dependency;
 use super::types::Group;
@@ -81,24 +82,22 @@ pub(crate) fn of_found(
     found: &Found,
     fact: &Facts,
     has_steps: bool,
-) -> Vec<FieldOrigin> {
+) -> (ByLine, Vec<FieldOrigin>) {
     let own = own_line(outline, found);
     let line = Some(number(found.line));
     let at =
         |field: TaskField, from: FieldFrom| FieldOrigin { field, value: String::new(), from, by: None, line };
-    let mut origins = Vec::with_capacity(fact.origins.len() + 2);
-    origins.push(at(TaskField::Id, if found.id.is_some() { own } else { FieldFrom::Title }));
-    if fact.status.is_none() {
-        let status = match (found.status, found.title.status, found.mark) {
-            (Some(_), ..) | (None, Some(_), _) => at(TaskField::Status, own),
-            (None, None, Some((line, _))) => {
-                FieldOrigin { line: Some(number(line)), ..at(TaskField::Status, FieldFrom::TaskLine) }
-            }
-            (None, None, None) if has_steps => at(TaskField::Status, FieldFrom::Steps),
-            (None, None, None) => FieldOrigin { line: None, ..at(TaskField::Status, FieldFrom::Default) },
-        };
-        origins.push(status);
-    }
+    let status = match (found.status, found.title.status, found.mark) {
+        (Some(_), ..) | (None, Some(_), _) => (own, line),
+        (None, None, Some((line, _))) => (FieldFrom::TaskLine, Some(number(line))),
+        (None, None, None) if has_steps => (FieldFrom::Steps, line),
+        (None, None, None) => (FieldFrom::Default, None),
+    };
+    let by_line = ByLine {
+        id: if found.id.is_some() { own } else { FieldFrom::Title },
+        status: fact.status.is_none().then_some(status),
+    };
+    let mut origins = Vec::new();
     if let Some(depends) = &found.title.depends {
         origins
             .push(FieldOrigin { value: titles::short(depends, MOST_VALUE), ..at(TaskField::DependsOn, own) });
@@ -117,7 +116,7 @@ pub(crate) fn of_found(
             .filter(|known| known.field != TaskField::Status || fact.status.is_some())
             .cloned(),
     );
-    origins
+    (by_line, origins)
 }
 
 /// Where the line of a task stands.
@@ -233,7 +232,21 @@ impl Maker<'_> {
         let Some(value) = value else { return };
         let known = self.task.origins.iter().filter(|origin| origin.field == field);
         let before = all.len();
-        let many = known.clone().count() > 1;
+        let by_line = self.task.by_line.and_then(|by_line| {
+            if field == TaskField::Id {
+                Some((by_line.id, Some(self.task.line)))
+            } else {
+                by_line.status.filter(|_| field == TaskField::Status)
+            }
+        });
+        let many = known.clone().count() + usize::from(by_line.is_some()) > 1;
+        all.extend(by_line.map(|(from, line)| FieldOrigin {
+            field,
+            value: value.clone(),
+            from,
+            by: None,
+            line,
+        }));
         all.extend(known.map(|origin| {
             let keep = many && !origin.value.is_empty();
             FieldOrigin { value: if keep { origin.value.clone() } else { value.clone() }, ..origin.clone() }

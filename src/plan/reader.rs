@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use super::advice;
 use super::approvals;
@@ -20,6 +21,7 @@ use super::marks::Marks;
 use super::matter;
 use super::matter::Todo;
 use super::native;
+use super::needles::Needles;
 use super::order;
 use super::outline::Outline;
 use super::recognise;
@@ -42,6 +44,11 @@ const MOST_TASKS: usize = 300_000;
 
 /// What is said of plans whose tasks stand in the front matter.
 const TODOS: &str = "todos in the front matter";
+
+/// What lines have that are looked at for what they say of order and totals: they are told from all others by one
+/// search of the whole text.
+static REMARKABLE: LazyLock<Needles> =
+    LazyLock::new(|| Needles::new(&[advice::WORDS, remarks::WORDS].concat()));
 
 /// Reads a plan. It never fails: what could not be read is in the diagnostics, and then nothing may be
 /// run.
@@ -121,7 +128,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let marks = Marks::read(format, &outline);
     outline.close_lines(marks.lines());
     let outline = outline;
-    let (findings, handed_over) = findings(&outline, format, &matter.todos, options);
+    let (mut findings, handed_over) = findings(&outline, format, &matter.todos, options);
     if findings.tasks.len() > MOST_TASKS {
         return refused(too_many());
     }
@@ -149,7 +156,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
             Some(super::found::Holder::Heading(_)) | None => None,
         })
         .collect();
-    let mut plan = assemble::plan(&outline, &findings, matter, options, &marks, diagnostics);
+    let mut plan = assemble::plan(&outline, &mut findings, matter, options, &marks, diagnostics);
     format.name().clone_into(&mut plan.format);
     let rule = if none { "no rule finds a task" } else { rule };
     plan.format_reason = match (format, handed_over) {
@@ -171,8 +178,10 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if !exact {
         fenced::report(&outline, &mut plan);
     }
+    let candidates = REMARKABLE.lines(&outline.lines);
     let seen = (!exact).then_some(bodies.as_slice());
-    remark(&outline, &findings, options, format == Format::Generic && !in_matter, seen, &mut plan);
+    let is_any_markdown = format == Format::Generic && !in_matter;
+    remark(&outline, &findings, options, is_any_markdown, (seen, &candidates), &mut plan);
     let reasons = formats::box_reasons(format, &outline);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies, &reasons);
     bare::report(&outline, &marks, &mut plan);
@@ -189,7 +198,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     if options.use_diagrams {
         advice::use_diagrams(&outline, &mut plan);
     }
-    advice::read(&outline, &mut plan, &bodies);
+    advice::read(&outline, &mut plan, &bodies, &candidates);
     plan
 }
 
@@ -210,13 +219,13 @@ fn remark(
     findings: &Findings,
     options: &ReadOptions,
     is_any_markdown: bool,
-    bodies: Option<&[(usize, usize, usize)]>,
+    (bodies, candidates): (Option<&[(usize, usize, usize)]>, &[usize]),
     plan: &mut Plan,
 ) {
     if options.granularity.is_some() || options.as_one || options.boxes_all {
         return;
     }
-    remarks::counts(outline, plan);
+    remarks::counts(outline, plan, candidates);
     if let Some(bodies) = bodies {
         remarks::empty_phases(outline, plan, bodies);
     }

@@ -5,13 +5,11 @@
 //! so, and the value is never repeated.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use super::assemble::ancestors;
 use super::blocks::LineKind;
 use super::lines::Lines;
 use super::lines::number;
-use super::needles::Needles;
 use super::outline::Heading;
 use super::outline::Outline;
 use super::phases;
@@ -42,21 +40,20 @@ const BEFORE: [&str; 8] = [
 /// Words that stand after it.
 const AFTER: [&str; 4] = ["tasks in total", "tasks total", "total tasks", "úkolů celkem"];
 
-/// What every line with such words has, whatever marks stand between them: most lines are told from these
-/// by one search of the whole text.
-static NEEDLES: LazyLock<Needles> = LazyLock::new(|| {
-    Needles::new(&["otal", "OTAL", "umber", "UMBER", "ount", "OUNT", "elkem", "ELKEM", "očet", "OČET"])
-});
+/// What every line with such words has, whatever marks stand between them.
+pub(crate) const WORDS: &[&str] =
+    &["otal", "OTAL", "umber", "UMBER", "ount", "OUNT", "elkem", "ELKEM", "očet", "OČET"];
 
 /// Reports counts of all tasks that are not what the plan has.
-pub(crate) fn counts(outline: &Outline<'_>, plan: &mut Plan) {
+/// `candidates` are the lines with any of [`WORDS`], and others, in order.
+pub(crate) fn counts(outline: &Outline<'_>, plan: &mut Plan, candidates: &[usize]) {
     let has = plan.tasks.len();
     if has == 0 {
         return;
     }
-    let lines = NEEDLES
-        .lines(&outline.lines, usize::MAX)
-        .into_iter()
+    let lines = candidates
+        .iter()
+        .copied()
         .filter(|line| matches!(outline.kind(*line), LineKind::Text | LineKind::Table | LineKind::Heading));
     let found: Vec<(usize, usize)> = lines
         .filter_map(|line| {

@@ -34,8 +34,11 @@ pub(crate) struct Title {
 
 /// Reads a title after box and id.
 pub(crate) fn read(text: &str) -> Title {
-    let mut title = Title::default();
     let mut rest = text.trim();
+    if is_plain(rest) {
+        return Title { text: rest.to_owned(), ..Title::default() };
+    }
+    let mut title = Title::default();
     if rest.ends_with('}')
         && let Some(open) = rest.rfind('{')
         && rest[open..].contains('=')
@@ -122,13 +125,8 @@ fn trailing<'t>(rest: &'t str, title: &mut Title) -> &'t str {
             return before;
         }
     }
-    // Of what may stand at the end only a word that is set off ends in a small letter or digit.
-    let end = rest.as_bytes().last().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     // The bytes with which what sets a word off begins, but for blanks.
     let set_off = rest.bytes().any(|byte| matches!(byte, b'-' | b':' | 0xe2 | 0xef | 0xf0));
-    if end && !set_off {
-        return rest;
-    }
     let last = rest.chars().next_back();
     if let Some(status) = last.filter(|c| *c != '\u{fe0f}').and_then(words::sign) {
         title.status = title.status.or(Some(status));
@@ -339,6 +337,30 @@ fn is_clean(text: &str) -> bool {
         before = byte;
     }
     before != b' '
+}
+
+/// Bytes of [`CLEAN`] with which nothing begins or ends that may be taken out of a title.
+const PLAIN: [bool; 256] = {
+    let mut plain = CLEAN;
+    let others = b"-:[]{}()~";
+    let mut at = 0;
+    while at < others.len() {
+        plain[others[at] as usize] = false;
+        at += 1;
+    }
+    plain
+};
+
+/// Whether a text is a title and nothing else, known by its bytes alone: most are, and are not looked at again.
+fn is_plain(text: &str) -> bool {
+    let mut before = b' ';
+    for byte in text.bytes() {
+        if !(PLAIN[usize::from(byte)] || (byte == b' ' && before != b' ')) {
+            return false;
+        }
+        before = byte;
+    }
+    before.is_ascii_lowercase() || before.is_ascii_digit()
 }
 
 fn is_emoji(c: char) -> bool {

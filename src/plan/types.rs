@@ -1,9 +1,13 @@
 //! What a plan says, as plain data: tasks, groups, the places of both.
 
+use std::ops::Deref;
+use std::ops::DerefMut;
+
 use crate::diagnostics::Diagnostic;
 use crate::model::check::Advice;
 use crate::model::check::CheckEdge;
 use crate::model::check::CheckPlan;
+use crate::model::check::FieldFrom;
 use crate::model::check::FieldOrigin;
 use crate::model::check::Ignored;
 use crate::model::ids::TaskId;
@@ -130,6 +134,49 @@ pub struct Defaults {
     pub verify: Vec<PlanCommand>,
 }
 
+/// Values that a task says itself. Most tasks say none, and then this takes no more room than a pointer.
+#[derive(Debug, Clone, Default)]
+pub struct Own(Option<Box<Defaults>>);
+
+/// What a task has that says nothing.
+static NOTHING: Defaults = Defaults {
+    agent: None,
+    model: None,
+    layer: None,
+    timeout: None,
+    retries: None,
+    priority: None,
+    verify: Vec::new(),
+};
+
+impl From<Defaults> for Own {
+    fn from(defaults: Defaults) -> Self {
+        Self((defaults != NOTHING).then(|| Box::new(defaults)))
+    }
+}
+
+impl Deref for Own {
+    type Target = Defaults;
+
+    fn deref(&self) -> &Defaults {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Own {
+    fn deref_mut(&mut self) -> &mut Defaults {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Own {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Own {}
+
 /// A group: a phase, a tier, a parent task, a heading over a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
@@ -200,7 +247,7 @@ pub struct PlanTask {
     /// Runs only when asked for.
     pub optional: bool,
     /// What it says itself: agent, model, limits, checks.
-    pub own: Defaults,
+    pub own: Own,
     /// What the agent `command` is to run.
     pub command: Option<PlanCommand>,
     /// The only shell fence of its body.
@@ -217,9 +264,21 @@ pub struct PlanTask {
     pub requirements: Vec<String>,
     /// Its box.
     pub tick: Option<BoxPlace>,
-    /// From where its fields came; a value that is the field's own is left empty. What is not told here came
-    /// with the format.
+    /// What its own line and steps say, where a document with lines was read.
+    pub by_line: Option<ByLine>,
+    /// From where its other fields came; a value that is the field's own is left empty. What is not told here
+    /// came with the format.
     pub origins: Vec<FieldOrigin>,
+}
+
+/// From where the id and the status of a task came: nearly all have them from their own line, so this is kept
+/// small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByLine {
+    /// From where the id came; the line is the task's own.
+    pub id: FieldFrom,
+    /// From where the status came, and the 1-based line it stands on; none: a field says it.
+    pub status: Option<(FieldFrom, Option<u32>)>,
 }
 
 impl PlanTask {

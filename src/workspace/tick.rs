@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::stamp::hexadecimal;
 use crate::model::task::BoxPlace;
+use crate::model::task::LineHash;
 
 /// How many lines from its old place a line may have moved.
 pub const NEAR: usize = 100;
@@ -246,9 +246,11 @@ fn differ_in_marks_only(one: &[u8], other: &[u8]) -> bool {
         })
 }
 
-/// The first 8 bytes of SHA-256 of a line without its ending, hexadecimal.
-pub fn line_hash(line: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(line)[..8])
+/// The hash of a line without its ending.
+pub fn line_hash(line: &[u8]) -> LineHash {
+    let mut hash = LineHash::default();
+    hash.0.copy_from_slice(&Sha256::digest(line)[..8]);
+    hash
 }
 
 #[cfg(test)]

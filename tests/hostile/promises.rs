@@ -153,7 +153,7 @@ fn ticks(text: &str, plan: &Plan, options: &ReadOptions) {
         let line = lines[usize::try_from(tick.line).expect("a line") - 1];
         let digest = Sha256::digest(line.as_bytes());
         let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
-        assert_eq!(format!("{hash:016x}"), tick.line_hash, "the hash is that of the line");
+        assert_eq!(format!("{hash:016x}"), String::from(tick.line_hash), "the hash is that of the line");
         let column = usize::try_from(tick.column).expect("a column");
         assert!(line.is_char_boundary(column), "a mark is a character");
         assert!(line[..column].ends_with('['), "a box opens before its mark");

@@ -1,12 +1,10 @@
 //! Sentences, lists and arrows drawn with characters.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use super::super::blocks::LineKind;
 use super::super::boxes::item_line;
 use super::super::lines::number;
-use super::super::needles::Needles;
 use super::super::outline::Outline;
 use super::super::types::Dependency;
 use super::super::types::Plan;
@@ -25,7 +23,7 @@ const MOST_LINES: usize = 50_000;
 const FAR: usize = 70;
 
 /// What a line has to hold to be looked at: arrows, and words in the letters that both spellings share.
-const WORDS: &[&str] = &[
+pub(crate) const WORDS: &[&str] = &[
     "->",
     "→",
     "=>",
@@ -70,13 +68,6 @@ const BEFORE: &[&str] =
 const AFTER: &[&str] =
     &[" after ", " depends on ", " depend on ", " blocked by ", " waits for ", " wait for ", " until "];
 
-static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles::new(WORDS));
-
-/// The lines that have a word or sign about order, in order.
-pub(super) fn candidates(outline: &Outline<'_>) -> Vec<usize> {
-    NEEDLES.lines(&outline.lines, MOST_LINES)
-}
-
 /// What sentences, lists and arrows say.
 pub(super) fn read(
     outline: &Outline<'_>,
@@ -93,7 +84,7 @@ pub(super) fn read(
     }
     let tasks: BTreeSet<u32> = plan.tasks.iter().map(|task| task.line).collect();
     let mut reader = Reader { outline, names, tasks: &tasks, pairs: Vec::new() };
-    for line in candidates.iter().copied() {
+    for line in candidates.iter().copied().take(MOST_LINES) {
         let text = outline.lines.get(line);
         if text.len() > LONGEST || stated.contains(&number(line)) {
             continue;

@@ -23,9 +23,9 @@ use crate::plan::lines::Lines;
 use crate::plan::lines::number;
 use crate::plan::names;
 use crate::plan::titles;
-use crate::plan::types::Defaults;
 use crate::plan::types::Dependency;
 use crate::plan::types::Group;
+use crate::plan::types::Own;
 use crate::plan::types::Plan;
 use crate::plan::types::PlanTask;
 use crate::plan::types::ReadOptions;
@@ -96,7 +96,7 @@ pub(crate) fn task(id: &str, title: &str, line: u32) -> PlanTask {
         parallel: None,
         ordered: false,
         optional: false,
-        own: Defaults::default(),
+        own: Own::default(),
         command: None,
         shell: None,
         files: Vec::new(),
@@ -105,6 +105,7 @@ pub(crate) fn task(id: &str, title: &str, line: u32) -> PlanTask {
         requirements: Vec::new(),
         brief: None,
         tick: None,
+        by_line: None,
         origins: Vec::new(),
     }
 }

@@ -290,7 +290,7 @@ fn group(draft: &mut Draft, file: String, mut card: Card, parent: Option<usize>)
         parent,
         status: status.filter(|status| *status != PlanStatus::Open),
         states_dependencies: true,
-        defaults: task.own,
+        defaults: (*task.own).clone(),
         origins: task
             .origins
             .into_iter()

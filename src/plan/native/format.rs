@@ -117,6 +117,7 @@ fn bare(plan: &Plan) -> Plan {
         task.body.clear();
         task.tick = None;
         task.line = 0;
+        task.by_line = None;
         task.origins.clear();
         task.command.iter_mut().chain(&mut task.shell).for_each(unplaced);
         defaults(&mut task.own);

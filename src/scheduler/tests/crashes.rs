@@ -12,7 +12,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::outcome::StopReason;
 use crate::model::run::RunSpec;
 use crate::model::status::{AttemptStatus, TaskStatus};
-use crate::model::task::BoxPlace;
+use crate::model::task::{BoxPlace, LineHash};
 use crate::scheduler::Input;
 
 use super::builder::{TaskWords as _, good, spec, stopped, task};
@@ -28,7 +28,7 @@ fn run_of(plan: &SmallPlan) -> RunSpec {
             file: None,
             line,
             column: 3,
-            line_hash: String::new(),
+            line_hash: LineHash::default(),
             tick: 'x',
             progress: None,
         });

@@ -8,7 +8,7 @@ use crate::model::ids::{AttemptKey, TaskId};
 use crate::model::outcome::StopReason;
 use crate::model::run::{Isolation, ProviderSpec};
 use crate::model::status::{RunStatus, TaskStatus};
-use crate::model::task::{BoxPlace, TaskSpec};
+use crate::model::task::{BoxPlace, LineHash, TaskSpec};
 use crate::scheduler::{Effect, Input};
 
 use super::builder::{TaskWords as _, good, spec, stopped, task};
@@ -234,7 +234,7 @@ fn a_box_is_ticked_before_the_run_ends_and_once() {
             file: None,
             line: 1,
             column: 3,
-            line_hash: String::new(),
+            line_hash: LineHash::default(),
             tick: 'x',
             progress: None,
         }),
