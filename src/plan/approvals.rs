@@ -60,8 +60,9 @@ pub(crate) fn gate(outline: &Outline<'_>, marks: &Marks, plan: &mut Plan) {
         return;
     }
     for task in &mut plan.tasks {
-        let waited = ancestors(&plan.groups, task.group).filter_map(|group| gated.get(&group));
-        task.held.extend(waited.map(|name| HeldReason::Gate(name.clone())));
+        for name in ancestors(&plan.groups, task.group).filter_map(|group| gated.get(&group)) {
+            task.held.push(HeldReason::Gate(name.clone()));
+        }
     }
 }
 

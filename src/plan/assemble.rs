@@ -28,6 +28,7 @@ use super::states::Said;
 use super::steps::Steps;
 use super::titles;
 use super::types::Defaults;
+use super::types::Details;
 use super::types::Group;
 use super::types::Plan;
 use super::types::PlanTask;
@@ -438,26 +439,12 @@ impl Maker<'_, '_> {
         if !found.cells.is_empty() {
             body.push_str(&joins::text_of_rows(outline, found, end));
         }
-        PlanTask {
-            id: TaskId::new(""),
-            title,
+        let priority = fact.defaults.priority.or(found.title.priority);
+        let details = Details {
             file: None,
-            body,
-            line: number(found.line),
-            status,
             held,
-            kind,
-            group,
-            depends_on: Vec::new(),
-            states_dependencies: false,
             missing: Vec::new(),
-            parallel: fact.parallel.or(if found.title.parallel { Some(true) } else { None }),
-            ordered: found.ordered,
-            optional: fact.optional.unwrap_or(false)
-                || found.title.optional
-                || found.mark.is_some_and(|(_, mark)| mark.star),
-            own: Defaults { priority: fact.defaults.priority.or(found.title.priority), ..fact.defaults }
-                .into(),
+            own: Defaults { priority, ..fact.defaults },
             command: fact.command,
             shell: fact.shell,
             files: fact.files,
@@ -465,9 +452,26 @@ impl Maker<'_, '_> {
             acceptance: fact.acceptance,
             requirements: fact.requirements,
             brief: fact.brief,
+            origins,
+        };
+        PlanTask {
+            id: TaskId::new(""),
+            title,
+            body,
+            line: number(found.line),
+            status,
+            kind,
+            group,
+            depends_on: Vec::new(),
+            states_dependencies: false,
+            parallel: fact.parallel.or(if found.title.parallel { Some(true) } else { None }),
+            ordered: found.ordered,
+            optional: fact.optional.unwrap_or(false)
+                || found.title.optional
+                || found.mark.is_some_and(|(_, mark)| mark.star),
             tick,
             by_line: Some(by_line),
-            origins,
+            details: details.into(),
         }
     }
 }

@@ -162,8 +162,10 @@ impl Maker<'_, '_> {
             let made = &mut self.plan.tasks[task];
             made.states_dependencies = true;
             made.depends_on = edges;
-            made.held.extend(missing.iter().map(|id| HeldReason::MissingDependency(id.clone())));
-            made.missing = missing;
+            if !missing.is_empty() {
+                made.held.extend(missing.iter().map(|id| HeldReason::MissingDependency(id.clone())));
+                made.missing = missing;
+            }
         }
         for (group, fact) in groups.iter().enumerate() {
             if fact.depends.is_empty() {

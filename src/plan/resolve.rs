@@ -289,7 +289,7 @@ fn spread(plan: &Plan, mut entries: Vec<Entry>, edges: &[order::Edge]) -> Vec<En
 
 /// Who may say something of a task, from the nearest to the farthest.
 fn chain<'p>(plan: &'p Plan, task: &'p PlanTask) -> impl Iterator<Item = &'p Defaults> {
-    std::iter::once(&*task.own)
+    std::iter::once(&task.own)
         .chain(ancestors(&plan.groups, task.group).map(|group| &plan.groups[group].defaults))
         .chain(std::iter::once(&plan.defaults))
 }

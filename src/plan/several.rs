@@ -112,24 +112,19 @@ fn add(
     joined
         .implied
         .extend(plan.implied.into_iter().map(|(first, task)| (first + first_task, task + first_task)));
-    for task in plan.tasks {
+    for mut task in plan.tasks {
         let id = free_id(&task.id, name, common.contains(&names::folded(task.id.as_str())), used);
-        let mut held = task.held;
         if plan.over && !task.status.is_met() {
-            held.push(HeldReason::PlanDone);
+            task.held.push(HeldReason::PlanDone);
         }
-        let file = task.file.unwrap_or_else(|| shown.to_owned());
-        let tick = task.tick.map(|mut place| {
-            place.file.get_or_insert_with(|| file.clone());
-            place
-        });
+        let file = task.file.get_or_insert_with(|| shown.to_owned()).clone();
+        if let Some(place) = &mut task.tick {
+            place.file.get_or_insert(file);
+        }
         joined.tasks.push(PlanTask {
             id,
-            held,
             group: Some(task.group.map_or(wrapper, |group| group + first_group)),
             depends_on: task.depends_on.into_iter().map(moved).collect(),
-            file: Some(file),
-            tick,
             ..task
         });
     }
@@ -281,7 +276,7 @@ fn across(joined: &mut Plan) {
         let groups = &joined.groups;
         for task in &mut joined.tasks {
             let around: Vec<usize> = ancestors(groups, task.group).collect();
-            let own = &task.missing;
+            let own = task.missing.clone();
             task.held.retain(|reason| match reason.missing() {
                 Some(name) => {
                     own.contains(name) || !around.iter().any(|group| there.contains(&(*group, name.clone())))

@@ -134,49 +134,6 @@ pub struct Defaults {
     pub verify: Vec<PlanCommand>,
 }
 
-/// Values that a task says itself. Most tasks say none, and then this takes no more room than a pointer.
-#[derive(Debug, Clone, Default)]
-pub struct Own(Option<Box<Defaults>>);
-
-/// What a task has that says nothing.
-static NOTHING: Defaults = Defaults {
-    agent: None,
-    model: None,
-    layer: None,
-    timeout: None,
-    retries: None,
-    priority: None,
-    verify: Vec::new(),
-};
-
-impl From<Defaults> for Own {
-    fn from(defaults: Defaults) -> Self {
-        Self((defaults != NOTHING).then(|| Box::new(defaults)))
-    }
-}
-
-impl Deref for Own {
-    type Target = Defaults;
-
-    fn deref(&self) -> &Defaults {
-        self.0.as_deref().unwrap_or(&NOTHING)
-    }
-}
-
-impl DerefMut for Own {
-    fn deref_mut(&mut self) -> &mut Defaults {
-        self.0.get_or_insert_default()
-    }
-}
-
-impl PartialEq for Own {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for Own {}
-
 /// A group: a phase, a tier, a parent task, a heading over a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
@@ -213,6 +170,9 @@ pub struct Group {
 }
 
 /// A task as the plan says it, before names are resolved.
+///
+/// What most tasks do not say stands in [`Details`], and is read and written as if it stood here: of a plan of
+/// nothing but boxes that is most of the memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTask {
     /// Unique in the plan.
@@ -221,15 +181,10 @@ pub struct PlanTask {
     pub title: String,
     /// All that belongs to it, verbatim.
     pub body: String,
-    /// The file it stands in, as shown, where that is not the plan itself: one of several plans, a file of
-    /// a folder.
-    pub file: Option<String>,
     /// 1-based line of its box or heading.
     pub line: u32,
     /// Box, field or steps.
     pub status: PlanStatus,
-    /// Why it will not start though it is open.
-    pub held: Vec<HeldReason>,
     /// Work, checkpoint or gate.
     pub kind: TaskKind,
     /// Innermost group.
@@ -238,16 +193,32 @@ pub struct PlanTask {
     pub depends_on: Vec<Dependency>,
     /// Whether it says what it waits for, be it nothing.
     pub states_dependencies: bool,
-    /// Dependencies on things that the plan does not have.
-    pub missing: Vec<String>,
     /// `[P]`, or its `Parallel` field.
     pub parallel: Option<bool>,
     /// Whether numbers put it after its earlier siblings.
     pub ordered: bool,
     /// Runs only when asked for.
     pub optional: bool,
+    /// Its box.
+    pub tick: Option<BoxPlace>,
+    /// What its own line and steps say, where a document with lines was read.
+    pub by_line: Option<ByLine>,
+    /// What few tasks say.
+    pub details: Few,
+}
+
+/// What a task says beside what it is called and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// The file it stands in, as shown, where that is not the plan itself: one of several plans, a file of
+    /// a folder.
+    pub file: Option<String>,
+    /// Why it will not start though it is open.
+    pub held: Vec<HeldReason>,
+    /// Dependencies on things that the plan does not have.
+    pub missing: Vec<String>,
     /// What it says itself: agent, model, limits, checks.
-    pub own: Own,
+    pub own: Defaults,
     /// What the agent `command` is to run.
     pub command: Option<PlanCommand>,
     /// The only shell fence of its body.
@@ -262,13 +233,71 @@ pub struct PlanTask {
     pub acceptance: Vec<String>,
     /// Back references, never dependencies.
     pub requirements: Vec<String>,
-    /// Its box.
-    pub tick: Option<BoxPlace>,
-    /// What its own line and steps say, where a document with lines was read.
-    pub by_line: Option<ByLine>,
-    /// From where its other fields came; a value that is the field's own is left empty. What is not told here
+    /// From where its fields came, but for those of its own line; a value that is the field's own is left empty. What is not told here
     /// came with the format.
     pub origins: Vec<FieldOrigin>,
+}
+
+/// What nothing is said in.
+static NOTHING: Details = Details {
+    file: None,
+    held: Vec::new(),
+    missing: Vec::new(),
+    own: Defaults {
+        agent: None,
+        model: None,
+        layer: None,
+        timeout: None,
+        retries: None,
+        priority: None,
+        verify: Vec::new(),
+    },
+    command: None,
+    shell: None,
+    files: Vec::new(),
+    outputs: Vec::new(),
+    brief: None,
+    acceptance: Vec::new(),
+    requirements: Vec::new(),
+    origins: Vec::new(),
+};
+
+/// Details that take no more room than a pointer where there are none.
+#[derive(Debug, Clone, Default)]
+pub struct Few(Option<Box<Details>>);
+
+impl From<Details> for Few {
+    fn from(details: Details) -> Self {
+        Self((details != NOTHING).then(|| Box::new(details)))
+    }
+}
+
+impl PartialEq for Few {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_deref().unwrap_or(&NOTHING) == other.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl Eq for Few {}
+
+impl Default for Details {
+    fn default() -> Self {
+        NOTHING.clone()
+    }
+}
+
+impl Deref for PlanTask {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        self.details.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for PlanTask {
+    fn deref_mut(&mut self) -> &mut Details {
+        self.details.0.get_or_insert_default()
+    }
 }
 
 /// From where the id and the status of a task came: nearly all have them from their own line, so this is kept

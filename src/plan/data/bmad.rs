@@ -131,7 +131,8 @@ fn stories(list: &[Value], lines: &Lines<'_>, draft: &mut Draft) {
         let end = written.get(index + 1).filter(|_| in_step).map_or(lines.len(), |(_, line)| *line);
         let at = |key: &str| key_line(lines, line, end, key);
         task.origins.push(origins::of_key(TaskField::Id, FieldFrom::Data, "id", line));
-        task.origins.push(match task.status {
+        let status = task.status;
+        task.origins.push(match status {
             PlanStatus::Open if text("status").is_none() => origins::of_nothing(TaskField::Status),
             PlanStatus::Open | PlanStatus::InProgress | PlanStatus::Done | PlanStatus::Skipped => {
                 origins::of_key(TaskField::Status, FieldFrom::Data, "status", at("status"))

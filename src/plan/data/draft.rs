@@ -24,8 +24,8 @@ use crate::plan::lines::number;
 use crate::plan::names;
 use crate::plan::titles;
 use crate::plan::types::Dependency;
+use crate::plan::types::Few;
 use crate::plan::types::Group;
-use crate::plan::types::Own;
 use crate::plan::types::Plan;
 use crate::plan::types::PlanTask;
 use crate::plan::types::ReadOptions;
@@ -84,29 +84,18 @@ pub(crate) fn task(id: &str, title: &str, line: u32) -> PlanTask {
         id: TaskId::new(id),
         title: if title.is_empty() { id.to_owned() } else { title },
         body: String::new(),
-        file: None,
         line,
         status: PlanStatus::Open,
-        held: Vec::new(),
         kind: TaskKind::Task,
         group: None,
         depends_on: Vec::new(),
         states_dependencies: true,
-        missing: Vec::new(),
         parallel: None,
         ordered: false,
         optional: false,
-        own: Own::default(),
-        command: None,
-        shell: None,
-        files: Vec::new(),
-        outputs: Vec::new(),
-        acceptance: Vec::new(),
-        requirements: Vec::new(),
-        brief: None,
         tick: None,
         by_line: None,
-        origins: Vec::new(),
+        details: Few::default(),
     }
 }
 

@@ -284,18 +284,18 @@ fn group(draft: &mut Draft, file: String, mut card: Card, parent: Option<usize>)
     let task = card.task;
     let group = Group {
         number: Some(task.id.as_str().to_owned()),
-        title: task.title,
-        context: task.body,
+        title: task.title.clone(),
+        context: task.body.clone(),
         line: task.line,
         parent,
         status: status.filter(|status| *status != PlanStatus::Open),
         states_dependencies: true,
-        defaults: (*task.own).clone(),
+        defaults: task.own.clone(),
         origins: task
             .origins
-            .into_iter()
+            .iter()
             .filter(|origin| matches!(origin.field, TaskField::Priority | TaskField::Agent))
-            .map(|origin| FieldOrigin { from: FieldFrom::Group, ..origin })
+            .map(|origin| FieldOrigin { from: FieldFrom::Group, ..origin.clone() })
             .collect(),
         ..Group::default()
     };

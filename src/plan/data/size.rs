@@ -113,7 +113,7 @@ fn merged(plan: &Plan, group: &Group, members: &[usize]) -> PlanTask {
     task.file.clone_from(&group.file);
     task.status = status(group, &own);
     task.body = body(group, &own);
-    task.own = group.defaults.clone().into();
+    task.own = group.defaults.clone();
     task.ordered = own.iter().any(|member| member.ordered);
     task.states_dependencies =
         group.states_dependencies || own.iter().any(|member| member.states_dependencies);

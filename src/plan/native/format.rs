@@ -26,6 +26,7 @@ use crate::plan::native::read::key_name;
 use crate::plan::outline::Outline;
 use crate::plan::reader;
 use crate::plan::types::Defaults;
+use crate::plan::types::Details;
 use crate::plan::types::Plan;
 use crate::plan::types::PlanCommand;
 use crate::plan::types::ReadOptions;
@@ -118,9 +119,10 @@ fn bare(plan: &Plan) -> Plan {
         task.tick = None;
         task.line = 0;
         task.by_line = None;
-        task.origins.clear();
-        task.command.iter_mut().chain(&mut task.shell).for_each(unplaced);
-        defaults(&mut task.own);
+        let details: &mut Details = task;
+        details.origins.clear();
+        details.command.iter_mut().chain(&mut details.shell).for_each(unplaced);
+        defaults(&mut details.own);
     }
     for group in &mut plan.groups {
         group.context.clear();

@@ -409,8 +409,10 @@ fn dependencies(stated: &[Vec<Stated>], groups: &[Facts], assumed: &BTreeSet<Str
         }
         task.states_dependencies = true;
         task.depends_on = edges;
-        task.held.extend(missing.iter().map(|id| HeldReason::MissingDependency(id.clone())));
-        task.missing = missing;
+        if !missing.is_empty() {
+            task.held.extend(missing.iter().map(|id| HeldReason::MissingDependency(id.clone())));
+            task.missing = missing;
+        }
     }
     for (index, (made, fact)) in plan.groups.iter_mut().zip(groups).enumerate() {
         if fact.depends.is_empty() {

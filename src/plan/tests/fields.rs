@@ -260,7 +260,7 @@ fn keys_in_all_their_spellings() {
     for key in ["Requirements", "implements", "Validates", "需求", "AC"] {
         let (task, _) = with(&format!("  - _{key}: 1.1, 2.3_\n"));
         assert_eq!(
-            (task.requirements, task.depends_on.len()),
+            (task.requirements.clone(), task.depends_on.len()),
             (vec!["1.1".to_owned(), "2.3".to_owned()], 0),
             "{key}"
         );
