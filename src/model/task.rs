@@ -235,7 +235,7 @@ pub struct LineHash(pub [u8; 8]);
 
 impl From<LineHash> for String {
     fn from(hash: LineHash) -> Self {
-        hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:016x}", u64::from_be_bytes(hash.0))
     }
 }
 

@@ -425,14 +425,7 @@ impl Maker<'_, '_> {
         }
         let title = std::mem::take(&mut found.title.text);
         let kind = kind(&fact, &title);
-        let tick = found.mark.map(|(line, mark)| BoxPlace {
-            file: None,
-            line: number(line),
-            column: u32::try_from(outline.lines.before(line) + mark.offset).unwrap_or(u32::MAX),
-            line_hash: outline.lines.hash(line),
-            tick: done_mark,
-            progress: None,
-        });
+        let tick = box_place(outline, found, done_mark);
         let (by_line, origins) = origins::of_found(outline, found, &fact, total > 0);
         let end = fact.body_end.max(found.body.start);
         let mut body = outline.lines.slice(found.body.start, end).to_owned();
@@ -474,6 +467,18 @@ impl Maker<'_, '_> {
             details: details.into(),
         }
     }
+}
+
+/// Where the box of a task stands.
+fn box_place(outline: &Outline<'_>, found: &Found, done_mark: char) -> Option<BoxPlace> {
+    found.mark.map(|(line, mark)| BoxPlace {
+        file: None,
+        line: number(line),
+        column: u32::try_from(outline.lines.before(line) + mark.offset).unwrap_or(u32::MAX),
+        line_hash: outline.lines.hash(line),
+        tick: done_mark,
+        progress: None,
+    })
 }
 
 /// Whether a title is that of a checkpoint: `Checkpoint: all tests pass`, `Final checkpoint - …`.

@@ -53,8 +53,21 @@ pub(crate) struct Facts {
     pub(crate) body_end: usize,
 }
 
+/// Whether a task is a line of a list and nothing more, with another item right below it.
+fn is_bare(outline: &Outline<'_>, found: &Found) -> bool {
+    matches!(found.source, Source::Item(_))
+        && found.body.is_empty()
+        && found.cells.is_empty()
+        && found.title.attributes.is_none()
+        && found.title.agent.is_none()
+        && outline.item_at(found.body.end).is_some()
+}
+
 /// Reads the fields of a task.
 pub(crate) fn read(outline: &Outline<'_>, found: &Found, diagnostics: &mut Vec<Diagnostic>) -> Facts {
+    if is_bare(outline, found) {
+        return Facts { body_end: found.body.end, ..Facts::default() };
+    }
     let mut reader = Reader::new(outline, diagnostics);
     reader.facts.body_end = found.body.end;
     match found.source {

@@ -159,13 +159,7 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     let mut plan = assemble::plan(&outline, &mut findings, matter, options, &marks, diagnostics);
     format.name().clone_into(&mut plan.format);
     let rule = if none { "no rule finds a task" } else { rule };
-    plan.format_reason = match (format, handed_over) {
-        (Format::Generic, _) => rule.to_owned(),
-        (_, false) => format!("{why}; {rule}"),
-        (_, true) => {
-            format!("{why}, but its own reader finds no task, so the rules for any Markdown: {rule}")
-        }
-    };
+    plan.format_reason = reason(format, handed_over, &why, rule);
     if let Some(name) = options.format.as_deref().filter(|name| Format::from_name(name).is_none()) {
         plan.diagnostics.push(unknown_format(name));
     }
@@ -179,9 +173,9 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
         fenced::report(&outline, &mut plan);
     }
     let candidates = REMARKABLE.lines(&outline.lines);
-    let seen = (!exact).then_some(bodies.as_slice());
     let is_any_markdown = format == Format::Generic && !in_matter;
-    remark(&outline, &findings, options, is_any_markdown, (seen, &candidates), &mut plan);
+    let lookout = Lookout { bodies: (!exact).then_some(&bodies), candidates: &candidates };
+    remark(&outline, &findings, options, is_any_markdown, &lookout, &mut plan);
     let reasons = formats::box_reasons(format, &outline);
     ignored(&outline, &mut plan, &marks, &taken, &holders, &bodies, &reasons);
     bare::report(&outline, &marks, &mut plan);
@@ -202,6 +196,17 @@ fn read_text(text: &str, options: &ReadOptions) -> Plan {
     plan
 }
 
+/// Why a plan was read as it was.
+fn reason(format: Format, handed_over: bool, why: &str, rule: &str) -> String {
+    match (format, handed_over) {
+        (Format::Generic, _) => rule.to_owned(),
+        (_, false) => format!("{why}; {rule}"),
+        (_, true) => {
+            format!("{why}, but its own reader finds no task, so the rules for any Markdown: {rule}")
+        }
+    }
+}
+
 /// What a format makes a gate or checkpoint has no id by custom, and that is not told.
 fn forget_made_ids_of_gates(plan: &mut Plan) {
     if plan.diagnostics.iter().any(|told| told.code == "id-made") {
@@ -211,22 +216,29 @@ fn forget_made_ids_of_gates(plan: &mut Plan) {
     }
 }
 
+/// Lines that are looked at.
+struct Lookout<'l> {
+    /// Those of each task's body, in their order; none: the plan is read exactly, and its headings say nothing.
+    bodies: Option<&'l [(usize, usize, usize)]>,
+    /// Those that may say something of order or totals.
+    candidates: &'l [usize],
+}
+
 /// What a careful reader notices, where nobody asked for a reading of another kind. What is noticed of any
-/// Markdown is not noticed in the documents of tools, which say themselves what is a task. `bodies` are the lines of
-/// each task's body, in their order; none: the plan is read exactly, and its headings say nothing.
+/// Markdown is not noticed in the documents of tools, which say themselves what is a task.
 fn remark(
     outline: &Outline<'_>,
     findings: &Findings,
     options: &ReadOptions,
     is_any_markdown: bool,
-    (bodies, candidates): (Option<&[(usize, usize, usize)]>, &[usize]),
+    lines: &Lookout<'_>,
     plan: &mut Plan,
 ) {
     if options.granularity.is_some() || options.as_one || options.boxes_all {
         return;
     }
-    remarks::counts(outline, plan, candidates);
-    if let Some(bodies) = bodies {
+    remarks::counts(outline, plan, lines.candidates);
+    if let Some(bodies) = lines.bodies {
         remarks::empty_phases(outline, plan, bodies);
     }
     if is_any_markdown {

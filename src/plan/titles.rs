@@ -408,32 +408,29 @@ pub(crate) fn id_of(title: &str) -> String {
 
 /// The same as [`id_of_letters`], which the tests hold it against, of ASCII alone.
 fn id_of_ascii(title: &str) -> String {
-    let mut id = [b'-'; LONGEST_ID];
+    // One more than is kept, which shows whether the last word is whole.
+    let mut id = [b'-'; LONGEST_ID + 1];
     let mut length = 0;
-    let mut dash = false;
-    let mut last_dash = None;
     for byte in title.bytes() {
-        let letter = LETTERS[usize::from(byte)];
-        if letter == 0 {
-            dash = length > 0;
-            continue;
-        }
-        let at = length + usize::from(dash);
-        let Some(place) = id.get_mut(at) else {
-            if !dash && let Some(at) = last_dash {
-                length = at;
-            }
+        if length > LONGEST_ID {
             break;
-        };
-        *place = letter;
-        if dash {
-            last_dash = Some(length);
-            dash = false;
         }
-        length = at + 1;
+        let letter = LETTERS[usize::from(byte)];
+        if letter != 0 {
+            id[length] = letter;
+            length += 1;
+        } else if length > 0 && id[length - 1] != b'-' {
+            id[length] = b'-';
+            length += 1;
+        }
     }
+    if length > LONGEST_ID && id[LONGEST_ID] != b'-' {
+        // Cut at a dash, unless the title is one long word.
+        length = id[..LONGEST_ID].iter().rposition(|byte| *byte == b'-').unwrap_or(LONGEST_ID);
+    }
+    let id = id[..length].strip_suffix(b"-").unwrap_or(&id[..length]);
     // Letters, digits and dashes are UTF-8.
-    match std::str::from_utf8(&id[..length]) {
+    match std::str::from_utf8(id) {
         Ok("") | Err(_) => "task".to_owned(),
         Ok(id) => id.to_owned(),
     }
