@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::ids::TaskId;
 use super::time::Span;
@@ -232,6 +233,15 @@ pub struct BoxPlace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct LineHash(pub [u8; 8]);
+
+impl LineHash {
+    /// The hash of a line.
+    pub fn of(line: &[u8]) -> Self {
+        let mut hash = Self::default();
+        hash.0.copy_from_slice(&Sha256::digest(line)[..8]);
+        hash
+    }
+}
 
 impl From<LineHash> for String {
     fn from(hash: LineHash) -> Self {

@@ -4,9 +4,6 @@
 
 use std::ops::Range;
 
-use sha2::Digest;
-use sha2::Sha256;
-
 use crate::diagnostics::Place;
 use crate::model::task::LineHash;
 
@@ -96,10 +93,7 @@ impl<'t> Lines<'t> {
     /// The hash that guards writing back, of the whole line with a byte order mark.
     pub(crate) fn hash(&self, line: usize) -> LineHash {
         let start = self.start(line) - self.before(line);
-        let digest = Sha256::digest(&self.text.as_bytes()[start..self.end(line)]);
-        let mut hash = LineHash::default();
-        hash.0.copy_from_slice(&digest[..8]);
-        hash
+        LineHash::of(&self.text.as_bytes()[start..self.end(line)])
     }
 
     /// Bytes of the line that stand before what [`Lines::get`] returns: a byte order mark, or nothing.

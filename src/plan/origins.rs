@@ -170,7 +170,9 @@ pub(crate) fn of_task(
         maker.chained(&mut all, TaskField::Layer, layer, |known| known.layer.is_some());
     }
     if task.states_dependencies {
-        let value = if waits_for.is_empty() { "none".to_owned() } else { waits_for.join(", ") };
+        let missing = task.missing.iter().map(|id| format!("{id} (not in the plan)"));
+        let named: Vec<String> = waits_for.iter().cloned().chain(missing).collect();
+        let value = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
         maker.own(&mut all, TaskField::DependsOn, Some(value));
     }
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();

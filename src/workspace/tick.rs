@@ -7,8 +7,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use crate::model::task::BoxPlace;
 use crate::model::task::LineHash;
 
@@ -181,7 +179,7 @@ fn find(text: &[u8], place: &BoxPlace, as_read: Option<&[u8]>) -> Result<Target,
     let unmoved = as_read.is_some_and(|as_read| differ_in_marks_only(as_read, text));
     let range = if unmoved { old..old + 1 } else { old.saturating_sub(NEAR)..old + NEAR + 1 };
     let near = || lines.iter().enumerate().filter(|(number, _)| range.contains(number)).map(|(_, line)| line);
-    let same: Vec<&Line<'_>> = near().filter(|line| line_hash(line.bytes) == place.line_hash).collect();
+    let same: Vec<&Line<'_>> = near().filter(|line| LineHash::of(line.bytes) == place.line_hash).collect();
     let begun: Vec<&Line<'_>> = near().filter(|line| is_begun(line.bytes, place)).collect();
     // A line that is begun may be the one as well as an equal one that is not.
     let fitting = if same.is_empty() { begun } else { [same, begun].concat() };
@@ -226,7 +224,7 @@ fn is_with_another_mark(line: &[u8], place: &BoxPlace) -> bool {
     let mut other = line.to_vec();
     (b' '..=b'~').filter(|mark| *mark != line[column]).any(|mark| {
         other[column] = mark;
-        line_hash(&other) == place.line_hash
+        LineHash::of(&other) == place.line_hash
     })
 }
 
@@ -244,13 +242,6 @@ fn differ_in_marks_only(one: &[u8], other: &[u8]) -> bool {
                     byte == against || (is_mark(one, place) && is_mark(other, place))
                 })
         })
-}
-
-/// The hash of a line without its ending.
-pub fn line_hash(line: &[u8]) -> LineHash {
-    let mut hash = LineHash::default();
-    hash.0.copy_from_slice(&Sha256::digest(line)[..8]);
-    hash
 }
 
 #[cfg(test)]

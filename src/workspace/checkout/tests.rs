@@ -5,7 +5,7 @@ use super::*;
 use crate::model::completion::{CompletionSource, CompletionStatus, CompletionVersion, Output};
 use crate::model::ids::RunId;
 use crate::model::task::FileClaim;
-use crate::workspace::tick::line_hash;
+use crate::model::task::LineHash;
 
 /// A time long after every file that a test makes, and one long before.
 const FUTURE: Timestamp = Timestamp(4_000_000_000_000);
@@ -257,7 +257,14 @@ fn a_link_out_of_the_checkout_is_no_evidence() {
 }
 
 fn place(line: u32, text: &str) -> BoxPlace {
-    BoxPlace { file: None, line, column: 3, line_hash: line_hash(text.as_bytes()), tick: 'x', progress: None }
+    BoxPlace {
+        file: None,
+        line,
+        column: 3,
+        line_hash: LineHash::of(text.as_bytes()),
+        tick: 'x',
+        progress: None,
+    }
 }
 
 #[test]

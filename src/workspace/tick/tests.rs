@@ -12,7 +12,7 @@ fn place(text: &[u8], line: usize) -> BoxPlace {
         file: None,
         line: u32::try_from(line).unwrap(),
         column: u32::try_from(bracket + 1).unwrap(),
-        line_hash: line_hash(line_bytes),
+        line_hash: LineHash::of(line_bytes),
         tick: 'x',
         progress: None,
     }
@@ -106,7 +106,7 @@ fn what_is_no_box_of_one_byte_is_refused() {
         file: None,
         line,
         column,
-        line_hash: line_hash(text.lines().nth(line as usize - 1).unwrap().as_bytes()),
+        line_hash: LineHash::of(text.lines().nth(line as usize - 1).unwrap().as_bytes()),
         tick,
         progress: None,
     };
